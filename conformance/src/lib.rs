@@ -1,0 +1,1 @@
+//! The behavioural suite that every wamedia provider passes.

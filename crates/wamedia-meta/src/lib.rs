@@ -1,0 +1,1 @@
+//! WhatsApp media through the WhatsApp Cloud API of Meta.

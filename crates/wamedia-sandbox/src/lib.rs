@@ -1,0 +1,1 @@
+//! Every provider's media API on loopback, stateful, with fault switches.

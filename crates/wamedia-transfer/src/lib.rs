@@ -1,0 +1,1 @@
+//! The engine of wamedia: a media reference in, verified bytes out.

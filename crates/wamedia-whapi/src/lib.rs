@@ -1,0 +1,1 @@
+//! WhatsApp media through Whapi.Cloud.

@@ -1,0 +1,1 @@
+//! A WhatsApp webhook or media id in, verified bytes out, for every provider.
