@@ -1,0 +1,270 @@
+use std::time::Duration;
+
+use crate::MediaKind;
+
+/// Where a digest of the content comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestSource {
+    /// The vendor gives none.
+    #[default]
+    None,
+    /// Only the webhook has it.
+    Webhook,
+    /// The reply to `resolve` has it, and the webhook has it as well.
+    ResolveAndWebhook,
+}
+
+/// What an upload gives back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UploadResult {
+    /// No upload.
+    #[default]
+    None,
+    /// A media id.
+    Id,
+    /// A public link.
+    Link,
+}
+
+/// What the vendor accepts for one kind of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KindLimit {
+    /// The kind.
+    pub kind: MediaKind,
+    /// Essences that are accepted, in lower case.
+    pub mimes: &'static [&'static str],
+    /// The largest size, in bytes.
+    pub max_bytes: u64,
+    /// Where the vendor says so.
+    pub source: &'static str,
+}
+
+impl KindLimit {
+    /// One row of a vendor's table.
+    pub const fn new(
+        kind: MediaKind,
+        mimes: &'static [&'static str],
+        max_bytes: u64,
+        source: &'static str,
+    ) -> Self {
+        Self { kind, mimes, max_bytes, source }
+    }
+}
+
+/// How many failed calls a vendor takes before it blocks the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailureBudget {
+    /// Failed calls in a row after which calls are held back.
+    pub failures: u32,
+    /// How long they are held back.
+    pub pause: Duration,
+}
+
+impl FailureBudget {
+    /// Hold calls back for `pause` after `failures` failures in a row.
+    pub const fn new(failures: u32, pause: Duration) -> Self {
+        Self { failures, pause }
+    }
+}
+
+/// What works now, with this configuration. Limits and lifetimes are data.
+///
+/// An operation that is not declared answers [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)
+/// and sends nothing; a declared one works. The conformance suite checks both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// `resolve` gives a descriptor.
+    pub resolve: bool,
+    /// `resolve` asks the vendor; otherwise it works from the reference alone.
+    pub resolve_remote: bool,
+    /// `open` gives bytes.
+    pub open: bool,
+    /// `open` can start at an offset.
+    pub open_range: bool,
+    /// Links die, and resolving again gives a new one.
+    pub expiring_links: bool,
+    /// Where the digest comes from.
+    pub digest: DigestSource,
+    /// Requests are signed, each attempt anew.
+    pub signed_requests: bool,
+    /// `upload` works.
+    pub upload: bool,
+    /// What `upload` gives back.
+    pub upload_result: UploadResult,
+    /// `delete` works.
+    pub delete: bool,
+    /// `list` works.
+    pub list: bool,
+    /// `parse_webhook` works.
+    pub webhook: bool,
+    /// Deliveries carry a signature or a static secret that `verify_webhook` can check.
+    pub signed_webhook: bool,
+    /// The vendor checks a webhook address with a challenge.
+    pub handshake: bool,
+    /// How long a link lives after `resolve`.
+    pub link_lifetime: Option<Duration>,
+    /// How long an id that came with a webhook lives.
+    pub webhook_id_lifetime: Option<Duration>,
+    /// How long an uploaded object lives.
+    pub upload_lifetime: Option<Duration>,
+    /// The largest webhook body that is parsed, in bytes.
+    pub webhook_max_bytes: Option<u64>,
+    /// What the vendor accepts, kind by kind; empty where it says nothing.
+    pub limits: &'static [KindLimit],
+    /// Failures after which the account is left alone for a while.
+    pub failure_budget: Option<FailureBudget>,
+}
+
+impl Capabilities {
+    /// Nothing works.
+    pub const NONE: Self = Self {
+        resolve: false,
+        resolve_remote: false,
+        open: false,
+        open_range: false,
+        expiring_links: false,
+        digest: DigestSource::None,
+        signed_requests: false,
+        upload: false,
+        upload_result: UploadResult::None,
+        delete: false,
+        list: false,
+        webhook: false,
+        signed_webhook: false,
+        handshake: false,
+        link_lifetime: None,
+        webhook_id_lifetime: None,
+        upload_lifetime: None,
+        webhook_max_bytes: None,
+        limits: &[],
+        failure_budget: None,
+    };
+
+    /// `resolve` asks the vendor.
+    #[must_use]
+    pub const fn with_resolve(mut self) -> Self {
+        self.resolve = true;
+        self.resolve_remote = true;
+        self
+    }
+
+    /// `resolve` works from the reference alone, without a request.
+    #[must_use]
+    pub const fn with_local_resolve(mut self) -> Self {
+        self.resolve = true;
+        self
+    }
+
+    /// `open` gives bytes.
+    #[must_use]
+    pub const fn with_open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// `open` gives bytes from any offset.
+    #[must_use]
+    pub const fn with_open_range(mut self) -> Self {
+        self.open = true;
+        self.open_range = true;
+        self
+    }
+
+    /// Links die after about this long, where known, and `resolve` renews them.
+    #[must_use]
+    pub const fn with_expiring_links(mut self, lifetime: Option<Duration>) -> Self {
+        self.expiring_links = true;
+        self.link_lifetime = lifetime;
+        self
+    }
+
+    /// Where digests come from.
+    #[must_use]
+    pub const fn with_digest(mut self, digest: DigestSource) -> Self {
+        self.digest = digest;
+        self
+    }
+
+    /// Requests are signed.
+    #[must_use]
+    pub const fn with_signed_requests(mut self) -> Self {
+        self.signed_requests = true;
+        self
+    }
+
+    /// `upload` works and gives this.
+    #[must_use]
+    pub const fn with_upload(mut self, result: UploadResult, lifetime: Option<Duration>) -> Self {
+        self.upload = true;
+        self.upload_result = result;
+        self.upload_lifetime = lifetime;
+        self
+    }
+
+    /// `delete` works.
+    #[must_use]
+    pub const fn with_delete(mut self) -> Self {
+        self.delete = true;
+        self
+    }
+
+    /// `list` works.
+    #[must_use]
+    pub const fn with_list(mut self) -> Self {
+        self.list = true;
+        self
+    }
+
+    /// `parse_webhook` works, up to this many bytes.
+    #[must_use]
+    pub const fn with_webhook(mut self, max_bytes: u64) -> Self {
+        self.webhook = true;
+        self.webhook_max_bytes = Some(max_bytes);
+        self
+    }
+
+    /// Deliveries can be verified.
+    #[must_use]
+    pub const fn with_signed_webhook(mut self) -> Self {
+        self.signed_webhook = true;
+        self
+    }
+
+    /// The vendor checks the address with a challenge.
+    #[must_use]
+    pub const fn with_handshake(mut self) -> Self {
+        self.handshake = true;
+        self
+    }
+
+    /// Ids from webhooks live this long.
+    #[must_use]
+    pub const fn with_webhook_id_lifetime(mut self, lifetime: Duration) -> Self {
+        self.webhook_id_lifetime = Some(lifetime);
+        self
+    }
+
+    /// What the vendor accepts.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: &'static [KindLimit]) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The vendor punishes failures.
+    #[must_use]
+    pub const fn with_failure_budget(mut self, budget: FailureBudget) -> Self {
+        self.failure_budget = Some(budget);
+        self
+    }
+
+    /// The row of the vendor's table that fits a kind.
+    pub fn limit(&self, kind: MediaKind) -> Option<&'static KindLimit> {
+        self.limits.iter().find(|limit| limit.kind == kind)
+    }
+}

@@ -1,0 +1,387 @@
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// The result of everything in wamedia.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The longest message that an error keeps, in characters; vendor text beyond it is cut.
+const MESSAGE_MAX_CHARS: usize = 400;
+
+/// What kind of thing went wrong. Callers branch on this, never on text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The media, or the account's view of it, does not exist (any more).
+    NotFound,
+    /// The link is dead; resolving again may give a good one.
+    Expired,
+    /// The media exists, but its bytes are not there yet.
+    NotReady,
+    /// The media exists and its bytes will never come (the vendor says so).
+    Unavailable,
+    /// The credential is missing, wrong or outdated.
+    Unauthorized,
+    /// The credential is good, but may not do this.
+    Forbidden,
+    /// Too many calls; see [`Error::retry_after`].
+    RateLimited,
+    /// The request itself is wrong: a bad id, a bad parameter, a bad configuration.
+    InvalidRequest,
+    /// More bytes than the limit allows.
+    TooLarge,
+    /// The bytes are not the bytes that were sent.
+    Integrity,
+    /// Something else than the media arrived, such as an error page with status 200.
+    UnexpectedContent,
+    /// Refused by our own policy: a host, an address, a redirect, a scheme.
+    Refused,
+    /// This provider cannot do that.
+    Unsupported,
+    /// The vendor's reply cannot be understood: the vendor changed, or something stands in between.
+    Decode,
+    /// The vendor failed.
+    Upstream,
+    /// The network failed.
+    Transport,
+    /// Nothing arrived in time.
+    Timeout,
+    /// The caller gave up.
+    Cancelled,
+    /// The local file system, or a writer of the caller, failed.
+    Local,
+}
+
+impl ErrorKind {
+    /// The stable lower-case name, as in JSON output: `"not_found"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Expired => "expired",
+            Self::NotReady => "not_ready",
+            Self::Unavailable => "unavailable",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::RateLimited => "rate_limited",
+            Self::InvalidRequest => "invalid_request",
+            Self::TooLarge => "too_large",
+            Self::Integrity => "integrity",
+            Self::UnexpectedContent => "unexpected_content",
+            Self::Refused => "refused",
+            Self::Unsupported => "unsupported",
+            Self::Decode => "decode",
+            Self::Upstream => "upstream",
+            Self::Transport => "transport",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.name().split('_').enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(word)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether asking again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retry {
+    /// The same call gives the same answer.
+    Never,
+    /// Worth another try after an ordinary backoff.
+    Backoff,
+    /// Worth another try, not before this much time has passed.
+    After(Duration),
+}
+
+/// When in the life of an operation it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before anything was sent.
+    Prepare,
+    /// Sending the request, or waiting for the head of the reply.
+    Head,
+    /// While the body came in or went out.
+    Body,
+    /// After the last byte, comparing length and digest.
+    Verify,
+    /// Writing or renaming locally.
+    Store,
+}
+
+impl Phase {
+    /// The stable lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Verify => "verify",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// One error for every provider: kind, what to do next, context, cause.
+///
+/// `Display` says everything the vendor told us on one line; the cause is in
+/// [`source`](StdError::source) and is not repeated. Neither holds a secret or a signed link.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    retry: Retry,
+    phase: Option<Phase>,
+    operation: Option<&'static str>,
+    provider: Option<Cow<'static, str>>,
+    provider_code: Option<String>,
+    status: Option<u16>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind. The message is bounded, and control characters are removed.
+    pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: tidy(message.as_ref(), MESSAGE_MAX_CHARS),
+            retry: match kind {
+                ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::NotReady => Retry::Backoff,
+                _ => Retry::Never,
+            },
+            phase: None,
+            operation: None,
+            provider: None,
+            provider_code: None,
+            status: None,
+            source: None,
+        }))
+    }
+
+    /// The answer to an operation that a provider does not have; nothing was sent.
+    pub fn unsupported(operation: &'static str) -> Self {
+        Self::new(ErrorKind::Unsupported, "this provider has no such operation")
+            .with_operation(operation)
+            .with_phase(Phase::Prepare)
+    }
+
+    /// Names the operation: `"resolve"`, `"open"`, `"upload"`, …; an operation already named stays.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Names the provider; one already named stays.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<Cow<'static, str>>) -> Self {
+        self.0.provider.get_or_insert_with(|| provider.into());
+        self
+    }
+
+    /// Keeps the vendor's own code.
+    #[must_use]
+    pub fn with_provider_code(mut self, code: impl fmt::Display) -> Self {
+        self.0.provider_code = Some(tidy(&code.to_string(), 60));
+        self
+    }
+
+    /// Sets the retry advice.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// Names the phase; one already named stays.
+    #[must_use]
+    pub fn with_phase(mut self, phase: Phase) -> Self {
+        self.0.phase.get_or_insert(phase);
+        self
+    }
+
+    /// Keeps the HTTP status that came with the failure.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status.get_or_insert(status);
+        self
+    }
+
+    /// Keeps the cause. It must not hold a URL or a secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Replaces the kind, keeping the context; the retry advice becomes that of the new kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        let message = std::mem::take(&mut self.0.message);
+        let fresh = Self::new(kind, message);
+        self.0.kind = kind;
+        self.0.retry = fresh.0.retry;
+        self.0.message = fresh.0.message;
+        self
+    }
+
+    /// Adds a sentence to the message.
+    #[must_use]
+    pub fn with_note(mut self, note: impl AsRef<str>) -> Self {
+        let joined = format!("{}; {}", self.0.message, note.as_ref());
+        self.0.message = tidy(&joined, MESSAGE_MAX_CHARS);
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message alone, without kind and context.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Whether asking again can help.
+    pub fn retry(&self) -> Retry {
+        self.0.retry
+    }
+
+    /// True unless the same call would give the same answer.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retry != Retry::Never
+    }
+
+    /// How long to wait before asking again, where the vendor said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.0.retry {
+            Retry::After(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// When in the operation it failed.
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// The operation that failed.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The provider that was asked.
+    pub fn provider(&self) -> Option<&str> {
+        self.0.provider.as_deref()
+    }
+
+    /// The vendor's own code, such as `"100/33"`.
+    pub fn provider_code(&self) -> Option<&str> {
+        self.0.provider_code.as_deref()
+    }
+
+    /// The HTTP status that came with the failure.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.kind)?;
+        if let Some(operation) = self.0.operation {
+            write!(f, " at {operation}")?;
+        }
+        match (&self.0.provider, &self.0.provider_code) {
+            (Some(provider), Some(code)) => write!(f, " ({provider}, code {code})")?,
+            (Some(provider), None) => write!(f, " ({provider})")?,
+            (None, Some(code)) => write!(f, " (code {code})")?,
+            (None, None) => {}
+        }
+        write!(f, ": {}", self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("retry", &self.0.retry)
+            .field("phase", &self.0.phase)
+            .field("operation", &self.0.operation)
+            .field("provider", &self.0.provider)
+            .field("provider_code", &self.0.provider_code)
+            .field("status", &self.0.status)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// One line, no control or bidi characters, at most `max` characters.
+fn tidy(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max * 4));
+    let mut space = true;
+    for (count, c) in text.chars().enumerate() {
+        if count >= max {
+            out.push('…');
+            break;
+        }
+        if c.is_whitespace() || c.is_control() {
+            if !space {
+                out.push(' ');
+            }
+            space = true;
+        } else if !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.push(c);
+            space = false;
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_says_everything_on_one_line() {
+        let error = Error::new(ErrorKind::RateLimited, "too many\r\n\u{1b}[31mcalls")
+            .with_operation("resolve")
+            .with_provider("meta")
+            .with_provider_code(4);
+        assert_eq!(error.to_string(), "rate limited at resolve (meta, code 4): too many [31mcalls");
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let error = Error::new(ErrorKind::Upstream, "x".repeat(10_000_000));
+        assert_eq!(error.message().chars().count(), MESSAGE_MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn errors_travel_between_threads() {
+        fn check<T: Send + Sync + 'static>() {}
+        check::<Error>();
+    }
+}

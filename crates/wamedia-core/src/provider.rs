@@ -1,0 +1,353 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use url::Url;
+
+use crate::{
+    Authenticity, Budget, Capabilities, Delivery, Inbound, MediaDescriptor, MediaKind, MediaRef, MediaStream,
+    Mime, Result, Sha256,
+};
+
+/// How one vendor says it. Implemented by provider crates; callers use `ProviderExt` of
+/// `wamedia-transfer`, which fetches, verifies and heals.
+///
+/// No method has a default body, so that a wrapper which forgets one does not compile.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync + 'static {
+    /// The stable lower-case name, the same in errors, fixtures and features: `"meta"`.
+    fn name(&self) -> &'static str;
+
+    /// What works now, with this configuration.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Finds out where the bytes are and what the vendor says about them.
+    async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor>;
+
+    /// Opens the bytes. The stream carries what the reply's head taught, before its first chunk.
+    async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream>;
+
+    /// Sends content to the vendor. It is never repeated once a byte may have been processed.
+    async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded>;
+
+    /// Deletes what the vendor keeps.
+    async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome>;
+
+    /// Lists one page of what the vendor keeps.
+    async fn list(&self, options: ListOptions) -> Result<MediaPage>;
+
+    /// Pure and offline: every media item, every failed item, and a count of what held no media.
+    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound>;
+
+    /// Pure and offline: whether the delivery is the vendor's.
+    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Provider + ?Sized> Provider for Arc<P> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
+        (**self).resolve(media, options).await
+    }
+
+    async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
+        (**self).open(media, options).await
+    }
+
+    async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
+        (**self).upload(content, options).await
+    }
+
+    async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
+        (**self).delete(media, options).await
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<MediaPage> {
+        (**self).list(options).await
+    }
+
+    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
+        (**self).parse_webhook(delivery)
+    }
+
+    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
+        (**self).verify_webhook(delivery)
+    }
+}
+
+/// Options of [`Provider::resolve`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ResolveOptions {
+    /// What this call may spend.
+    pub budget: Budget,
+    /// Ask for a new link, even where the reference carries one that looks good.
+    pub renew: bool,
+}
+
+impl ResolveOptions {
+    /// Spends from this budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Asks for a new link.
+    #[must_use]
+    pub fn with_renew(mut self, renew: bool) -> Self {
+        self.renew = renew;
+        self
+    }
+}
+
+/// Where to go on after a break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resume {
+    /// The first byte that is wanted.
+    pub offset: u64,
+    /// The validator of the reply that the bytes so far came from, sent as `If-Range`.
+    pub validator: Option<String>,
+}
+
+impl Resume {
+    /// Goes on at `offset`.
+    pub fn new(offset: u64, validator: Option<String>) -> Self {
+        Self { offset, validator }
+    }
+}
+
+/// Options of [`Provider::open`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// What this call may spend.
+    pub budget: Budget,
+    /// Where to go on; the caller checks where the stream really starts.
+    pub resume: Option<Resume>,
+}
+
+impl OpenOptions {
+    /// Spends from this budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Goes on after a break.
+    #[must_use]
+    pub fn with_resume(mut self, resume: Option<Resume>) -> Self {
+        self.resume = resume;
+        self
+    }
+}
+
+/// Bytes to upload.
+#[non_exhaustive]
+pub enum UploadBody {
+    /// In memory.
+    Bytes(Bytes),
+    /// As they come.
+    Stream(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
+}
+
+impl fmt::Debug for UploadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream(..)"),
+        }
+    }
+}
+
+/// What to upload.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UploadContent {
+    /// The bytes.
+    pub body: UploadBody,
+    /// How many they are; the source must have exactly that many.
+    pub size_bytes: Option<u64>,
+    /// What they must hash to, where the caller knows.
+    pub sha256: Option<Sha256>,
+    /// The media type.
+    pub mime: Mime,
+    /// The file name the vendor is told.
+    pub name: String,
+    /// What they are to be used for.
+    pub kind: Option<MediaKind>,
+}
+
+impl UploadContent {
+    /// Bytes in memory.
+    pub fn from_bytes(bytes: impl Into<Bytes>, mime: Mime, name: impl Into<String>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            size_bytes: u64::try_from(bytes.len()).ok(),
+            body: UploadBody::Bytes(bytes),
+            sha256: None,
+            mime,
+            name: name.into(),
+            kind: None,
+        }
+    }
+
+    /// Bytes as they come; `size_bytes` where it is known.
+    pub fn from_stream(
+        stream: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        size_bytes: Option<u64>,
+        mime: Mime,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            size_bytes,
+            body: UploadBody::Stream(Box::pin(stream)),
+            sha256: None,
+            mime,
+            name: name.into(),
+            kind: None,
+        }
+    }
+
+    /// Sets what the bytes are for.
+    #[must_use]
+    pub fn with_kind(mut self, kind: impl Into<Option<MediaKind>>) -> Self {
+        self.kind = kind.into();
+        self
+    }
+
+    /// Sets what the bytes must hash to.
+    #[must_use]
+    pub fn with_sha256(mut self, digest: impl Into<Option<Sha256>>) -> Self {
+        self.sha256 = digest.into();
+        self
+    }
+}
+
+/// Options of [`Provider::upload`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UploadOptions {
+    /// What this call may spend.
+    pub budget: Budget,
+    /// How long the vendor should keep it, where that can be chosen.
+    pub keep_for: Option<Duration>,
+}
+
+/// What an upload gave.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// The reference, where the vendor gave an id.
+    pub media: Option<MediaRef>,
+    /// A public link, where the vendor gave one.
+    pub link: Option<Url>,
+    /// When it goes away, where that is known.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Uploaded {
+    /// The vendor gave an id.
+    pub fn from_media(media: MediaRef) -> Self {
+        Self { expires_at: media.expires_at, media: Some(media), link: None }
+    }
+
+    /// The vendor gave a public link and no id.
+    pub fn from_link(link: Url) -> Self {
+        Self { media: None, link: Some(link), expires_at: None }
+    }
+}
+
+/// Options of [`Provider::delete`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DeleteOptions {
+    /// What this call may spend.
+    pub budget: Budget,
+}
+
+/// What a deletion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeleteOutcome {
+    /// It is deleted.
+    Deleted,
+    /// It was gone before, or never existed: the vendors do not tell these apart.
+    AlreadyGone,
+}
+
+/// Options of [`Provider::list`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListOptions {
+    /// What this call may spend.
+    pub budget: Budget,
+    /// At most this many items on the page.
+    pub page_size: Option<u32>,
+    /// Where to go on: [`MediaPage::next`] of the page before.
+    pub cursor: Option<String>,
+}
+
+impl ListOptions {
+    /// Goes on after a page.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: Option<String>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
+    /// Sets the size of a page.
+    #[must_use]
+    pub fn with_page_size(mut self, size: Option<u32>) -> Self {
+        self.page_size = size;
+        self
+    }
+}
+
+/// One object that the vendor keeps.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ListedMedia {
+    /// The reference, with what the list says about it.
+    pub media: MediaRef,
+    /// When the vendor stored it.
+    pub created_at: Option<SystemTime>,
+}
+
+impl ListedMedia {
+    /// An object of a list.
+    pub fn new(media: MediaRef, created_at: Option<SystemTime>) -> Self {
+        Self { media, created_at }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct MediaPage {
+    /// The objects.
+    pub items: Vec<ListedMedia>,
+    /// Where to go on; `None` on the last page.
+    pub next: Option<String>,
+}
+
+impl MediaPage {
+    /// A page.
+    pub fn new(items: Vec<ListedMedia>, next: Option<String>) -> Self {
+        Self { items, next }
+    }
+}
