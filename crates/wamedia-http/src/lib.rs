@@ -1,1 +1,29 @@
-//! The transport of wamedia: one HTTP client with bound credentials, bounded retries and idle timeouts.
+//! The transport of wamedia, and the only crate that builds an HTTP client.
+//!
+//! * A [`Credential`] is bound to its [`Origin`]s when it is made; no other origin ever gets it.
+//! * [`Http::call`] is for small replies, [`Http::open`] for content. Both rebuild the request for
+//!   every attempt and repeat it until the head of a good reply has arrived, within a
+//!   [`Budget`](wamedia_core::Budget).
+//! * Redirects are followed by hand, names are resolved through an address filter, nothing is
+//!   decompressed, and errors never contain a URL.
+
+mod address;
+mod body;
+mod breaker;
+mod client;
+mod credential;
+mod failure;
+mod multipart;
+mod net;
+mod origin;
+mod request;
+mod status;
+
+pub use body::text_prefix;
+pub use client::{Call, Http, Opened};
+pub use credential::{BoundHeader, Credential};
+pub use multipart::Multipart;
+pub use net::{Lookup, Net, Resolver, SystemClock, TransportOptions};
+pub use origin::{HostRules, Origin};
+pub use request::{Body, Reply, Request};
+pub use status::{error_for_status, retry_after};

@@ -1,0 +1,261 @@
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use tokio::time::{Instant, Sleep};
+use wamedia_core::{Error, ErrorKind, Phase, Result};
+
+use crate::failure::{SourceFailed, convert};
+
+/// The stretch over which a minimum rate is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// Bodies in memory go out in pieces of this size, so that progress can be seen.
+const PIECE: usize = 64 * 1024;
+
+type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
+
+/// Content as it comes in, with an idle timeout, an optional minimum rate, and our errors.
+pub(crate) struct Incoming {
+    /// Bytes that were read ahead to look at them.
+    first: Option<Bytes>,
+    chunks: Chunks,
+    idle: Duration,
+    min_rate: Option<u64>,
+    timer: Pin<Box<Sleep>>,
+    last: Instant,
+    window: (Instant, u64),
+    done: bool,
+}
+
+impl Incoming {
+    pub(crate) fn new(response: reqwest::Response, idle: Duration, min_rate: Option<u64>) -> Self {
+        let now = Instant::now();
+        Self {
+            first: None,
+            chunks: Box::pin(response.bytes_stream()),
+            idle,
+            min_rate,
+            timer: Box::pin(tokio::time::sleep(idle)),
+            last: now,
+            window: (now, 0),
+            done: false,
+        }
+    }
+
+    /// Puts bytes back to the front.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.first = (!bytes.is_empty()).then_some(bytes);
+    }
+
+    fn too_slow(&mut self, now: Instant, bytes: usize) -> bool {
+        let Some(min_rate) = self.min_rate else { return false };
+        self.window.1 += bytes as u64;
+        let elapsed = now - self.window.0;
+        if elapsed < RATE_WINDOW {
+            return false;
+        }
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let slow = self.window.1.saturating_mul(1000) < min_rate.saturating_mul(millis);
+        self.window = (now, 0);
+        slow
+    }
+
+    fn end(&mut self, kind: ErrorKind, message: &str) -> Poll<Option<Result<Bytes>>> {
+        self.done = true;
+        Poll::Ready(Some(Err(Error::new(kind, message).with_phase(Phase::Body))))
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        match self.chunks.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                let now = Instant::now();
+                self.last = now;
+                if self.too_slow(now, chunk.len()) {
+                    return self
+                        .end(ErrorKind::Timeout, "the body comes in more slowly than the minimum rate");
+                }
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.done = true;
+                Poll::Ready(Some(Err(convert(error, Phase::Body))))
+            }
+            Poll::Ready(None) => {
+                self.done = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => loop {
+                // The timer is moved only when it fires, not for every chunk.
+                ready!(self.timer.as_mut().poll(cx));
+                let deadline = self.last + self.idle;
+                if Instant::now() >= deadline {
+                    return self.end(ErrorKind::Timeout, "the body stopped coming in");
+                }
+                self.timer.as_mut().reset(deadline);
+            },
+        }
+    }
+}
+
+/// Reads up to `cap` bytes; the flag says whether the body went on.
+pub(crate) async fn read_capped(incoming: &mut Incoming, cap: usize) -> Result<(Bytes, bool)> {
+    let mut out = BytesMut::new();
+    while let Some(chunk) = std::future::poll_fn(|cx| Pin::new(&mut *incoming).poll_next(cx)).await {
+        let chunk = chunk?;
+        let room = cap - out.len();
+        if chunk.len() > room {
+            out.extend_from_slice(&chunk[..room]);
+            return Ok((out.freeze(), true));
+        }
+        out.extend_from_slice(&chunk);
+    }
+    Ok((out.freeze(), false))
+}
+
+/// What an error page, or an error in JSON or XML, begins with; `None` for anything else.
+///
+/// Used on the first bytes of content, whatever type was declared for it.
+pub fn text_prefix(bytes: &[u8]) -> Option<&'static str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let start = bytes.iter().position(|b| !b.is_ascii_whitespace())?;
+    let rest = &bytes[start..];
+    let begins =
+        |word: &str| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+    if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| begins(tag)) {
+        return Some("html");
+    }
+    if begins("<?xml") || begins("<error>") {
+        return Some("xml");
+    }
+    let after_brace = rest.strip_prefix(b"{").map(|rest| {
+        let start = rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
+        rest.get(start).copied()
+    });
+    match after_brace {
+        Some(Some(b'"' | b'}')) => Some("json"),
+        _ => None,
+    }
+}
+
+/// When the body of an upload last made progress.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn touch(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Waits until nothing has moved for `idle`.
+    pub(crate) async fn stalled(&self, idle: Duration) {
+        loop {
+            let deadline = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + idle;
+            if Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep_until(deadline).await;
+        }
+    }
+}
+
+/// The body of a request on its way out: counted, and checked against the declared size.
+pub(crate) struct Outgoing {
+    source: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
+    size: Option<u64>,
+    sent: u64,
+    progress: Progress,
+}
+
+impl Outgoing {
+    pub(crate) fn new(
+        source: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
+        size: Option<u64>,
+        progress: Progress,
+    ) -> Self {
+        Self { source, size, sent: 0, progress }
+    }
+}
+
+impl Stream for Outgoing {
+    type Item = std::result::Result<Bytes, SourceFailed>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(self.source.as_mut().poll_next(cx));
+        self.progress.touch();
+        let wrong = |sent: u64, size: u64| {
+            let message = format!("the source has {sent} bytes or more, {size} were declared");
+            Poll::Ready(Some(Err(SourceFailed(ErrorKind::Local, message))))
+        };
+        match item {
+            Some(Ok(chunk)) => {
+                self.sent += chunk.len() as u64;
+                match self.size {
+                    Some(size) if self.sent > size => wrong(self.sent, size),
+                    _ => Poll::Ready(Some(Ok(chunk))),
+                }
+            }
+            Some(Err(error)) => {
+                Poll::Ready(Some(Err(SourceFailed(error.kind(), error.message().to_owned()))))
+            }
+            None => match self.size {
+                Some(size) if self.sent < size => {
+                    let message = format!("the source ended after {} bytes, {size} were declared", self.sent);
+                    Poll::Ready(Some(Err(SourceFailed(ErrorKind::Local, message))))
+                }
+                _ => Poll::Ready(None),
+            },
+        }
+    }
+}
+
+/// Bytes in memory, handed out piece by piece.
+pub(crate) struct Pieces(pub(crate) Bytes);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let size = self.0.len().min(PIECE);
+        Poll::Ready((size > 0).then(|| Ok(self.0.split_to(size))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_pages_are_told_from_media() {
+        for (bytes, want) in [
+            (&b"\n <!DOCTYPE html><title>"[..], Some("html")),
+            (b"<html lang=en>", Some("html")),
+            (b"<?xml version='1.0'?><Error>", Some("xml")),
+            (b"\xef\xbb\xbf{ \"error\": {}}", Some("json")),
+            (b"{}", Some("json")),
+            (b"{\\rtf1 a document}", None),
+            (b"\xff\xd8\xff\xe0", None),
+            (b"%PDF-1.7", None),
+            (b"", None),
+            (b"hello media", None),
+        ] {
+            assert_eq!(text_prefix(bytes), want, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -1,0 +1,561 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use tracing::{Instrument as _, debug, debug_span};
+use url::Url;
+use wamedia_core::{
+    Budget, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result, Retry,
+};
+
+use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
+use crate::breaker::Breaker;
+use crate::failure::{convert, nothing_sent};
+use crate::net::Filter;
+use crate::{Body, HostRules, Origin, Reply, Request, TransportOptions, error_for_status};
+
+/// How many redirects of content are followed.
+const MAX_REDIRECTS: usize = 3;
+/// How much of a suspicious reply is read to find out what it is.
+const SUSPICIOUS_BYTES: usize = 64 * 1024;
+/// The first backoff; it doubles with each retry.
+const BACKOFF: Duration = Duration::from_millis(300);
+/// The longest backoff.
+const MAX_BACKOFF: Duration = Duration::from_secs(20);
+
+/// One call: what it is, what it may spend, and where it may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    provider: &'static str,
+    operation: &'static str,
+    budget: &'a Budget,
+    hosts: &'a HostRules,
+    repeatable: bool,
+}
+
+impl<'a> Call<'a> {
+    /// A call that may be repeated: reading twice is the same as reading once.
+    pub const fn idempotent(
+        provider: &'static str,
+        operation: &'static str,
+        budget: &'a Budget,
+        hosts: &'a HostRules,
+    ) -> Self {
+        Self { provider, operation, budget, hosts, repeatable: true }
+    }
+
+    /// A call that is sent once and never repeated, whatever happens.
+    pub const fn once(
+        provider: &'static str,
+        operation: &'static str,
+        budget: &'a Budget,
+        hosts: &'a HostRules,
+    ) -> Self {
+        Self { provider, operation, budget, hosts, repeatable: false }
+    }
+}
+
+/// The client. Clones share connections and the circuit breaker.
+#[derive(Clone)]
+pub struct Http {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: reqwest::Client,
+    options: TransportOptions,
+    breaker: Breaker,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// Builds the client. `configured` are the origins that the caller named: their hosts may have
+    /// addresses that are not public.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the TLS set-up or the user agent cannot be used.
+    pub fn new(
+        options: TransportOptions,
+        configured: &[Origin],
+        failure_budget: Option<FailureBudget>,
+    ) -> Result<Self> {
+        let invalid = |error: reqwest::Error| {
+            Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
+                .with_phase(Phase::Prepare)
+                .with_source(error.without_url())
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
+        let builder = reqwest::Client::builder();
+        // Each of these defaults sends or hides something: redirects carry custom credentials along, the
+        // referer carries signed links, retries and proxies are invisible.
+        let mut builder = builder
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .user_agent(&options.user_agent)
+            .connect_timeout(options.connect_timeout)
+            .dns_resolver(Arc::new(Filter::new(options.net.clone(), configured)));
+        #[cfg(feature = "tls")]
+        {
+            builder = with_tls(builder, &options, configured).map_err(invalid)?;
+        }
+        // HTTP/1.1 for everything: large bodies cost about half as much CPU as over HTTP/2, whose frames
+        // and flow control buy nothing for one body at a time.
+        builder = builder.http1_only();
+        let client = builder.build().map_err(invalid)?;
+        Ok(Self { inner: Arc::new(Inner { client, options, breaker: Breaker::new(failure_budget) }) })
+    }
+
+    /// The time of day, from the injected clock.
+    pub fn now(&self) -> SystemTime {
+        self.inner.options.net.clock.now()
+    }
+
+    /// Sends a request for a small reply and reads it.
+    ///
+    /// `build` makes the request for each attempt from the time of day. `read` turns a reply of any
+    /// status into a value or an error; an error that advises a retry is retried within the budget.
+    ///
+    /// # Errors
+    ///
+    /// What `read` says, or the failure of the transport.
+    pub async fn call<T>(
+        &self,
+        call: Call<'_>,
+        mut build: impl FnMut(SystemTime) -> Result<Request> + Send,
+        mut read: impl FnMut(&Reply) -> Result<T> + Send,
+    ) -> Result<T>
+    where
+        T: Send,
+    {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let now = self.now();
+            let outcome = match build(now) {
+                Ok(request) => {
+                    let sent = self.attempt(call, attempt, request, async |response| {
+                        let reply = self.read_reply(response, self.inner.options.max_reply_bytes).await?;
+                        if reply.truncated && reply.is_success() {
+                            return Err(Error::new(
+                                ErrorKind::TooLarge,
+                                "the reply is far larger than any reply of this API",
+                            )
+                            .with_phase(Phase::Body));
+                        }
+                        read(&reply)
+                    });
+                    sent.await
+                }
+                Err(error) => Err((error.with_retry(Retry::Never), true)),
+            };
+            match outcome {
+                Ok(value) => return Ok(value),
+                Err(failure) => self.pause(call, attempt, failure).await?,
+            }
+        }
+    }
+
+    /// Opens content. `judge` looks at what is not plainly content: any reply without success, and a
+    /// reply with success whose type is JSON, HTML or XML where another was expected. It gives the
+    /// vendor's error, or `None` where the bytes are the content after all.
+    ///
+    /// Redirects are followed, at most three, without any bound header once the origin changed.
+    ///
+    /// # Errors
+    ///
+    /// What `judge` says, [`ErrorKind::Refused`] for a host outside the rules, or the transport's failure.
+    pub async fn open(
+        &self,
+        call: Call<'_>,
+        expected: Option<&Mime>,
+        mut build: impl FnMut(SystemTime) -> Result<Request> + Send,
+        mut judge: impl FnMut(&Reply) -> Option<Error> + Send,
+    ) -> Result<Opened> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let now = self.now();
+            let outcome = match build(now) {
+                Ok(request) => self.open_once(call, attempt, expected, request, &mut judge).await,
+                Err(error) => Err((error.with_retry(Retry::Never), true)),
+            };
+            match outcome {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => self.pause(call, attempt, failure).await?,
+            }
+        }
+    }
+
+    async fn open_once(
+        &self,
+        call: Call<'_>,
+        attempt: u32,
+        expected: Option<&Mime>,
+        mut request: Request,
+        judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
+    ) -> Result<Opened, (Error, bool)> {
+        let ranged = request.headers.contains_key(header::RANGE);
+        for _ in 0..=MAX_REDIRECTS {
+            let from = request.url.clone();
+            let headers = request.headers.clone();
+            let outcome = self
+                .attempt(call, attempt, request, async |response| {
+                    if let Some(next) = redirect_target(&from, &response)? {
+                        return Ok(Hop::Redirect(next));
+                    }
+                    self.look_at(response, expected, ranged, judge).await.map(Hop::Content)
+                })
+                .await?;
+            match outcome {
+                Hop::Content(opened) => return Ok(*opened),
+                Hop::Redirect(next) => {
+                    debug!(
+                        provider = call.provider,
+                        host = next.host_str(),
+                        "content moved to another address"
+                    );
+                    request = Request::get(next);
+                    request.headers = headers;
+                }
+            }
+        }
+        let error = Error::new(ErrorKind::Refused, "more redirects than a content host needs")
+            .with_phase(Phase::Head);
+        Err((error.with_provider(call.provider).with_operation(call.operation), false))
+    }
+
+    /// One request on the wire. The flag in the error says that nothing can have reached the server.
+    async fn attempt<T: Send>(
+        &self,
+        call: Call<'_>,
+        attempt: u32,
+        request: Request,
+        read: impl AsyncFnOnce(reqwest::Response) -> Result<T>,
+    ) -> Result<T, (Error, bool)> {
+        let span = debug_span!("attempt", provider = call.provider, operation = call.operation, attempt);
+        let work = async {
+            let context = |error: Error| error.with_provider(call.provider).with_operation(call.operation);
+            call.hosts.check(&request.url).map_err(|error| (context(error), true))?;
+            self.inner.breaker.admit().map_err(|error| (context(error), true))?;
+            call.budget.count_request();
+            let outcome = match self.send(request).await {
+                Ok(response) => {
+                    debug!(status = response.status().as_u16(), "answered");
+                    read(response).await.map_err(|error| (context(error), false))
+                }
+                Err((error, unsent)) => Err((context(error), unsent)),
+            };
+            self.inner.breaker.record(outcome.as_ref().map(|_| ()).map_err(|(error, _)| error));
+            outcome
+        };
+        work.instrument(span).await
+    }
+
+    async fn send(&self, request: Request) -> Result<reqwest::Response, (Error, bool)> {
+        let options = &self.inner.options;
+        let mut headers = request.headers;
+        for bound in &request.bound {
+            if let Some(value) = bound.value_for(&request.url) {
+                headers.insert(bound.name().clone(), value.clone());
+            }
+        }
+        let progress = Progress::new();
+        let mut builder = self.inner.client.request(request.method, request.url);
+        let body = match request.body {
+            Body::Empty => None,
+            // Small bodies go out in one piece.
+            Body::Bytes(bytes) if bytes.len() <= 64 * 1024 => {
+                builder = builder.body(bytes);
+                None
+            }
+            Body::Bytes(bytes) => {
+                let size = bytes.len() as u64;
+                Some(Outgoing::new(Box::pin(Pieces(bytes)), Some(size), progress.clone()))
+                    .map(|body| (body, Some(size)))
+            }
+            Body::Stream(source, size) => Some((Outgoing::new(source, size, progress.clone()), size)),
+        };
+        if let Some((body, size)) = body {
+            if let Some(size) = size {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            }
+            builder = builder.body(reqwest::Body::wrap_stream(body));
+        }
+        let sending = builder.headers(headers).send();
+        let late = progress.stalled(options.first_byte_timeout);
+        tokio::select! {
+            biased;
+            outcome = sending => outcome.map_err(|error| {
+                let unsent = nothing_sent(&error);
+                (convert(error, Phase::Head), unsent)
+            }),
+            () = late => Err((
+                Error::new(ErrorKind::Timeout, "no answer in time").with_phase(Phase::Head), false,
+            )),
+        }
+    }
+
+    async fn read_reply(&self, response: reqwest::Response, cap: usize) -> Result<Reply> {
+        let (status, headers, at) = (response.status().as_u16(), response.headers().clone(), self.now());
+        let mut incoming = Incoming::new(response, self.inner.options.idle_timeout, None);
+        let (body, truncated) = match read_capped(&mut incoming, cap).await {
+            Ok(read) => read,
+            // The status of a failure counts more than a body that broke off.
+            Err(_) if status >= 400 => (Bytes::new(), true),
+            Err(error) => return Err(error),
+        };
+        Ok(Reply { status, headers, body, truncated, at })
+    }
+
+    async fn look_at(
+        &self,
+        response: reqwest::Response,
+        expected: Option<&Mime>,
+        ranged: bool,
+        judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
+    ) -> Result<Box<Opened>> {
+        let status = response.status().as_u16();
+        if !matches!(status, 200 | 203 | 206) {
+            let reply = self.read_reply(response, SUSPICIOUS_BYTES).await?;
+            let error = judge(&reply).unwrap_or_else(|| error_for_status(&reply));
+            return Err(if matches!(status, 201..=299) {
+                error.with_kind(ErrorKind::UnexpectedContent)
+            } else {
+                error
+            }
+            .with_status(status)
+            .with_phase(Phase::Head));
+        }
+        let (headers, at) = (response.headers().clone(), self.now());
+        let head = head_of(status, &headers, ranged)?;
+        let options = &self.inner.options;
+        let mut incoming = Incoming::new(response, options.idle_timeout, options.min_rate);
+        if status != 206 && is_suspicious(head.mime.as_ref(), expected) {
+            let (body, truncated) = read_capped(&mut incoming, SUSPICIOUS_BYTES).await?;
+            let reply = Reply { status, headers, body, truncated, at };
+            if let Some(error) = judge(&reply) {
+                return Err(error.with_phase(Phase::Head));
+            }
+            incoming.unread(reply.body);
+        }
+        Ok(Box::new(Opened { head, incoming }))
+    }
+
+    /// Waits before the next attempt, or gives the error back.
+    async fn pause(&self, call: Call<'_>, attempt: u32, (error, unsent): (Error, bool)) -> Result<()> {
+        if !call.repeatable {
+            let unknown = !unsent
+                && error.status().is_none()
+                && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
+            return Err(if unknown {
+                error
+                    .with_retry(Retry::Never)
+                    .with_note("the end of it is unknown, so the object may exist; it was not sent again")
+            } else {
+                error
+            });
+        }
+        let wait = match error.retry() {
+            Retry::After(wait) => wait,
+            Retry::Backoff => backoff(attempt),
+            _ => return Err(error),
+        };
+        if !call.budget.take_retry() {
+            return Err(if attempt > 1 {
+                error.with_note(format!("given up after {attempt} attempts"))
+            } else {
+                error
+            });
+        }
+        if !call.budget.take_wait(wait) {
+            return Err(error.with_note(format!("a wait of {} s is longer than allowed", wait.as_secs())));
+        }
+        debug!(
+            provider = call.provider,
+            operation = call.operation,
+            attempt,
+            kind = error.kind().name(),
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "trying again"
+        );
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(
+    mut builder: reqwest::ClientBuilder,
+    options: &TransportOptions,
+    configured: &[Origin],
+) -> reqwest::Result<reqwest::ClientBuilder> {
+    builder = builder.tls_backend_rustls();
+    if let Some(roots) = &options.net.roots {
+        let certificates = roots.iter().map(|der| reqwest::Certificate::from_der(der));
+        return Ok(builder.tls_certs_only(certificates.collect::<reqwest::Result<Vec<_>>>()?));
+    }
+    // Loading the system's certificates costs milliseconds that a plain loopback server does not need.
+    if !configured.is_empty() && configured.iter().all(Origin::is_plain) {
+        builder = builder.tls_certs_only([]);
+    }
+    Ok(builder)
+}
+
+enum Hop {
+    Content(Box<Opened>),
+    Redirect(Url),
+}
+
+fn redirect_target(from: &Url, response: &reqwest::Response) -> Result<Option<Url>> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let refused = |why: &str| Error::new(ErrorKind::Refused, why).with_phase(Phase::Head);
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.ok_or_else(|| {
+        Error::new(ErrorKind::UnexpectedContent, "a redirect that leads nowhere").with_phase(Phase::Head)
+    })?;
+    let next = from.join(location).map_err(|_| refused("a redirect to something that is no address"))?;
+    if from.scheme() == "https" && next.scheme() != "https" {
+        return Err(refused("a redirect from https to something weaker"));
+    }
+    Ok(Some(next))
+}
+
+fn backoff(attempt: u32) -> Duration {
+    let full = BACKOFF.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(MAX_BACKOFF);
+    // Half fixed, half random, so that many clients do not come back at the same moment.
+    full.mul_f64(0.5 + 0.5 * fastrand::f64())
+}
+
+fn is_suspicious(mime: Option<&Mime>, expected: Option<&Mime>) -> bool {
+    let Some(mime) = mime else { return false };
+    let textual = matches!(mime.essence(), "application/json" | "text/html" | "application/xml" | "text/xml");
+    textual && expected != Some(mime)
+}
+
+fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> {
+    let unexpected = |why: &str| {
+        Err(Error::new(ErrorKind::UnexpectedContent, why).with_status(status).with_phase(Phase::Head))
+    };
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut head = MediaHead::default();
+    head.mime = text(header::CONTENT_TYPE).and_then(|text| Mime::parse(text).ok());
+    head.body_bytes = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    // A weak validator does not promise the same bytes.
+    head.validator = text(header::ETAG)
+        .filter(|tag| tag.starts_with('"'))
+        .or_else(|| text(header::LAST_MODIFIED))
+        .map(ToOwned::to_owned);
+    head.name = text(header::CONTENT_DISPOSITION).and_then(disposition_name);
+    if status == 206 {
+        let encoded =
+            text(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+        if !ranged {
+            return unexpected("a partial answer that nobody asked for");
+        }
+        if encoded || head.mime.as_ref().is_some_and(|mime| mime.essence() == "multipart/byteranges") {
+            return unexpected("a partial answer that is encoded or in several parts");
+        }
+        let Some((start, total)) = text(header::CONTENT_RANGE).and_then(content_range) else {
+            return unexpected("a partial answer that does not say which part it is");
+        };
+        head.start = start;
+        head.total_bytes = total;
+    }
+    Ok(head)
+}
+
+/// `bytes 100-199/200` or `bytes 100-199/*`.
+fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
+}
+
+/// The file name of a `Content-Disposition`, in its extended form where there is one. Untrusted.
+fn disposition_name(text: &str) -> Option<String> {
+    let parameter = |name: &str| {
+        text.split(';').skip(1).find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+        })
+    };
+    let extended = parameter("filename*").and_then(|value| {
+        let encoded = value.split_once("''")?.1.to_owned();
+        let decoded =
+            url::form_urlencoded::parse(encoded.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
+        Some(decoded)
+    });
+    extended.or_else(|| parameter("filename")).filter(|name| !name.is_empty())
+}
+
+/// Content whose head has arrived.
+pub struct Opened {
+    head: MediaHead,
+    incoming: Incoming,
+}
+
+impl Opened {
+    /// What the head taught.
+    pub fn head(&self) -> &MediaHead {
+        &self.head
+    }
+
+    /// The content as a stream of the core.
+    pub fn into_stream(self) -> MediaStream {
+        MediaStream::new(self.head, self.incoming)
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_checked() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
+        for bad in ["", "bytes */10", "bytes 9-5/10", "bytes 5-10/10", "5-9/10", "bytes 5-9", "bytes -1-2/3"]
+        {
+            assert_eq!(content_range(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_in_both_forms() {
+        assert_eq!(disposition_name("attachment; filename=\"a.pdf\"").as_deref(), Some("a.pdf"));
+        assert_eq!(
+            disposition_name("attachment; filename=x; filename*=UTF-8''a%C3%A7+b.pdf").as_deref(),
+            Some("aç+b.pdf")
+        );
+        assert_eq!(disposition_name("inline"), None);
+    }
+
+    #[test]
+    fn backoff_grows_and_is_bounded() {
+        assert!(backoff(1) >= BACKOFF / 2 && backoff(1) <= BACKOFF);
+        assert!(backoff(40) <= MAX_BACKOFF);
+    }
+}

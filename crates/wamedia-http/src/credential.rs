@@ -1,0 +1,109 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, header};
+use url::Url;
+use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
+
+use crate::Origin;
+
+/// A secret that is bound to origins for its whole life.
+///
+/// There is no way to read it back, and no way to attach it to a request as a plain header: it
+/// only makes [`BoundHeader`]s, and the transport sends those to the bound origins alone.
+#[derive(Clone)]
+pub struct Credential {
+    secret: Secret,
+    origins: Arc<[Origin]>,
+}
+
+impl Credential {
+    /// Binds a secret to origins.
+    pub fn new(secret: Secret, origins: impl IntoIterator<Item = Origin>) -> Self {
+        Self { secret, origins: origins.into_iter().collect() }
+    }
+
+    /// `Authorization: Bearer <secret>`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the secret cannot stand in a header.
+    pub fn bearer(&self) -> Result<BoundHeader> {
+        self.header(header::AUTHORIZATION, |secret| format!("Bearer {secret}"))
+    }
+
+    /// A header whose value is made from the secret: the secret itself, or a signature.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when the value cannot stand in a header.
+    pub fn header(&self, name: HeaderName, value: impl FnOnce(&str) -> String) -> Result<BoundHeader> {
+        let mut value = HeaderValue::from_str(&value(self.secret.expose())).map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                format!("the credential for the header {name} has characters that no header can carry"),
+            )
+            .with_phase(Phase::Prepare)
+        })?;
+        value.set_sensitive(true);
+        Ok(BoundHeader { name, value, origins: Arc::clone(&self.origins) })
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+/// A header that only its origins ever see.
+#[derive(Clone)]
+pub struct BoundHeader {
+    name: HeaderName,
+    value: HeaderValue,
+    origins: Arc<[Origin]>,
+}
+
+impl BoundHeader {
+    /// The header's name.
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// The value, for a URL of a bound origin; nothing for any other.
+    pub fn value_for(&self, url: &Url) -> Option<&HeaderValue> {
+        let origin = Origin::of(url)?;
+        self.origins.contains(&origin).then_some(&self.value)
+    }
+}
+
+impl fmt::Debug for BoundHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundHeader")
+            .field("name", &self.name)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_header_has_no_value_for_another_origin() {
+        let token = Credential::new("TEST-canary".into(), [Origin::parse("https://api.test").unwrap()]);
+        let header = token.bearer().unwrap();
+        let value = |link: &str| header.value_for(&Url::parse(link).unwrap()).is_some();
+        assert!(value("https://api.test/x"));
+        for other in [
+            "https://api.test:8443/",
+            "http://api.test/",
+            "https://api.test./",
+            "https://api.test.evil.test/",
+        ] {
+            assert!(!value(other), "{other}");
+        }
+        assert!(!format!("{token:?}{header:?}").contains("canary"));
+    }
+}

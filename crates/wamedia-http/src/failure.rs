@@ -1,0 +1,72 @@
+use std::error::Error as StdError;
+use std::io;
+
+use wamedia_core::{Error, ErrorKind, Phase, Retry};
+
+use crate::address::AddressRefused;
+
+/// Turns the client's error into ours: no URL, the right kind, and what really happened.
+pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
+    let error = error.without_url();
+    let connecting = error.is_connect();
+    let timeout = error.is_timeout();
+    let mut refused = false;
+    let mut tls = false;
+    let mut cause: Option<String> = None;
+    let mut local: Option<Error> = None;
+    let mut next: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(source) = next {
+        if source.is::<AddressRefused>() {
+            refused = true;
+        }
+        if let Some(own) = source.downcast_ref::<SourceFailed>() {
+            local = Some(Error::new(own.0, own.1.clone()));
+        }
+        if let Some(io) = source.downcast_ref::<io::Error>() {
+            tls |= connecting && io.kind() == io::ErrorKind::InvalidData;
+            if let Some(inner) = io.get_ref() {
+                refused |= inner.is::<AddressRefused>();
+            }
+        }
+        cause = Some(source.to_string());
+        next = source.source();
+    }
+    if let Some(local) = local {
+        return local.with_phase(phase);
+    }
+    let cause = cause.unwrap_or_else(|| "the connection failed".to_owned());
+    let (kind, message) = if refused {
+        (ErrorKind::Refused, "the host's name leads to an address that is not public".to_owned())
+    } else if timeout && connecting {
+        (ErrorKind::Timeout, "no connection in time".to_owned())
+    } else if timeout {
+        (ErrorKind::Timeout, "no answer in time".to_owned())
+    } else if tls {
+        (ErrorKind::Transport, format!("no trusted connection: {cause}"))
+    } else if connecting {
+        (ErrorKind::Transport, format!("cannot connect: {cause}"))
+    } else if phase == Phase::Body {
+        (ErrorKind::Transport, format!("the body broke off: {cause}"))
+    } else {
+        (ErrorKind::Transport, format!("no answer: {cause}"))
+    };
+    let retry = if refused || tls { Retry::Never } else { Retry::Backoff };
+    Error::new(kind, message).with_retry(retry).with_phase(phase)
+}
+
+/// True when the request cannot have reached the server.
+pub(crate) fn nothing_sent(error: &reqwest::Error) -> bool {
+    error.is_connect() || error.is_builder()
+}
+
+/// The caller's own upload source failed; carried through the client as an error of the body.
+#[derive(Debug)]
+pub(crate) struct SourceFailed(pub(crate) ErrorKind, pub(crate) String);
+
+impl std::fmt::Display for SourceFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.1)
+    }
+}
+
+impl StdError for SourceFailed {}

@@ -1,0 +1,183 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderValue;
+use wamedia_core::{Mime, Result, UploadBody};
+
+use crate::Body;
+use crate::body::Pieces;
+
+/// A `multipart/form-data` body whose last part is a file that streams.
+///
+/// Names cannot add headers or parts: control characters, quotes and backslashes are replaced.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc7578>
+#[derive(Debug)]
+pub struct Multipart {
+    boundary: String,
+    head: Vec<u8>,
+}
+
+impl Default for Multipart {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Multipart {
+    /// A body with a boundary of its own.
+    pub fn new() -> Self {
+        // 128 random bits: no content holds it by accident.
+        let boundary = format!("wamedia-{:032x}", fastrand::u128(..));
+        Self { boundary, head: Vec::new() }
+    }
+
+    /// Adds a text part.
+    #[must_use]
+    pub fn text(mut self, name: &str, value: &str) -> Self {
+        let head = format!(
+            "--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n",
+            self.boundary,
+            quoted(name)
+        );
+        self.head.extend_from_slice(head.as_bytes());
+        self.head.extend_from_slice(value.as_bytes());
+        self.head.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Adds the file as the last part. With a known size the whole body has one.
+    pub fn file(
+        mut self,
+        name: &str,
+        file_name: &str,
+        mime: &Mime,
+        body: UploadBody,
+        size: Option<u64>,
+    ) -> (HeaderValue, Body) {
+        let head = format!(
+            "--{}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {mime}\r\n\r\n",
+            self.boundary,
+            quoted(name),
+            quoted(file_name),
+        );
+        self.head.extend_from_slice(head.as_bytes());
+        let tail = Bytes::from(format!("\r\n--{}--\r\n", self.boundary));
+        let total = size.map(|size| size + self.head.len() as u64 + tail.len() as u64);
+        let source = match body {
+            UploadBody::Bytes(bytes) => Box::pin(Pieces(bytes)) as Chunks,
+            UploadBody::Stream(stream) => stream,
+            _ => unreachable!("every kind of body is listed above"),
+        };
+        let stream =
+            Framed { head: Some(self.head.into()), source: Sized { source, left: size }, tail: Some(tail) };
+        let kind = format!("multipart/form-data; boundary={}", self.boundary);
+        let kind = HeaderValue::try_from(kind).unwrap_or_else(|_| unreachable!("a boundary is plain text"));
+        (kind, Body::Stream(Box::pin(stream), total))
+    }
+}
+
+/// A name for a quoted parameter, in UTF-8, as browsers write it.
+fn quoted(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            '"' | '\\' => '_',
+            c if c.is_control() => '_',
+            c => c,
+        })
+        .take(200)
+        .collect()
+}
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+struct Sized {
+    source: Chunks,
+    left: Option<u64>,
+}
+
+struct Framed {
+    head: Option<Bytes>,
+    source: Sized,
+    tail: Option<Bytes>,
+}
+
+impl Stream for Framed {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(head)));
+        }
+        if self.tail.is_none() {
+            return Poll::Ready(None);
+        }
+        match self.source.source.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                if let Some(left) = self.source.left {
+                    let Some(rest) = left.checked_sub(chunk.len() as u64) else {
+                        return Poll::Ready(Some(Err(wrong_size("has more bytes than declared"))));
+                    };
+                    self.source.left = Some(rest);
+                }
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Poll::Ready(None) if self.source.left.is_some_and(|left| left > 0) => {
+                Poll::Ready(Some(Err(wrong_size("ended before the declared size"))))
+            }
+            Poll::Ready(None) => Poll::Ready(self.tail.take().map(Ok)),
+            other => other,
+        }
+    }
+}
+
+fn wrong_size(what: &str) -> wamedia_core::Error {
+    wamedia_core::Error::new(wamedia_core::ErrorKind::Local, format!("the source of the upload {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(body: Body) -> (Result<Vec<u8>>, Option<u64>) {
+        let Body::Stream(mut stream, total) = body else { panic!("a stream") };
+        let mut out = Vec::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        loop {
+            match stream.as_mut().poll_next(&mut cx) {
+                Poll::Ready(Some(Ok(chunk))) => out.extend_from_slice(&chunk),
+                Poll::Ready(Some(Err(error))) => return (Err(error), total),
+                Poll::Ready(None) => return (Ok(out), total),
+                Poll::Pending => panic!("never pending"),
+            }
+        }
+    }
+
+    #[test]
+    fn names_cannot_add_headers_or_parts() {
+        let mime = Mime::parse("image/jpeg").unwrap();
+        let (_, body) = Multipart::new().text("type", "image/jpeg").file(
+            "file",
+            "a\"\r\nX-Evil: 1\r\n\r\n--b.jpg",
+            &mime,
+            UploadBody::Bytes(Bytes::from_static(b"data")),
+            Some(4),
+        );
+        let (bytes, total) = collect(body);
+        let text = String::from_utf8(bytes.unwrap()).unwrap();
+        assert_eq!(total, Some(text.len() as u64));
+        assert!(text.contains("filename=\"a___X-Evil: 1____--b.jpg\"\r\n"), "{text}");
+    }
+
+    #[test]
+    fn the_declared_size_is_checked_in_both_directions() {
+        let mime = Mime::parse("image/jpeg").unwrap();
+        for size in [3, 5] {
+            let body = UploadBody::Bytes(Bytes::from_static(b"data"));
+            let (_, body) = Multipart::new().file("file", "a.jpg", &mime, body, Some(size));
+            assert!(collect(body).0.is_err(), "{size}");
+        }
+    }
+}

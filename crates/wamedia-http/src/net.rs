@@ -1,0 +1,165 @@
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use wamedia_core::Clock;
+
+use crate::Origin;
+use crate::address::{AddressRefused, is_public};
+
+/// How a connection is made and how long anything may take.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransportOptions {
+    /// Time for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Time from sending a request (or the last byte of its body) to the head of the reply.
+    pub first_byte_timeout: Duration,
+    /// Time without a byte in a body.
+    pub idle_timeout: Duration,
+    /// The least rate of a body in bytes per second, measured over ten seconds; `None` for none.
+    pub min_rate: Option<u64>,
+    /// The longest API reply that is read, in bytes.
+    pub max_reply_bytes: usize,
+    /// Sent once with every request.
+    pub user_agent: String,
+    /// Names, certificates and time: the seam for tests.
+    pub net: Net,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            min_rate: None,
+            max_reply_bytes: 1024 * 1024,
+            user_agent: concat!("wamedia/", env!("CARGO_PKG_VERSION")).to_owned(),
+            net: Net::default(),
+        }
+    }
+}
+
+/// A pending name look-up.
+pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks names up. A port that is not zero is used for links that name none.
+pub trait Resolver: fmt::Debug + Send + Sync + 'static {
+    /// The addresses of a name.
+    fn lookup(&self, name: &str) -> Lookup;
+}
+
+/// Where names, trust and time come from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Net {
+    /// Looks names up.
+    pub resolver: Arc<dyn Resolver>,
+    /// Certificates (DER) to trust instead of the system's.
+    pub roots: Option<Vec<Vec<u8>>>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Addresses that names may lead to although they are not public; for tests.
+    pub permitted: Vec<IpAddr>,
+}
+
+impl Default for Net {
+    fn default() -> Self {
+        Self {
+            resolver: Arc::new(SystemResolver),
+            roots: None,
+            clock: Arc::new(SystemClock),
+            permitted: Vec::new(),
+        }
+    }
+}
+
+impl Net {
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Looks names up here.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Trusts these certificates (DER) and no others.
+    #[must_use]
+    pub fn with_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
+    /// Lets names lead to this address although it is not public.
+    #[must_use]
+    pub fn with_permitted(mut self, address: IpAddr) -> Self {
+        self.permitted.push(address);
+        self
+    }
+}
+
+/// The clock of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
+        SystemTime::now()
+    }
+}
+
+#[derive(Debug)]
+struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    fn lookup(&self, name: &str) -> Lookup {
+        let name = name.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+    }
+}
+
+/// The filter between the client and the resolver: it sees the very addresses that are connected to,
+/// so a name that changes its answer gains nothing.
+pub(crate) struct Filter {
+    net: Net,
+    /// Hosts that the caller configured; they may be wherever the caller's network has them.
+    configured: Vec<String>,
+}
+
+impl Filter {
+    pub(crate) fn new(net: Net, configured: &[Origin]) -> Self {
+        Self { net, configured: configured.iter().map(Origin::host).collect() }
+    }
+}
+
+impl reqwest::dns::Resolve for Filter {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let lookup = self.net.resolver.lookup(name.as_str());
+        let trusted = self.configured.iter().any(|host| host == name.as_str());
+        let permitted = self.net.permitted.clone();
+        Box::pin(async move {
+            let all = lookup.await?;
+            let found = !all.is_empty();
+            let good: Vec<SocketAddr> = all
+                .into_iter()
+                .filter(|address| trusted || is_public(address.ip()) || permitted.contains(&address.ip()))
+                .collect();
+            if good.is_empty() && found {
+                return Err(AddressRefused.into());
+            }
+            Ok(Box::new(good.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}

@@ -1,0 +1,80 @@
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use wamedia_core::{Error, ErrorKind, Phase, Retry};
+
+use crate::Reply;
+
+/// The shared status table: what a status means when the vendor's own code says nothing better.
+///
+/// The beginning of a text body is kept in the message; HTML is not.
+pub fn error_for_status(reply: &Reply) -> Error {
+    let (kind, retry) = match reply.status {
+        401 => (ErrorKind::Unauthorized, Retry::Never),
+        402 | 403 => (ErrorKind::Forbidden, Retry::Never),
+        404 | 410 => (ErrorKind::NotFound, Retry::Never),
+        408 => (ErrorKind::Timeout, Retry::Backoff),
+        413 => (ErrorKind::TooLarge, Retry::Never),
+        425 => (ErrorKind::NotReady, Retry::Backoff),
+        429 => (ErrorKind::RateLimited, Retry::Backoff),
+        400..=499 => (ErrorKind::InvalidRequest, Retry::Never),
+        501 | 505 => (ErrorKind::Upstream, Retry::Never),
+        500..=599 => (ErrorKind::Upstream, Retry::Backoff),
+        300..=399 => (ErrorKind::Refused, Retry::Never),
+        _ => (ErrorKind::Decode, Retry::Never),
+    };
+    let retry = match (retry, retry_after(&reply.headers, reply.at)) {
+        (Retry::Backoff, Some(wait)) => Retry::After(wait),
+        (retry, _) => retry,
+    };
+    let text = reply.text();
+    let text = text.trim();
+    let message = if text.is_empty() {
+        format!("HTTP status {}", reply.status)
+    } else if text.starts_with('<') || text.starts_with('\u{feff}') {
+        format!("HTTP status {} with a page instead of an answer", reply.status)
+    } else {
+        format!("HTTP status {}: {}", reply.status, text.chars().take(200).collect::<String>())
+    };
+    Error::new(kind, message).with_retry(retry).with_status(reply.status).with_phase(Phase::Head)
+}
+
+/// `Retry-After` in seconds or as a date; a past date means now. Malformed values are ignored.
+///
+/// Source: <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok().filter(|seconds| *seconds <= 10 * 365 * 86_400).map(Duration::from_secs);
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::RETRY_AFTER, value.parse().unwrap());
+        retry_after(&headers, SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770))
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Sun, 06 Nov 1983 08:49:37 GMT"), Some(Duration::ZERO));
+        for nonsense in ["", "-1", "1.5", "99999999999999999999999", "soon"] {
+            assert_eq!(wait(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn pages_are_not_quoted() {
+        let error = error_for_status(&Reply::new(502, "<html>TEST-canary</html>"));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Upstream, Retry::Backoff));
+        assert!(!error.to_string().contains("canary"));
+    }
+}
