@@ -1,1 +1,73 @@
 //! The engine of wamedia: a media reference in, verified bytes out.
+//!
+//! There is one engine for every provider. It resolves, reads, hashes while bytes pass, renews a
+//! dead link, goes on after a break, compares length and digest, and gives a [`Receipt`]. Memory
+//! stays flat, and dropping the future closes the connection and removes the temporary file.
+//!
+//! * [`ProviderExt::fetch`]: into memory;
+//! * [`ProviderExt::fetch_into`]: into any writer;
+//! * [`ProviderExt::download_to`]: into a file, which gets its final name only after verification;
+//! * [`Transfer`]: the same with [`TransferOptions`];
+//! * [`transfer_many`]: many at once, results as they finish.
+
+mod engine;
+mod file;
+mod many;
+mod names;
+mod observe;
+mod options;
+mod pipe;
+mod receipt;
+mod sniff;
+
+use std::future::Future;
+use std::path::Path;
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wamedia_core::{MediaRef, Provider, Result};
+
+pub use engine::Transfer;
+pub use file::{Downloaded, Outcome, sweep};
+pub use many::{Finished, Job, Target, transfer_many};
+pub use names::safe_name;
+pub use observe::{Event, Observer};
+pub use options::{Exists, OnMismatch, TransferOptions};
+pub use receipt::{Difference, Receipt, Verified};
+pub use sniff::sniff;
+
+/// Verified content in memory.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// The content.
+    pub bytes: Bytes,
+    /// How it came here, and what it was verified against.
+    pub receipt: Receipt,
+}
+
+/// What callers use most; implemented for every provider, `dyn Provider` included.
+pub trait ProviderExt: Provider {
+    /// Resolves, reads and verifies into memory, at most 256 MiB.
+    fn fetch(&self, media: &MediaRef) -> impl Future<Output = Result<Fetched>> + Send {
+        async move { Transfer::new(self).fetch(media).await }
+    }
+
+    /// The same into a writer. A mismatch is known only at the end: do not use what was written
+    /// before the receipt is there.
+    fn fetch_into<W: AsyncWrite + Unpin + Send>(
+        &self,
+        media: &MediaRef,
+        writer: &mut W,
+    ) -> impl Future<Output = Result<Receipt>> + Send {
+        async move { Transfer::new(self).fetch_into(media, writer).await }
+    }
+
+    /// The same into a file, which appears under its name only after verification. An existing
+    /// file is refused and stays untouched.
+    fn download_to(&self, media: &MediaRef, path: &Path) -> impl Future<Output = Result<Downloaded>> + Send {
+        async move { Transfer::new(self).download_to(media, path).await }
+    }
+}
+
+impl<P: Provider + ?Sized> ProviderExt for P {}

@@ -1,0 +1,58 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use wamedia_core::{Limits, Sha256};
+
+use crate::Observer;
+
+/// What to do when the bytes are not what was declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMismatch {
+    /// An error, and nothing is kept.
+    #[default]
+    Reject,
+    /// An error, and a file is kept aside under a name that cannot be mistaken, with a note that
+    /// says why. Only files can be kept aside.
+    Quarantine,
+    /// Success; the receipt says that the content is not verified, and what differs.
+    Record,
+}
+
+/// What to do when the final name is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exists {
+    /// An error, before the first request; the file stays untouched.
+    #[default]
+    Refuse,
+    /// The file that is there counts as the result; nothing is requested.
+    Keep,
+    /// It is replaced in one step after verification.
+    Replace,
+}
+
+/// How one transfer is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[derive(Default)]
+pub struct TransferOptions {
+    /// Attempts, renewals and waits.
+    pub limits: Limits,
+    /// The most content bytes that are accepted; `None` for 4 GiB (256 MiB into memory).
+    pub max_bytes: Option<u64>,
+    /// What the content must hash to, whatever anybody else says.
+    pub sha256: Option<Sha256>,
+    /// How long it must be, whatever anybody else says.
+    pub size_bytes: Option<u64>,
+    /// What to do when the bytes are not what was declared.
+    pub on_mismatch: OnMismatch,
+    /// What to do when the final name is taken.
+    pub exists: Exists,
+    /// Time for the whole transfer, waits included; `None` for no limit, since large files are slow, not broken.
+    pub deadline: Option<Duration>,
+    /// Flush the file and its folder to the disk before the file counts as stored.
+    pub sync: bool,
+    /// Go on from the partial file that a killed run left behind, where a digest is known to check the whole.
+    pub resume_partial: bool,
+    /// Hears of every step.
+    pub observer: Option<Arc<dyn Observer>>,
+}
