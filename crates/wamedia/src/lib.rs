@@ -1,1 +1,21 @@
-//! A WhatsApp webhook or media id in, verified bytes out, for every provider.
+#![doc = include_str!("../README.md")]
+
+mod config;
+
+pub use wamedia_core::*;
+pub use wamedia_http::{Net, TransportOptions};
+pub use wamedia_transfer::{
+    Difference, Downloaded, Event, Exists, Fetched, Finished, Job, Observer, OnMismatch, Outcome, ProviderExt, Receipt,
+    Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
+};
+
+pub use config::{Config, PROVIDERS, ProviderInfo, Setting, provider, webhook_reader};
+
+#[cfg(feature = "chakra")]
+pub use wamedia_chakra as chakra;
+#[cfg(feature = "meta")]
+pub use wamedia_meta as meta;
+#[cfg(feature = "nxcloud")]
+pub use wamedia_nxcloud as nxcloud;
+#[cfg(feature = "whapi")]
+pub use wamedia_whapi as whapi;

@@ -1,0 +1,387 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use wamedia::{Exists, MediaKind, OnMismatch, Sha256};
+
+use crate::exit::Failure;
+
+/// WhatsApp media for every provider: a webhook or a media id in, verified bytes out.
+#[derive(Debug, Parser)]
+#[command(name = "wamedia", version, max_term_width = 110)]
+#[command(after_help = "Credentials come from the environment or wamedia.toml, never from a flag; `wamedia providers NAME` lists them.\nTry `wamedia demo`: the whole job on this machine, with no account.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download, verify, and store under the final name
+    Get(GetArgs),
+    /// What the provider says about it, without the bytes
+    Info(InfoArgs),
+    /// What a webhook delivery carries: one line per item
+    Inbound(InboundArgs),
+    /// Upload; prints the id or the public link
+    Put(PutArgs),
+    /// Delete
+    Rm(RmArgs),
+    /// List, where the provider can
+    Ls(LsArgs),
+    /// Will this provider, and the phone, take it? Nothing is sent
+    Check(CheckArgs),
+    /// The redacted story of every request and decision of one download
+    Explain(ExplainArgs),
+    /// Capability table, or one provider in full
+    Providers(ProvidersArgs),
+    /// Every provider's API on this machine, with fault switches
+    Sandbox(SandboxArgs),
+    /// The whole job, against the sandbox, in a few seconds, with no account
+    Demo(DemoArgs),
+    /// Completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Options of every command that talks to a provider.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Provider of references that name none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Account, number or number id, where one provider has several
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// Origin of the API: https, or http on loopback
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Further origin that content may come from (repeatable)
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) content_origin: Vec<String>,
+    /// Version of the provider's API
+    #[arg(long, value_name = "V")]
+    pub(crate) api_version: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Seconds for a connection
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Seconds to the first byte of a reply
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) first_byte_timeout: Option<Duration>,
+    /// Seconds without a byte in a body
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Least bytes per second, measured over ten seconds
+    #[arg(long, value_name = "N", value_parser = bytes)]
+    pub(crate) min_rate: Option<u64>,
+    /// Seconds for everything together
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) deadline: Option<Duration>,
+    /// Attempts in all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) max_attempts: Option<u32>,
+    /// Longest single wait in seconds that is honoured
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) max_wait: Option<Duration>,
+    /// One JSON object per line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Tell every request and decision on standard error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// References: provider:id, or a bare id with --provider
+    #[arg(value_name = "REF")]
+    pub(crate) refs: Vec<String>,
+    /// Read more references from a file, or `-`: one per line, or the JSON lines of `inbound --json`
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) from: Option<String>,
+    /// Store one reference under this name; `-` for standard output, where a mismatch shows in the exit code only
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Store in this folder, under safe names
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What the bytes must hash to (hex or base64)
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: Option<Sha256>,
+    /// How many bytes it must be
+    #[arg(long, value_name = "N", value_parser = bytes)]
+    pub(crate) size: Option<u64>,
+    /// When the bytes are not what was declared
+    #[arg(long, value_enum, default_value = "reject")]
+    pub(crate) on_mismatch: MismatchArg,
+    /// When the file exists
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(crate) exists: ExistsArg,
+    /// Most bytes that are accepted (16MiB)
+    #[arg(long, value_name = "N", value_parser = bytes)]
+    pub(crate) max_bytes: Option<u64>,
+    /// Downloads at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+    /// Go on from the partial file of a killed run, after hashing what is there
+    #[arg(long, requires = "output")]
+    pub(crate) resume: bool,
+    /// Flush the file and its folder to the disk
+    #[arg(long)]
+    pub(crate) sync: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MismatchArg {
+    Reject,
+    Quarantine,
+    Record,
+}
+
+impl From<MismatchArg> for OnMismatch {
+    fn from(arg: MismatchArg) -> Self {
+        match arg {
+            MismatchArg::Reject => Self::Reject,
+            MismatchArg::Quarantine => Self::Quarantine,
+            MismatchArg::Record => Self::Record,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExistsArg {
+    Refuse,
+    Keep,
+    Replace,
+}
+
+impl From<ExistsArg> for Exists {
+    fn from(arg: ExistsArg) -> Self {
+        match arg {
+            ExistsArg::Refuse => Self::Refuse,
+            ExistsArg::Keep => Self::Keep,
+            ExistsArg::Replace => Self::Replace,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// Reference: provider:id, or a bare id with --provider
+    #[arg(value_name = "REF")]
+    pub(crate) media: String,
+    /// Show the link, which is a credential in itself
+    #[arg(long)]
+    pub(crate) show_link: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Reference: provider:id, or a bare id with --provider
+    #[arg(value_name = "REF")]
+    pub(crate) media: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InboundArgs {
+    /// The body of the delivery
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    pub(crate) file: String,
+    /// A header that came with it, `Name: value` (repeatable); with one, the signature is checked
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// Refuse a delivery that is not verified
+    #[arg(long)]
+    pub(crate) require_signature: bool,
+    /// Print references for `get --from -`
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) refs: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArgs {
+    /// Files to upload
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Name that the provider is told
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Media type (else by name and content)
+    #[arg(long = "type", value_name = "MIME")]
+    pub(crate) mime: Option<wamedia::Mime>,
+    /// What it is to be used for
+    #[arg(long = "as", value_name = "KIND", value_parser = kind)]
+    pub(crate) kind: Option<MediaKind>,
+    /// Upload without checking first
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Media type (else by name and content)
+    #[arg(long = "type", value_name = "MIME")]
+    pub(crate) mime: Option<wamedia::Mime>,
+    /// What it is to be used for
+    #[arg(long = "as", value_name = "KIND", value_parser = kind)]
+    pub(crate) kind: Option<MediaKind>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// References: provider:id, or a bare id with --provider
+    #[arg(value_name = "REF", required = true)]
+    pub(crate) refs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProvidersArgs {
+    /// One provider in full
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON object per line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// First port; else any free ones
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Files to serve besides the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Switch a fault on, for the next N requests or for ever (repeatable)
+    #[arg(long, value_name = "NAME[:N]")]
+    pub(crate) fault: Vec<String>,
+    /// Post one signed delivery per provider to this loopback address
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Option<String>,
+    /// Wait so many milliseconds before each reply
+    #[arg(long, value_name = "MS", hide = true)]
+    pub(crate) latency: Option<u64>,
+    /// One JSON object when ready, then one per request
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the files in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "wamedia", &mut script);
+    crate::output::write_all(&script)
+}
+
+impl Cli {
+    /// Whether decisions are told on standard error.
+    pub(crate) fn verbose(&self) -> bool {
+        match &self.command {
+            Command::Get(args) => args.common.verbose,
+            Command::Info(args) => args.common.verbose,
+            Command::Inbound(args) => args.common.verbose,
+            Command::Put(args) => args.common.verbose,
+            Command::Rm(args) => args.common.verbose,
+            Command::Ls(args) => args.common.verbose,
+            Command::Explain(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// `1.5` seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 2 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds that are not negative".to_owned())
+}
+
+/// `16MiB`, `5MB`, `1000`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..].to_ascii_lowercase()[..] {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err("expected bytes, such as 1000, 16MiB or 5MB".to_owned()),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| "expected bytes, such as 1000, 16MiB or 5MB".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "that many bytes cannot be counted".to_owned())
+}
+
+fn kind(text: &str) -> Result<MediaKind, String> {
+    MediaKind::from_name(text)
+        .ok_or_else(|| "expected image, video, audio, voice, document or sticker".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_seconds() {
+        assert_eq!(bytes("16MiB"), Ok(16 << 20));
+        assert_eq!(bytes("5MB"), Ok(5_000_000));
+        assert_eq!(bytes("12"), Ok(12));
+        assert!(bytes("x").is_err() && bytes("99999999999GiB").is_err() && bytes("-1").is_err());
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("-1").is_err() && seconds("NaN").is_err());
+    }
+}

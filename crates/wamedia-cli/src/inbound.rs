@@ -1,0 +1,151 @@
+//! `wamedia inbound`
+
+use std::io::Read as _;
+
+use serde::Serialize;
+use wamedia::{Authenticity, Delivery, InboundItem, format_rfc3339};
+
+use crate::args::InboundArgs;
+use crate::configuration::Providers;
+use crate::exit::{self, Failure};
+use crate::output;
+
+/// More than any provider sends; what a provider takes is checked by its parser.
+const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
+
+#[derive(Serialize)]
+#[serde(tag = "item", rename_all = "lowercase")]
+enum ItemJson<'a> {
+    Media {
+        r#ref: String,
+        kind: &'static str,
+        message_id: Option<&'a str>,
+        mime: Option<String>,
+        size_bytes: Option<u64>,
+        sha256: Option<String>,
+        name: Option<&'a str>,
+        caption: Option<&'a str>,
+        timestamp: Option<String>,
+        path: &'a str,
+    },
+    Failed {
+        kind: &'a str,
+        message_id: Option<&'a str>,
+        provider_code: Option<&'a str>,
+        message: Option<&'a str>,
+        path: &'a str,
+    },
+    Other { kind: &'a str, message_id: Option<&'a str>, path: &'a str },
+}
+
+pub(crate) fn run(args: &InboundArgs) -> Result<(), Failure> {
+    let providers = Providers::new(&args.common)?;
+    let provider = providers.reader(&providers.chosen()?)?;
+    let body = body(&args.file)?;
+    let headers = headers(&args.header)?;
+    let delivery = Delivery::new(&body).with_headers(&headers);
+    let authenticity = if headers.is_empty() { Authenticity::Unsigned } else { provider.verify_webhook(&delivery)? };
+    match authenticity {
+        Authenticity::Forged(why) => return Err(Failure::new(4, format!("the delivery is not the provider's: {why}"))),
+        Authenticity::Unsigned if args.require_signature => {
+            let why = if headers.is_empty() { "no header was handed over" } else { "no webhook secret is configured" };
+            return Err(Failure::new(4, format!("the delivery is not verified: {why}")));
+        }
+        _ => {}
+    }
+    let inbound = provider.parse_webhook(&delivery)?;
+    if args.refs {
+        return inbound.media().try_for_each(|item| output::line(&item.media.to_string()));
+    }
+    if args.common.json {
+        return inbound.items.iter().try_for_each(|item| output::json(&as_json(item)));
+    }
+    for item in &inbound.items {
+        output::line(&for_people(item))?;
+    }
+    let others: usize = inbound.others().values().sum();
+    let state = if authenticity == Authenticity::Verified { "signature verified" } else { "unsigned" };
+    output::line(&format!(
+        "{} media, {} failed, {others} other; {state}",
+        inbound.media().count(),
+        inbound.failed().count()
+    ))
+}
+
+fn body(file: &str) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let read = if file == "-" {
+        std::io::stdin().lock().take(MAX_BODY_BYTES).read_to_end(&mut body)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(MAX_BODY_BYTES).read_to_end(&mut body))
+    };
+    read.map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {file}: {error}")))?;
+    Ok(body)
+}
+
+fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let parse = |line: &String| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    lines
+        .iter()
+        .map(|line| parse(line).ok_or_else(|| Failure::usage("a --header is written as `Name: value`")))
+        .collect()
+}
+
+fn as_json(item: &InboundItem) -> Option<ItemJson<'_>> {
+    Some(match item {
+        InboundItem::Media(media) => {
+            let declared = &media.media.declared;
+            ItemJson::Media {
+                r#ref: media.media.short(),
+                kind: media.kind.name(),
+                message_id: media.message_id.as_deref(),
+                mime: declared.mime.as_ref().map(ToString::to_string),
+                size_bytes: declared.size_bytes,
+                sha256: declared.sha256.map(|digest| digest.to_hex()),
+                name: declared.name.as_deref(),
+                caption: media.caption.as_deref(),
+                timestamp: media.timestamp.map(format_rfc3339),
+                path: &media.path,
+            }
+        }
+        InboundItem::Failed(failed) => ItemJson::Failed {
+            kind: &failed.kind,
+            message_id: failed.message_id.as_deref(),
+            provider_code: failed.provider_code.as_deref(),
+            message: failed.message.as_deref(),
+            path: &failed.path,
+        },
+        InboundItem::Other(other) => {
+            ItemJson::Other { kind: &other.kind, message_id: other.message_id.as_deref(), path: &other.path }
+        }
+        _ => return None,
+    })
+}
+
+fn for_people(item: &InboundItem) -> String {
+    match item {
+        InboundItem::Media(media) => {
+            let declared = &media.media.declared;
+            let mut text = format!("media   {:<9} {}", media.kind.name(), media.media.short());
+            if let Some(mime) = &declared.mime {
+                text.push_str(&format!("  {mime}"));
+            }
+            if let Some(size) = declared.size_bytes {
+                text.push_str(&format!("  {}", output::human(size)));
+            }
+            text.push_str(if declared.sha256.is_some() { "  with digest" } else { "  no digest" });
+            text
+        }
+        InboundItem::Failed(failed) => format!(
+            "failed  {:<9} {} {}",
+            failed.kind,
+            failed.provider_code.as_deref().unwrap_or("-"),
+            failed.message.as_deref().unwrap_or("no reason given")
+        ),
+        InboundItem::Other(other) => format!("other   {:<9} {}", other.kind, other.path),
+        _ => "other".to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! `wamedia info` and `wamedia explain`
+
+use serde::Serialize;
+use wamedia::{Budget, MediaDescriptor, ResolveOptions, Source, Transfer, format_rfc3339};
+
+use crate::args::{ExplainArgs, InfoArgs};
+use crate::configuration::{Providers, limits, transfer_options};
+use crate::exit::{self, Failure};
+use crate::output;
+
+#[derive(Serialize)]
+struct InfoJson {
+    r#ref: String,
+    source: &'static str,
+    link: Option<String>,
+    needs_credential: Option<bool>,
+    mime: Option<String>,
+    size_bytes: Option<u64>,
+    sha256: Option<String>,
+    name: Option<String>,
+    expires_at: Option<String>,
+}
+
+pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
+    let mut providers = Providers::new(&args.common)?;
+    let media = providers.media(&args.media)?;
+    let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    let options = ResolveOptions::default().with_budget(Budget::new(limits(&args.common)));
+    let descriptor = provider.resolve(&media, options).await?;
+    let info = describe(&descriptor, args.show_link);
+    if args.common.json {
+        return output::json(&info);
+    }
+    let unknown = || "not stated".to_owned();
+    let mut text = format!("{}\n", info.r#ref);
+    for (name, value) in [
+        ("bytes are", Some(match info.source {
+            "link" => "behind a link".to_owned(),
+            "inline" => "in the reference itself".to_owned(),
+            _ => "given by id, without a link".to_owned(),
+        })),
+        ("link", info.link),
+        ("type", Some(info.mime.unwrap_or_else(unknown))),
+        ("size", Some(info.size_bytes.map_or_else(unknown, |size| format!("{size} bytes ({})", output::human(size))))),
+        ("sha256", Some(info.sha256.unwrap_or_else(unknown))),
+        ("name", info.name),
+        ("link until", info.expires_at),
+    ] {
+        if let Some(value) = value {
+            text.push_str(&format!("  {name:<11}{value}\n"));
+        }
+    }
+    output::line(text.trim_end())
+}
+
+fn describe(descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
+    let declared = descriptor.declared.clone().or(&descriptor.media.declared);
+    InfoJson {
+        r#ref: descriptor.media.short(),
+        source: match &descriptor.source {
+            Source::Link(_) => "link",
+            Source::Inline(_) => "inline",
+            _ => "direct",
+        },
+        link: descriptor.link().map(|link| if show_link { link.url.to_string() } else { link.redacted() }),
+        needs_credential: descriptor.link().map(|link| link.needs_credential),
+        mime: declared.mime.map(|mime| mime.to_string()),
+        size_bytes: declared.size_bytes,
+        sha256: declared.sha256.map(|digest| digest.to_hex()),
+        name: declared.name,
+        expires_at: descriptor.expires_at().map(format_rfc3339),
+    }
+}
+
+/// Fetches once without storing, telling every request and decision on the way, and says whose turn it is.
+pub(crate) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
+    let mut providers = Providers::new(&args.common)?;
+    let media = providers.media(&args.media)?;
+    let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    let transfer = Transfer::new(&*provider).with_options(transfer_options(&args.common));
+    match transfer.fetch_into(&media, &mut tokio::io::sink()).await {
+        Ok(receipt) => output::line(&format!(
+            "{}: {} bytes, verified: {}, {} requests, {} attempts, {} resumes, {} renewals, {} ms waited\nAll is well.",
+            media.short(), receipt.bytes, receipt.verified.name(), receipt.requests, receipt.attempts, receipt.resumes,
+            receipt.renewals, receipt.waited.as_millis(),
+        )),
+        Err(error) => {
+            let whose = match exit::code(&error) {
+                2 | 8 => "yours: the request or the configuration is wrong",
+                3 => "nobody's: the media is gone, or not there yet",
+                4 => "yours: the credential is refused",
+                5 => "the provider's, or something between you and it: other bytes came than were declared",
+                6 => "yours: too many calls",
+                7 => "the provider's or the network's",
+                9 => "ours: we refused it, for the reason given",
+                10 => "this machine's",
+                _ => "unknown",
+            };
+            output::line(&format!("{}: {error}\nThe fault is {whose}.", media.short()))?;
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! `wamedia providers`
+
+use serde_json::json;
+use wamedia::{Capabilities, Config, DigestSource, PROVIDERS, ProviderInfo, UploadResult};
+
+use crate::args::ProvidersArgs;
+use crate::configuration::{is_set, known, variable};
+use crate::exit::Failure;
+use crate::output;
+
+pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
+    match &args.name {
+        Some(name) => one(known(name)?, args),
+        None => all(args.json),
+    }
+}
+
+/// What the provider can do when it is configured.
+fn capabilities(info: &ProviderInfo) -> Result<Capabilities, Failure> {
+    let mut config = Config::default();
+    for setting in info.settings {
+        // Placeholders of the right shape: capabilities depend on what is configured, not on its value.
+        config = config.with(setting.key, if setting.key == "webhook_header" { "X-Hook: none" } else { "1234567890" });
+    }
+    Ok(wamedia::webhook_reader(info.name, config)?.capabilities())
+}
+
+fn operations(can: &Capabilities) -> [(&'static str, bool); 9] {
+    [
+        ("resolve", can.resolve),
+        ("open", can.open),
+        ("range", can.open_range),
+        ("upload", can.upload),
+        ("delete", can.delete),
+        ("list", can.list),
+        ("parse_webhook", can.webhook),
+        ("verify_webhook", can.signed_webhook),
+        ("handshake", can.handshake),
+    ]
+}
+
+fn all(json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for info in PROVIDERS {
+        rows.push((info, capabilities(info)?));
+    }
+    if json {
+        return rows.iter().try_for_each(|(info, can)| output::json(&as_json(info, can)));
+    }
+    let mut text = format!("{:<16}", "");
+    for (info, _) in &rows {
+        text.push_str(&format!("{:<10}", info.name));
+    }
+    for index in 0..9 {
+        let name = operations(&Capabilities::NONE)[index].0;
+        text.push_str(&format!("\n{name:<16}"));
+        for (_, can) in &rows {
+            text.push_str(&format!("{:<10}", if operations(can)[index].1 { "yes" } else { "-" }));
+        }
+    }
+    output::line(&format!("{}\n\n`wamedia providers NAME` shows one in full.", trimmed(&text)))
+}
+
+fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
+    let can = capabilities(info)?;
+    if args.json {
+        return output::json(&as_json(info, &can));
+    }
+    let mut text = format!("{}: {}\n\noperations\n", info.name, info.title);
+    for (name, works) in operations(&can) {
+        text.push_str(&format!("  {name:<16}{}\n", if works { "yes" } else { "-" }));
+    }
+    text.push_str("\nlifetimes and digests\n");
+    let time = |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
+    for (name, value) in [
+        ("link", if can.expiring_links { time(can.link_lifetime) } else { "no links that die".to_owned() }),
+        ("webhook id", time(can.webhook_id_lifetime)),
+        ("upload", if can.upload { time(can.upload_lifetime) } else { "no upload".to_owned() }),
+        ("upload gives", match can.upload_result {
+            UploadResult::Id => "an id",
+            UploadResult::Link => "a public link",
+            _ => "-",
+        }.to_owned()),
+        ("digest from", match can.digest {
+            DigestSource::ResolveAndWebhook => "resolve and webhook",
+            DigestSource::Webhook => "webhook only",
+            _ => "nowhere",
+        }.to_owned()),
+    ] {
+        text.push_str(&format!("  {name:<16}{value}\n"));
+    }
+    if !can.limits.is_empty() {
+        text.push_str("\nlimits\n");
+    }
+    for limit in can.limits {
+        text.push_str(&format!(
+            "  {:<16}at most {:<10} {}\n  {:<16}{}\n",
+            limit.kind.name(), output::human(limit.max_bytes), limit.mimes.join(", "), "", limit.source
+        ));
+    }
+    text.push_str("\nsettings\n");
+    let extra = ["base_url", "content_origins"];
+    let settings = info.settings.iter().map(|setting| (setting.key, setting.required));
+    for (key, required) in settings.chain(extra.into_iter().map(|key| (key, false))) {
+        let state = match (is_set(args.config.as_deref(), info.name, key)?, required) {
+            (true, _) => "set",
+            (false, true) => "MISSING, required",
+            (false, false) => "not set",
+        };
+        text.push_str(&format!("  {:<34}{state}\n", variable(info.name, key)));
+    }
+    output::line(trimmed(&text).trim_end())
+}
+
+fn as_json(info: &ProviderInfo, can: &Capabilities) -> serde_json::Value {
+    let operations: serde_json::Map<_, _> =
+        operations(can).into_iter().map(|(name, works)| (name.to_owned(), works.into())).collect();
+    let seconds = |lifetime: Option<std::time::Duration>| lifetime.map(|lifetime| lifetime.as_secs());
+    json!({
+        "provider": info.name, "title": info.title, "operations": operations,
+        "link_lifetime_s": seconds(can.link_lifetime), "webhook_id_lifetime_s": seconds(can.webhook_id_lifetime),
+        "upload_lifetime_s": seconds(can.upload_lifetime),
+        "limits": can.limits.iter().map(|limit| json!({
+            "kind": limit.kind.name(), "mimes": limit.mimes, "max_bytes": limit.max_bytes, "source": limit.source,
+        })).collect::<Vec<_>>(),
+        "environment": info.settings.iter().map(|setting| json!({
+            "name": variable(info.name, setting.key), "required": setting.required,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn for_people(lifetime: std::time::Duration) -> String {
+    match lifetime.as_secs() {
+        seconds if seconds >= 86_400 => format!("{} days", seconds / 86_400),
+        seconds if seconds >= 3_600 => format!("{} hours", seconds / 3_600),
+        seconds => format!("{} minutes", seconds / 60),
+    }
+}
+
+fn trimmed(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}

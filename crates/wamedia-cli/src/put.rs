@@ -1,0 +1,253 @@
+//! `wamedia put` and `wamedia check`
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use sha2::Digest as _;
+use tokio::io::AsyncReadExt as _;
+use wamedia::{
+    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Sha256, UploadContent, UploadOptions, Uploaded,
+    format_rfc3339, safe_name, sniff,
+};
+use wamedia_preflight::{Finding, Report, Severity, usual_kind};
+
+use crate::args::{CheckArgs, PutArgs};
+use crate::configuration::{Providers, limits};
+use crate::exit::{self, Failure};
+use crate::output::{self, ErrorJson};
+use crate::progress::Bars;
+
+const PIECE: usize = 128 * 1024;
+
+#[derive(Serialize)]
+struct UploadedJson<'a> {
+    file: &'a str,
+    outcome: &'static str,
+    r#ref: Option<String>,
+    id: Option<String>,
+    link: Option<&'a str>,
+    expires_at: Option<String>,
+    bytes: u64,
+    sha256: String,
+    mime: &'a str,
+}
+
+#[derive(Serialize)]
+struct FailedJson<'a> {
+    file: &'a str,
+    outcome: &'static str,
+    error: ErrorJson,
+}
+
+#[derive(Serialize)]
+struct CheckedJson<'a> {
+    file: &'a str,
+    outcome: &'static str,
+    kind: &'static str,
+    mime: &'a str,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    severity: &'static str,
+    rule: &'a str,
+    seen: &'a str,
+    fix: &'a str,
+    source: &'a str,
+}
+
+/// A file that is to be uploaded or checked.
+struct Source {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    mime: Mime,
+    kind: MediaKind,
+}
+
+impl Source {
+    fn open(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
+        let local = |why: String| Failure::new(exit::LOCAL, format!("cannot read {}: {why}", path.display()));
+        let mut file = File::open(path).map_err(|error| local(error.to_string()))?;
+        let meta = file.metadata().map_err(|error| local(error.to_string()))?;
+        if meta.is_dir() {
+            return Err(local("it is a folder".to_owned()));
+        }
+        let mut head = Vec::new();
+        file.by_ref().take(4096).read_to_end(&mut head).map_err(|error| local(error.to_string()))?;
+        let by_name = path.extension().and_then(|extension| Mime::from_extension(&extension.to_string_lossy()));
+        let fallback = || Mime::parse("application/octet-stream").map_err(|error| Failure::usage(error.to_string()));
+        // The bytes know pictures and sound; the name knows which document a ZIP is.
+        let sniffed = sniff(&head).filter(|mime| !matches!(mime.essence(), "application/zip" | "application/x-ole-storage"));
+        let mime = match mime.cloned().or(by_name).or(sniffed) {
+            Some(mime) => mime,
+            None => fallback()?,
+        };
+        let kind = kind.unwrap_or_else(|| usual_kind(&mime));
+        Ok(Self { path: path.to_owned(), file, size: meta.len(), mime, kind })
+    }
+
+    fn check(&mut self, capabilities: &Capabilities) -> Result<Report, Failure> {
+        wamedia_preflight::check(&mut self.file, self.size, &self.mime, self.kind, capabilities)
+            .map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display())))
+    }
+}
+
+pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let providers = Providers::new(&args.common)?;
+    let name = providers.chosen()?;
+    let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind)?;
+    let report = source.check(&providers.reader(&name)?.capabilities())?;
+    print_report(&source, &report, args.common.json, args.common.quiet)?;
+    if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
+}
+
+pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
+    let mut providers = Providers::new(&args.common)?;
+    let name = providers.chosen()?;
+    if args.files.len() > 1 && args.name.is_some() {
+        return Err(Failure::usage("--name is for one file"));
+    }
+    let provider = providers.get(&name)?;
+    let mut codes = Vec::new();
+    let bars = Bars::new(args.files.len(), !args.common.json && !args.common.quiet);
+    for path in &args.files {
+        match one(path, &args, &*provider, bars.as_ref()).await {
+            Ok(()) => {}
+            Err(failure) => {
+                codes.push(failure.code);
+                failure.print();
+            }
+        }
+    }
+    Failure::reported(&codes)
+}
+
+async fn one(
+    path: &Path,
+    args: &PutArgs,
+    provider: &dyn wamedia::Provider,
+    bars: Option<&Bars>,
+) -> Result<(), Failure> {
+    let mut source = Source::open(path, args.mime.as_ref(), args.kind)?;
+    let capabilities = provider.capabilities();
+    if capabilities.upload && !args.no_check {
+        let report = source.check(&capabilities)?;
+        if !report.fits() {
+            print_report(&source, &report, args.common.json, args.common.quiet)?;
+            return Err(Failure::new(
+                9,
+                format!("{}: not sent, since it would be refused; --no-check sends it all the same", path.display()),
+            ));
+        }
+    }
+    let own_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let told = safe_name(args.name.as_deref().or(own_name.as_deref()), Some(&source.mime), "file");
+    let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
+    let observer = bars.map(|bars| bars.observer(&told));
+    if let Some(observer) = &observer {
+        observer.event(&wamedia::Event::Resolved { size_bytes: Some(source.size) });
+    }
+    // Opened anew, because reading from the file that was checked would begin where the check ended.
+    let file = tokio::fs::File::open(path)
+        .await
+        .map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", path.display())))?;
+    let digest = Arc::clone(&hasher);
+    let stream = futures_util::stream::try_unfold(file, move |mut file| {
+        let digest = Arc::clone(&digest);
+        let observer = observer.clone();
+        async move {
+            let mut piece = vec![0; PIECE];
+            let count = file.read(&mut piece).await.map_err(|error| {
+                Error::new(ErrorKind::Local, format!("the file cannot be read: {error}")).with_phase(Phase::Body)
+            })?;
+            piece.truncate(count);
+            digest.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
+            if let Some(observer) = &observer {
+                observer.event(&wamedia::Event::Received { bytes: count as u64 });
+            }
+            Ok((count > 0).then(|| (piece.into(), file)))
+        }
+    });
+    let content =
+        UploadContent::from_stream(stream.boxed(), Some(source.size), source.mime.clone(), told).with_kind(source.kind);
+    let mut options = UploadOptions::default();
+    options.budget = Budget::new(limits(&args.common));
+    let outcome = provider.upload(content, options).await;
+    let digest = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize();
+    match outcome {
+        Ok(uploaded) => print_uploaded(&source, &uploaded, Sha256::from_bytes(digest.into()), args),
+        Err(error) => {
+            if args.common.json {
+                let file = path.to_string_lossy();
+                output::json(&FailedJson { file: &file, outcome: "failed", error: ErrorJson::from(&error) })?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn print_uploaded(source: &Source, uploaded: &Uploaded, digest: Sha256, args: &PutArgs) -> Result<(), Failure> {
+    let file = source.path.to_string_lossy();
+    let reference = uploaded.media.as_ref().map(wamedia::MediaRef::short);
+    let link = uploaded.link.as_ref().map(AsRef::as_ref);
+    if args.common.json {
+        return output::json(&UploadedJson {
+            file: &file,
+            outcome: "uploaded",
+            r#ref: reference,
+            id: uploaded.media.as_ref().and_then(|media| media.id.as_ref()).map(ToString::to_string),
+            link,
+            expires_at: uploaded.expires_at.map(format_rfc3339),
+            bytes: source.size,
+            sha256: digest.to_hex(),
+            mime: source.mime.as_str(),
+        });
+    }
+    if args.common.quiet {
+        return Ok(());
+    }
+    output::line(reference.as_deref().or(link).unwrap_or("uploaded"))
+}
+
+fn print_report(source: &Source, report: &Report, json: bool, quiet: bool) -> Result<(), Failure> {
+    let file = source.path.to_string_lossy();
+    let outcome = if report.fits() { "fit" } else { "refused" };
+    let severity = |finding: &Finding| if finding.severity == Severity::Refused { "refused" } else { "warning" };
+    if json {
+        let findings = report.findings.iter().map(|finding| FindingJson {
+            severity: severity(finding),
+            rule: &finding.rule,
+            seen: &finding.seen,
+            fix: &finding.fix,
+            source: finding.source,
+        });
+        return output::json(&CheckedJson {
+            file: &file,
+            outcome,
+            kind: source.kind.name(),
+            mime: source.mime.as_str(),
+            findings: findings.collect(),
+        });
+    }
+    if quiet && report.fits() {
+        return Ok(());
+    }
+    let mut text = format!("{file}: {outcome} as {} ({})", source.kind.name(), source.mime);
+    for finding in &report.findings {
+        text.push_str(&format!(
+            "\n  {}: {}\n    seen: {}\n    fix: {}\n    source: {}",
+            severity(finding),
+            finding.rule,
+            finding.seen,
+            finding.fix,
+            finding.source
+        ));
+    }
+    output::line(&text)
+}

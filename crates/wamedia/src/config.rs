@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wamedia_core::{Error, ErrorKind, Phase, Provider, Result, Secret};
+use wamedia_http::TransportOptions;
+
+/// One setting of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// Its name, as in a configuration file: `"phone_number_id"`.
+    pub key: &'static str,
+    /// Whether the provider's API can be used without it.
+    pub required: bool,
+    /// Whether it must not be shown.
+    pub secret: bool,
+}
+
+const fn setting(key: &'static str, required: bool, secret: bool) -> Setting {
+    Setting { key, required, secret }
+}
+
+/// A provider that this build knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// Its settings, besides `base_url`, `content_origins` and `api_version`.
+    pub settings: &'static [Setting],
+}
+
+/// The providers that this build knows, in the order of their features.
+pub const PROVIDERS: &[ProviderInfo] = &[
+    #[cfg(feature = "meta")]
+    ProviderInfo {
+        name: "meta",
+        title: "WhatsApp Cloud API (Meta)",
+        settings: &[
+            setting("token", true, true),
+            setting("phone_number_id", false, false),
+            setting("app_secret", false, true),
+            setting("verify_token", false, true),
+        ],
+    },
+    #[cfg(feature = "chakra")]
+    ProviderInfo {
+        name: "chakra",
+        title: "ChakraHQ",
+        settings: &[
+            setting("token", true, true),
+            setting("plugin_id", false, false),
+            setting("phone_number_id", false, false),
+            setting("webhook_secret", false, true),
+        ],
+    },
+    #[cfg(feature = "whapi")]
+    ProviderInfo {
+        name: "whapi",
+        title: "Whapi.Cloud",
+        settings: &[setting("token", true, true), setting("webhook_header", false, true)],
+    },
+    #[cfg(feature = "nxcloud")]
+    ProviderInfo {
+        name: "nxcloud",
+        title: "NXCloud",
+        settings: &[
+            setting("access_key", true, true),
+            setting("access_secret", true, true),
+            setting("business_phone", true, true),
+        ],
+    },
+];
+
+/// The configuration of a provider that is chosen at run time.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Settings by their key; see [`PROVIDERS`].
+    pub values: BTreeMap<String, Secret>,
+    /// The origin of the API, where it is not the vendor's.
+    pub base_url: Option<String>,
+    /// Further origins that content may come from.
+    pub content_origins: Vec<String>,
+    /// The version of the vendor's API, where it has one.
+    pub api_version: Option<String>,
+    /// Timeouts, and the seam for tests.
+    pub transport: TransportOptions,
+}
+
+impl Config {
+    /// Sets a value.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Secret>) -> Self {
+        self.values.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Sets the origin of the API.
+    #[must_use]
+    pub fn with_base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
+    }
+
+    /// Adds an origin that content may come from.
+    #[must_use]
+    pub fn with_content_origin(mut self, origin: impl Into<String>) -> Self {
+        self.content_origins.push(origin.into());
+        self
+    }
+
+    #[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+    fn get(&self, key: &str) -> Option<&Secret> {
+        self.values.get(key).filter(|value| !value.is_blank())
+    }
+
+    #[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+    fn need(&self, key: &str) -> Secret {
+        // A builder names every problem at once, a blank credential among them.
+        self.get(key).cloned().unwrap_or_else(|| Secret::new(""))
+    }
+}
+
+/// Sets what is there; every builder has consuming setters.
+#[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+macro_rules! common {
+    ($builder:expr, $config:expr) => {{
+        let mut builder = $builder.transport($config.transport.clone());
+        if let Some(base_url) = &$config.base_url {
+            builder = builder.base_url(base_url);
+        }
+        for origin in &$config.content_origins {
+            builder = builder.content_origin(origin);
+        }
+        builder
+    }};
+}
+
+/// Builds a provider by its name.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidRequest`] for a name that this build does not know, and for every problem of
+/// the configuration.
+pub fn provider(name: &str, config: Config) -> Result<Arc<dyn Provider>> {
+    match name {
+        #[cfg(feature = "meta")]
+        "meta" => {
+            let mut builder = common!(wamedia_meta::MetaCloud::builder(config.need("token")), config);
+            if let Some(version) = &config.api_version {
+                builder = builder.api_version(version);
+            }
+            if let Some(id) = config.get("phone_number_id") {
+                builder = builder.phone_number_id(id.expose());
+            }
+            if let Some(secret) = config.get("app_secret") {
+                builder = builder.webhook_secret(secret.clone());
+            }
+            if let Some(token) = config.get("verify_token") {
+                builder = builder.verify_token(token.clone());
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        #[cfg(feature = "chakra")]
+        "chakra" => {
+            let mut builder = common!(wamedia_chakra::ChakraHq::builder(config.need("token")), config);
+            if let Some(version) = &config.api_version {
+                builder = builder.api_version(version);
+            }
+            if let Some(id) = config.get("plugin_id") {
+                builder = builder.plugin_id(id.expose());
+            }
+            if let Some(id) = config.get("phone_number_id") {
+                builder = builder.phone_number_id(id.expose());
+            }
+            if let Some(secret) = config.get("webhook_secret") {
+                builder = builder.webhook_secret(secret.clone());
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        #[cfg(feature = "whapi")]
+        "whapi" => {
+            let mut builder = common!(wamedia_whapi::WhapiCloud::builder(config.need("token")), config);
+            if let Some(header) = config.get("webhook_header") {
+                let (name, value) = header.expose().split_once(':').ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidRequest, "webhook_header must be written as `Name: value`")
+                        .with_provider("whapi")
+                        .with_phase(Phase::Prepare)
+                })?;
+                builder = builder.webhook_header(name.trim(), Secret::new(value.trim()));
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        #[cfg(feature = "nxcloud")]
+        "nxcloud" => {
+            let builder = wamedia_nxcloud::NxCloud::builder(config.need("access_key"), config.need("access_secret"));
+            let mut builder = common!(builder, config);
+            if let Some(phone) = config.get("business_phone") {
+                builder = builder.business_phone(phone.expose());
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        _ => Err(unknown(name, &config)),
+    }
+}
+
+/// Builds a provider that only parses and verifies webhooks, for which no credential of the API is needed.
+///
+/// Any call to the API fails: it is bound to a loopback port that nobody listens on.
+///
+/// # Errors
+///
+/// As [`provider`].
+pub fn webhook_reader(name: &str, mut config: Config) -> Result<Arc<dyn Provider>> {
+    let info = PROVIDERS.iter().find(|info| info.name == name).ok_or_else(|| unknown(name, &config))?;
+    for setting in info.settings.iter().filter(|setting| setting.required) {
+        // A secret that also verifies webhooks must stay absent when it is absent.
+        let missing = config.values.get(setting.key).is_none_or(Secret::is_blank);
+        if missing && setting.key != "access_secret" {
+            let placeholder = if setting.key == "business_phone" { "0000000000" } else { "none" };
+            config.values.insert(setting.key.to_owned(), Secret::new(placeholder));
+        }
+    }
+    config.base_url = Some("http://127.0.0.1:9".to_owned());
+    provider(name, config)
+}
+
+fn unknown(name: &str, _: &Config) -> Error {
+    let known: Vec<_> = PROVIDERS.iter().map(|info| info.name).collect();
+    Error::new(
+        ErrorKind::InvalidRequest,
+        format!("no provider is called {name:?}; this build knows: {}", known.join(", ")),
+    )
+    .with_phase(Phase::Prepare)
+}
