@@ -127,8 +127,7 @@ async fn upload(world: &World, request: &Request, plugin: &str) -> Reply {
         None | Some("application/octet-stream") => media::mime_of_name(&name),
         Some(mime) => mime,
     };
-    let number = world.shop(ME).next();
-    let id = format!("7e577e57-0000-4000-9000-{number:012x}");
+    let id = world.shop(ME).fresh_id(|number| format!("7e577e57-0000-4000-9000-{number:012x}"));
     if world.store(ME, &id, mime, &name, file.body.clone()).await.is_err() {
         return error(500, "Internal server error");
     }
@@ -151,6 +150,9 @@ pub(crate) async fn content(world: &World, request: &Request) -> Reply {
     world.deliver(ME, Voice::Chakra, &media, &request.head, At::Only)
 }
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// The calendar day of a unix time, as `YYYY-MM-DD`.
 fn day(seconds: u64) -> String {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
@@ -159,8 +161,6 @@ fn day(seconds: u64) -> String {
     let mut words = text.split(' ').skip(1);
     let (day, month, year) =
         (words.next().unwrap_or("01"), words.next().unwrap_or("Jan"), words.next().unwrap_or("1970"));
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS.iter().position(|name| *name == month).unwrap_or(0) + 1;
     format!("{year}-{month:02}-{day}")
 }

@@ -120,49 +120,67 @@ pub(crate) fn serve(
     active: Option<Active>,
     elsewhere: &Elsewhere,
 ) -> Response {
-    let name = active.map_or("", |active| active.fault.name);
-    let cut = active.is_some_and(|active| active.cut);
+    let Some(active) = active else { return plain(voice, media, range(voice, media, head)) };
+    if active.dead {
+        return dead_link(voice, active.status);
+    }
+    if active.cut {
+        return plain(voice, media, None)
+            .body(media.content.steps(0, media.content.len() / 2))
+            .end(Step::Close);
+    }
+    if let Some(response) = instead(voice, media, head, active, elsewhere) {
+        return response;
+    }
+    let changed;
+    let media = if active.is("flip") || active.is("range-changed") {
+        changed = change(media, active.is("range-changed"));
+        &changed
+    } else {
+        media
+    };
+    let wanted = if active.is("range-ignored") { None } else { range(voice, media, head) };
+    if active.is("range-wrong") {
+        return wrong_range(voice, media, wanted, active.total);
+    }
+    spoil(voice, media, wanted, active)
+}
+
+/// Answers of another kind than the bytes.
+fn instead(
+    voice: Voice,
+    media: &Media,
+    head: &Head,
+    active: Active,
+    elsewhere: &Elsewhere,
+) -> Option<Response> {
     let length = media.content.len();
-    let half = length / 2;
-    match name {
-        _ if active.is_some_and(|active| active.dead) => {
-            return dead_link(voice, active.and_then(|active| active.status));
-        }
-        _ if cut => {
-            let first = media.content.steps(0, half);
-            return full(voice, media).body(first).end(Step::Close);
-        }
-        "html-200" => {
-            return Response::text(
-                200,
-                "text/html; charset=utf-8",
-                "<!DOCTYPE html><html><title>Error</title></html>",
-            );
-        }
-        "json-200" => return Response::json(200, &error_body(voice, 500, "internal error")),
-        "empty-200" => return Response::bytes(200, &media.mime, Bytes::new()),
-        "early" => return vendor_error(voice, 404),
-        "expired" => return dead_link(voice, active.and_then(|active| active.status)),
-        "redirect" => return redirect(&elsewhere.other_host),
-        "redirect-private" => return redirect(&elsewhere.trap),
-        "redirect-loop" => return redirect(&head.target),
-        "downgrade" => return redirect("http://media.downgrade.invalid/photo.jpg"),
-        "416" => {
-            return Response::text(416, "text/plain", "range not satisfiable")
-                .header("Content-Range", format!("bytes */{length}"));
-        }
-        "cut-undeclared" => {
-            return Response::new(200)
-                .header("Content-Type", &media.mime)
-                .header("ETag", media.etag())
-                .body(media.content.steps(0, half))
-                .end(Step::Close);
-        }
+    let first_half = || media.content.steps(0, length / 2);
+    Some(match active.fault.name {
+        "html-200" => Response::text(
+            200,
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html><html><title>Error</title></html>",
+        ),
+        "json-200" => Response::json(200, &error_body(voice, 500, "internal error")),
+        "empty-200" => Response::bytes(200, &media.mime, Bytes::new()),
+        "early" => vendor_error(voice, 404),
+        "expired" => dead_link(voice, active.status),
+        "redirect" => redirect(&elsewhere.other_host),
+        "redirect-private" => redirect(&elsewhere.trap),
+        "redirect-loop" => redirect(&head.target),
+        "downgrade" => redirect("http://media.downgrade.invalid/photo.jpg"),
+        "416" => outside(length),
+        "cut-undeclared" => Response::new(200)
+            .header("Content-Type", &media.mime)
+            .header("ETag", media.etag())
+            .body(first_half())
+            .end(Step::Close),
         "cut-chunked" => {
-            let mut body = vec![Step::Write(Bytes::from(format!("{half:x}\r\n")))];
-            body.extend(media.content.steps(0, half));
+            let mut body = vec![Step::Write(Bytes::from(format!("{:x}\r\n", length / 2)))];
+            body.extend(first_half());
             body.push(Step::Write(Bytes::from_static(b"\r\n")));
-            return chunked(media).body(body).end(Step::Close);
+            chunked(media).body(body).end(Step::Close)
         }
         "over" => {
             let mut body = vec![Step::Write(Bytes::from(format!("{length:x}\r\n")))];
@@ -173,57 +191,36 @@ pub(crate) fn serve(
             extra.extend_from_slice(b"\r\n");
             body.push(Step::Repeat { bytes: extra.freeze(), times: 1024 });
             body.push(Step::Write(Bytes::from_static(b"0\r\n\r\n")));
-            return chunked(media).body(body);
+            chunked(media).body(body)
         }
         "bomb" => {
             let bytes = Bytes::from_static(media::BOMB);
-            return Response::bytes(200, &media.mime, bytes).header("Content-Encoding", "gzip");
+            Response::bytes(200, &media.mime, bytes).header("Content-Encoding", "gzip")
         }
-        _ => {}
-    }
-    let changed;
-    let media = if matches!(name, "flip" | "range-changed") {
-        changed = change(media, name == "range-changed");
-        &changed
-    } else {
-        media
-    };
-    let wanted = if name == "range-ignored" { None } else { range(voice, media, head) };
-    let mut reply = match wanted {
-        Some(Wanted::Outside) => {
-            return Response::text(416, "text/plain", "range not satisfiable")
-                .header("Content-Range", format!("bytes */{length}"));
-        }
-        Some(Wanted::Part(start, end)) => {
-            let (says, total) = match (name, active.is_some_and(|active| active.total)) {
-                ("range-wrong", true) => (start, length + 1),
-                ("range-wrong", false) if start + 1 < end => (start + 1, length),
-                _ => (start, length),
-            };
-            base(Response::new(206), voice, media)
-                .header("Content-Length", end - says)
-                .header("Content-Range", format!("bytes {says}-{}/{total}", end - 1))
-                .body(media.content.steps(says, end))
-        }
-        None => full(voice, media),
-    };
+        _ => return None,
+    })
+}
+
+/// The bytes, with what the fault does to their sending.
+fn spoil(voice: Voice, media: &Media, wanted: Option<Wanted>, active: Active) -> Response {
     let (start, end) = match wanted {
         Some(Wanted::Part(start, end)) => (start, end),
-        _ => (0, length),
+        Some(Wanted::Outside) => return outside(media.content.len()),
+        None => (0, media.content.len()),
     };
-    let middle = start + (end - start) / 2;
-    let first_half = || media.content.steps(start, middle);
-    match name {
-        "cut-declared" => reply = reply.body(first_half()).end(Step::Close),
-        "reset" | "expired-mid" => reply = reply.body(first_half()).end(Step::Reset),
+    let reply = plain(voice, media, wanted);
+    let first_half = || media.content.steps(start, start + (end - start) / 2);
+    match active.fault.name {
+        "cut-declared" => reply.body(first_half()).end(Step::Close),
+        "reset" | "expired-mid" => reply.body(first_half()).end(Step::Reset),
         "stall" => {
             let mut body = first_half();
             body.push(Step::Hang);
-            reply = reply.body(body).end(Step::Close);
+            reply.body(body).end(Step::Close)
         }
         "drip" => {
             let bytes = media.content.bytes(end).slice(usize::try_from(start).unwrap_or(0)..);
-            reply = reply.body(vec![Step::Drip { bytes, every: Duration::from_secs(1) }]);
+            reply.body(vec![Step::Drip { bytes, every: Duration::from_secs(1) }])
         }
         "slow-big" => {
             let mut body = Vec::new();
@@ -234,12 +231,44 @@ pub(crate) fn serve(
                 body.push(Step::Sleep(Duration::from_secs(1)));
                 at = next;
             }
-            reply = reply.body(body);
+            reply.body(body)
         }
-        "traversal" => reply = reply.header("Content-Disposition", "attachment; filename=\"../../x\""),
-        _ => {}
+        "traversal" => reply.header("Content-Disposition", "attachment; filename=\"../../x\""),
+        "wrong-type" => reply.replace_header("Content-Type", "image/png"),
+        _ => reply,
     }
-    if name == "wrong-type" { reply.replace_header("Content-Type", "image/png") } else { reply }
+}
+
+fn wrong_range(voice: Voice, media: &Media, wanted: Option<Wanted>, total: bool) -> Response {
+    let length = media.content.len();
+    match wanted {
+        Some(Wanted::Part(start, end)) if total => part(voice, media, start, end, length + 1),
+        Some(Wanted::Part(start, end)) if start + 1 < end => part(voice, media, start + 1, end, length),
+        _ => plain(voice, media, wanted),
+    }
+}
+
+fn plain(voice: Voice, media: &Media, wanted: Option<Wanted>) -> Response {
+    let length = media.content.len();
+    match wanted {
+        Some(Wanted::Outside) => outside(length),
+        Some(Wanted::Part(start, end)) => part(voice, media, start, end, length),
+        None => base(Response::new(200), voice, media)
+            .header("Content-Length", length)
+            .body(media.content.steps(0, length)),
+    }
+}
+
+fn part(voice: Voice, media: &Media, start: u64, end: u64, total: u64) -> Response {
+    base(Response::new(206), voice, media)
+        .header("Content-Length", end - start)
+        .header("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
+        .body(media.content.steps(start, end))
+}
+
+fn outside(length: u64) -> Response {
+    Response::text(416, "text/plain", "range not satisfiable")
+        .header("Content-Range", format!("bytes */{length}"))
 }
 
 /// What a dead link answers.
@@ -280,13 +309,6 @@ fn base(reply: Response, voice: Voice, media: &Media) -> Response {
             .header("x-oss-request-id", "TESTREQUESTID");
     }
     reply.header("ETag", media.etag())
-}
-
-fn full(voice: Voice, media: &Media) -> Response {
-    let length = media.content.len();
-    base(Response::new(200), voice, media)
-        .header("Content-Length", length)
-        .body(media.content.steps(0, length))
 }
 
 /// The same object with one bit changed, or another object of the same length.

@@ -39,3 +39,17 @@ pub(crate) fn base64_url(bytes: &[u8]) -> String {
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_match_the_known_vectors() {
+        let mac = hmac_sha256(b"test-secret", br#"{"hello":"world"}"#);
+        assert_eq!(hex(&mac), "84cc33df716ed0b0598f07437c94069ace3730358778a592bd6bbd1423d111f3");
+        let proof = hmac_sha256(b"test_app_secret", b"EAAtesttoken");
+        assert_eq!(hex(&proof), "2f6c99f265a9e1644d725e8f9c96e439fcbf40a73357d1d98ba8b98fbfe445e4");
+        assert_eq!(base64(&sha256(b"hello media")), "0o0pVP+XrGgFLEvv+MhK0JYNFAhUD8SGJWzdfNaN0f4=");
+    }
+}

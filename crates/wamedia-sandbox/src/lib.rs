@@ -28,6 +28,7 @@ mod multipart;
 mod nxcloud;
 mod record;
 mod response;
+mod routes;
 mod serve;
 mod state;
 mod webhooks;

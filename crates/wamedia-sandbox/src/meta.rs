@@ -89,7 +89,7 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
     let (first, second) = rest.split_once('/').unwrap_or((rest, ""));
     match (head.method.as_str(), first, second) {
         ("GET", id, "") if id.starts_with("upload:") => session_status(world, head, id),
-        ("POST", id, "") if id.starts_with("upload:") => session_bytes(world, request, id).await,
+        ("POST", id, "") if id.starts_with("upload:") => session_bytes(world, request, id),
         ("POST", _, "uploads") => session_start(world, head),
         ("POST", number, "media") => upload(world, request, number).await,
         ("GET", id, "") => resolve(world, head, &crate::http1::decode(id)).await,
@@ -141,10 +141,10 @@ pub(crate) fn descriptor(
         "file_size": media.content.len() + if is("lie-length") { 7 } else { 0 },
         "id": media.id,
     });
-    if is("no-digest") {
-        if let Some(object) = value.as_object_mut() {
-            object.remove("sha256");
-        }
+    if is("no-digest")
+        && let Some(object) = value.as_object_mut()
+    {
+        object.remove("sha256");
     }
     value
 }
@@ -206,7 +206,7 @@ async fn upload(world: &World, request: &Request, number: &str) -> Reply {
     if request.body_bytes > request.body.len() as u64 || file.body.len() as u64 > cap(&essence) {
         return invalid("(#100) Param file is too large.");
     }
-    let id = (2_000_000_000_000 + world.shop(ME).next()).to_string();
+    let id = world.shop(ME).fresh_id(|number| (2_000_000_000_000 + number).to_string());
     let name = file.filename.as_deref().unwrap_or("file");
     match world.store(ME, &id, mime, name, file.body.clone()).await {
         Ok(_) => Response::json(200, &json!({"id": id})).into(),
@@ -245,7 +245,7 @@ fn session_start(world: &World, head: &Head) -> Reply {
     let number = shop.next();
     let id = format!(
         "upload:{}",
-        digest::base64(format!("1:attachment:{number}?file_length={length}").as_bytes())
+        digest::base64_url(format!("1:attachment:{number}?file_length={length}").as_bytes())
     );
     let sig = signature(world, &id);
     shop.sessions.insert(id.clone(), Session { mime, name, length, bytes: BytesMut::new() });
@@ -274,7 +274,7 @@ fn session_status(world: &World, head: &Head, id: &str) -> Reply {
     Response::json(200, &json!({"id": id, "file_offset": session.bytes.len()})).into()
 }
 
-async fn session_bytes(world: &World, request: &Request, id: &str) -> Reply {
+fn session_bytes(world: &World, request: &Request, id: &str) -> Reply {
     if let Some(reply) = unsigned(world, &request.head, id) {
         return reply;
     }

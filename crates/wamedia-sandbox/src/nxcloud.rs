@@ -233,8 +233,7 @@ async fn upload(world: &World, request: &Request, operation: &str) -> Reply {
         let handle = format!("4:{}:{mime}:ARTEST", digest::base64(name.as_bytes()));
         return success(&json!({"id": handle}));
     }
-    let number = world.shop(ME).next();
-    let id = format!("a75c6d9b-a7c8-4f41-8f61-{number:012x}");
+    let id = world.shop(ME).fresh_id(|number| format!("a75c6d9b-a7c8-4f41-8f61-{number:012x}"));
     match world.store(ME, &id, &mime, name, file.body.clone()).await {
         Ok(_) => success(&json!({"id": id})),
         Err(_) => failed(),

@@ -45,13 +45,14 @@ impl Response {
     }
 
     /// Adds a header.
+    #[expect(clippy::needless_pass_by_value, reason = "texts and numbers read alike at the call")]
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
 
     /// Sets a header, whether it is there or not.
-    pub fn replace_header(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn replace_header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
         self.header(name, value)
     }

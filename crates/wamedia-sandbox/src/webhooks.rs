@@ -1,7 +1,8 @@
 //! Signed deliveries in each vendor's shape.
 
+use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -151,7 +152,7 @@ fn escape_like_meta(json: &str) -> String {
             _ => {
                 let mut units = [0; 2];
                 for unit in character.encode_utf16(&mut units) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(text, "\\u{unit:04x}");
                 }
             }
         }
@@ -238,7 +239,6 @@ pub async fn post_webhook(url: &str, delivery: &WebhookDelivery) -> io::Result<u
         .replacen("localhost:", "127.0.0.1:", 1)
         .parse()
         .map_err(|_| refused("webhooks go to a loopback address"))?;
-    let (IpAddr::V4(_) | IpAddr::V6(_)) = address.ip();
     if !address.ip().is_loopback() || url.contains(['\r', '\n', ' ']) {
         return Err(refused("webhooks go to a loopback address"));
     }
@@ -248,7 +248,7 @@ pub async fn post_webhook(url: &str, delivery: &WebhookDelivery) -> io::Result<u
         delivery.body.len()
     );
     for (name, value) in &delivery.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     let mut stream = TcpStream::connect(address).await?;

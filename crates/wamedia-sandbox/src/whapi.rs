@@ -136,8 +136,8 @@ async fn upload(world: &World, request: &Request) -> Reply {
         }
     };
     let Some((mime, name, bytes)) = taken else { return error(400, "wrong request parameters") };
-    let number = world.shop(ME).next();
-    let id = format!("{}-3eb0{number:016x}-c011039edbb29b", media::extension(&mime));
+    let prefix = media::extension(&mime);
+    let id = world.shop(ME).fresh_id(|number| format!("{prefix}-3eb0{number:016x}-c011039edbb29b"));
     match world.store(ME, &id, &mime, &name, bytes).await {
         Ok(_) => Response::json(200, &json!({"media": [{"id": id}]})).into(),
         Err(_) => error(500, "internal error"),
