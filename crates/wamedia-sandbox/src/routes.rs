@@ -145,6 +145,9 @@ impl World {
         {
             return Reply::with(response, Some(active));
         }
+        if active.is_some_and(|active| active.is("gone")) {
+            return Reply::with(content::vendor_error(voice, 404), active);
+        }
         let origins = self.origins();
         let elsewhere = Elsewhere {
             other_host: format!("{}/{}/{}", origins.foreign, provider.name(), media.id),

@@ -35,7 +35,10 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
     match (head.method.as_str(), segments.as_slice()) {
         ("GET", ["media", id]) => {
             let id = decode(id);
-            let Some(media) = world.find(ME, &id).await else { return unknown() };
+            let Some(media) = world.find(ME, &id).await else {
+                let active = world.active(ME, At::Only, Some(&id), head);
+                return Reply { fault: active.map(|active| active.fault), ..unknown() };
+            };
             world.deliver(ME, Voice::Whapi, &media, head, At::Only)
         }
         ("DELETE", ["media", id]) => {
