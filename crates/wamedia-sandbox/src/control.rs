@@ -1,0 +1,113 @@
+//! The page on `/`: what is stored, what was asked, what went wrong.
+
+use std::fmt::Write as _;
+
+use crate::faults::FAULTS;
+use crate::response::Response;
+use crate::state::{Provider, World};
+
+const SHOWN: usize = 100;
+
+/// The page, rendered from the state of the moment.
+pub(crate) fn page(world: &World) -> Response {
+    let mut html = String::from(
+        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>wamedia sandbox</title>\
+         <style>body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em}\
+         table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:.2em .6em;\
+         text-align:left}code{font-size:.9em}.bad{color:#b00020;font-weight:600}</style>\
+         <h1>wamedia sandbox</h1>",
+    );
+    problems(world, &mut html);
+    requests(world, &mut html);
+    stored(world, &mut html);
+    html.push_str("<h2>Faults</h2><p>An id that starts with one of these names has the fault.</p><table>");
+    for fault in FAULTS {
+        let _ = write!(html, "<tr><td><code>{}</code><td>{}", fault.name, escape(fault.sentence));
+    }
+    html.push_str("</table></html>");
+    Response::text(200, "text/html; charset=utf-8", html).header("Cache-Control", "no-store")
+}
+
+fn problems(world: &World, html: &mut String) {
+    html.push_str("<h2>Problems</h2>");
+    let leaks = world.leaks();
+    let refused: Vec<_> = world
+        .requests()
+        .into_iter()
+        .filter(|log| log.fault.is_none() && matches!(log.status, Some(400..)))
+        .collect();
+    if leaks.is_empty() && refused.is_empty() {
+        html.push_str("<p>None so far.</p>");
+        return;
+    }
+    html.push_str("<ul>");
+    for leak in leaks.iter().rev().take(SHOWN) {
+        let _ = write!(
+            html,
+            "<li class=\"bad\">{}: a credential ({}) was sent to the {} host, at <code>{}</code>",
+            leak.provider,
+            escape(&leak.names.join(", ")),
+            leak.origin,
+            escape(&leak.path)
+        );
+    }
+    for log in refused.iter().rev().take(SHOWN) {
+        let _ = write!(
+            html,
+            "<li>{}: {} <code>{}</code> was answered {}",
+            log.provider,
+            escape(&log.method),
+            escape(&log.path),
+            log.status.unwrap_or_default()
+        );
+    }
+    html.push_str("</ul>");
+}
+
+fn requests(world: &World, html: &mut String) {
+    html.push_str("<h2>Last requests</h2><table><tr><th>provider<th>host<th>request<th>status<th>fault");
+    for log in world.requests().iter().rev().take(SHOWN) {
+        let status = log.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        let _ = write!(
+            html,
+            "<tr><td>{}<td>{}<td><code>{} {}</code><td>{status}<td>{}",
+            log.provider,
+            log.origin,
+            escape(&log.method),
+            escape(&log.path),
+            log.fault.unwrap_or("")
+        );
+    }
+    html.push_str("</table>");
+    let switched = world.switched();
+    if !switched.is_empty() {
+        html.push_str("<p>Switched on:");
+        for (fault, left) in switched {
+            let _ = write!(html, " <code>{fault}</code> for {left} more;");
+        }
+        html.push_str("</p>");
+    }
+}
+
+fn stored(world: &World, html: &mut String) {
+    html.push_str("<h2>Stored media</h2><table><tr><th>reference<th>type<th>bytes<th>name");
+    for provider in Provider::ALL {
+        let shop = world.shop(provider);
+        for media in shop.order.iter().filter_map(|id| shop.media.get(id)) {
+            let _ = write!(
+                html,
+                "<tr><td><code>{}:{}</code><td>{}<td>{}<td>{}",
+                provider.name(),
+                escape(&media.id),
+                escape(&media.mime),
+                media.content.len(),
+                escape(&media.name)
+            );
+        }
+    }
+    html.push_str("</table>");
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
