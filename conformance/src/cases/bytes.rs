@@ -1,0 +1,288 @@
+//! What arrives is what was sent, or an error.
+
+use std::time::Duration;
+
+use bytes_crate::Bytes;
+use wamedia_core::{ErrorKind, Sha256};
+use wamedia_transfer::{OnMismatch, Transfer, TransferOptions};
+
+use super::{Case, Context, Verdict, bytes_crate, ensure, equal, paused};
+use crate::double::{Double, Options};
+use crate::script::{Framing, Reply, Turn};
+
+pub(super) fn cases(context: &Context) -> Vec<Case> {
+    if !context.capabilities.open {
+        return Vec::new();
+    }
+    let mut cases = vec![
+        Case::new("IN-001", "flip", flip),
+        Case::new("IN-001", "flip-recorded", flip_recorded),
+        Case::new("IN-007", "empty-200", |c| fails(c, ErrorKind::Integrity, |reply| reply.body(""))),
+        Case::new("IN-009", "no-digest", no_digest),
+        Case::new("IN-006", "over-chunked", |c| over(c, Framing::Chunked(700))),
+        Case::new("IN-006", "over-length", |c| over(c, Framing::Length)),
+        Case::new("IN-005", "close-delimited-short", close_delimited),
+        Case::new("LM-001", "declared-too-large", too_large),
+        Case::new("LM-002", "endless-chunked", endless),
+        Case::new("LM-003", "gzip-is-not-inflated", gzip),
+        Case::new("IN-010", "nothing-under-the-final-name", clean_files),
+    ];
+    for (name, size) in [("chunks-of-1", 1), ("chunks-of-1000", 1000), ("chunks-of-100000", 100_000)] {
+        cases.push(Case::new("DL-002", name, move |c| {
+            succeeds(c, |turn| turn.framed(Framing::Chunked(size)))
+        }));
+    }
+    cases.push(Case::new("DL-002", "close-delimited", |c| succeeds(c, |turn| turn.framed(Framing::Close))));
+    for (name, framing) in
+        [("fin-0", Framing::Cut(0)), ("fin-1", Framing::Cut(1)), ("fin-half", Framing::Cut(4000))]
+    {
+        cases.push(Case::new("IN-002", name, move |c| broken_for_ever(c, framing.clone())));
+    }
+    for (name, count) in [("reset-0", 0), ("reset-1", 1), ("reset-4000", 4000)] {
+        cases.push(Case::new("IN-003", name, move |c| broken_for_ever(c, Framing::Reset(count))));
+    }
+    for (name, framing) in
+        [("chunk-unterminated", Framing::ChunkedCut), ("chunk-malformed", Framing::ChunkedBad)]
+    {
+        cases.push(Case::new("IN-004", name, move |c| broken_for_ever(c, framing.clone())));
+    }
+    for (name, count) in [("reset-then-good", 4000), ("reset-at-start-then-good", 0)] {
+        cases.push(Case::new("IN-011", name, move |c| heals(c, Framing::Reset(count), count)));
+    }
+    cases.push(Case::new("IN-011", "fin-then-good", |c| heals(c, Framing::Cut(5000), 5000)));
+    for (name, kind, page) in [
+        ("html-200", "text/html", "<!DOCTYPE html><html><body>Log in</body></html>"),
+        ("html-as-image", "image/jpeg", "<html><body>Log in</body></html>"),
+        ("json-as-image", "image/jpeg", "{\"status\": \"sorry\"}"),
+        ("xml-as-image", "image/jpeg", "<?xml version=\"1.0\"?><Sorry/>"),
+    ] {
+        cases.push(Case::new("IN-008", name, move |c| page_in_place(c, kind, page)));
+    }
+    for status in [204, 304, 302, 206] {
+        cases.push(Case::new("DL-006", format!("status-{status}"), move |c| odd_status(c, status)));
+    }
+    cases
+}
+
+/// The whole content arrives, however it is framed.
+fn succeeds(context: &Context, change: impl FnOnce(Turn) -> Turn) -> Verdict {
+    let run = context.fetch(context.with_content(change)?)?;
+    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+}
+
+/// Every content reply is like this, and the fetch ends with this kind.
+fn fails(context: &Context, kind: ErrorKind, change: impl Fn(Reply) -> Reply) -> Verdict {
+    let run = context.fetch(context.with_content(|turn| turn.with(change).forever())?)?;
+    equal("kind", &run.error()?.kind(), &kind)
+}
+
+fn flipped(bytes: &Bytes) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    bytes.into()
+}
+
+fn flip(context: &Context) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|reply| {
+            let wrong = flipped(&reply.body);
+            reply.body(wrong)
+        })
+    })?;
+    let expected = turns.len();
+    let run = context.fetch(turns)?;
+    let error = run.error()?;
+    equal("kind", &error.kind(), &ErrorKind::Integrity)?;
+    let right = Sha256::of(&context.content_bytes()?).to_hex();
+    let wrong = Sha256::of(&flipped(&context.content_bytes()?)).to_hex();
+    let both = error.message().contains(&right) && error.message().contains(&wrong);
+    ensure(both, format!("both digests are wanted in: {error}"))?;
+    equal("requests", &run.requests(), &expected)
+}
+
+fn flip_recorded(context: &Context) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|reply| {
+            let wrong = flipped(&reply.body);
+            reply.body(wrong)
+        })
+    })?;
+    let run =
+        context.fetch_with(turns, |options| options.on_mismatch = OnMismatch::Record, Options::default())?;
+    equal("verified", &run.fetched()?.receipt.verified.name(), &"none")?;
+    ensure(!run.fetched()?.receipt.differences.is_empty(), "the difference is not in the receipt")
+}
+
+fn no_digest(context: &Context) -> Verdict {
+    let (media, mut turns, content) = context.undeclared()?;
+    turns.push(content);
+    let run = context.fetch_media(&media, turns, |_| {}, Options::default())?;
+    equal("verified", &run.fetched()?.receipt.verified.name(), &"none")
+}
+
+fn over(context: &Context, framing: Framing) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|reply| {
+            let mut longer = reply.body.to_vec();
+            longer.extend(std::iter::repeat_n(7, longer.len() * 3 + 200_000));
+            reply.body(longer).framing(framing)
+        })
+    })?;
+    let media = with_size(context)?;
+    let run = context.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let kind = run.error()?.kind();
+    ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::TooLarge), format!("kind {kind:?}"))
+}
+
+/// The media with its size declared, for providers whose replies have none.
+fn with_size(context: &Context) -> Result<wamedia_core::MediaRef, String> {
+    let mut media = context.media(context.base()?)?;
+    media.declared.size_bytes = Some(context.content_bytes()?.len() as u64);
+    Ok(media)
+}
+
+fn close_delimited(context: &Context) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|reply| {
+            let short = reply.body.slice(..reply.body.len() - 10);
+            reply.body(short).framing(Framing::Close)
+        })
+        .forever()
+    })?;
+    let run = context.fetch_media(&with_size(context)?, turns, |_| {}, Options::default())?;
+    let kind = run.error()?.kind();
+    ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::Transport), format!("kind {kind:?}"))
+}
+
+fn too_large(context: &Context) -> Verdict {
+    let turns = context.with_content(|turn| turn)?;
+    let run = context.fetch_with(turns, |options| options.max_bytes = Some(100), Options::default());
+    // Where resolve states the size, the content is not even asked for.
+    let error = match &run {
+        Ok(run) => run.error()?.kind(),
+        Err(why) => return Err(why.clone()),
+    };
+    equal("kind", &error, &ErrorKind::TooLarge)
+}
+
+fn endless(context: &Context) -> Verdict {
+    let (media, mut turns, content) = context.undeclared()?;
+    turns.push(content.with(|reply| {
+        let mut endless = reply.body.to_vec();
+        endless.resize(400_000, 3);
+        reply.body(endless).framing(Framing::Chunked(1000))
+    }));
+    let run =
+        context.fetch_media(&media, turns, |options| options.max_bytes = Some(50_000), Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)
+}
+
+/// Bytes that claim to be compressed are passed on as they are.
+fn gzip(context: &Context) -> Verdict {
+    succeeds(context, |turn| turn.with(|reply| reply.header("content-encoding", "gzip")))
+}
+
+/// A body that breaks every time ends as a transport error, after bounded attempts.
+fn broken_for_ever(context: &Context, framing: Framing) -> Verdict {
+    let (mut turns, content) = context.split()?;
+    let before = turns.len();
+    turns.push(content.framed(framing).forever());
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Transport)?;
+    ensure(run.requests() <= before + 5, format!("{} requests", run.requests()))
+}
+
+/// A body that breaks once is continued or restarted, and is right in the end.
+fn heals(context: &Context, framing: Framing, count: usize) -> Verdict {
+    let (mut turns, content) = context.split()?;
+    turns.push(content.clone().framed(framing));
+    turns.push(again(context, content, count));
+    let run = context.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)?;
+    equal("attempts", &run.fetched()?.receipt.attempts, &2)
+}
+
+/// What a good server answers after a break at `count`.
+pub(super) fn again(context: &Context, content: Turn, count: usize) -> Turn {
+    if !context.capabilities.open_range || count == 0 {
+        return content;
+    }
+    let total = content.reply.body.len();
+    let mut turn = content.with(|reply| {
+        let rest = reply.body.slice(count..);
+        let mut reply =
+            reply.body(rest).header("content-range", format!("bytes {count}-{}/{total}", total - 1));
+        reply.status = 206;
+        reply
+    });
+    let range = crate::matching::Matcher::EqualTo(format!("bytes={count}-"));
+    turn.request.headers.insert("range".to_owned(), range);
+    turn
+}
+
+fn page_in_place(context: &Context, kind: &'static str, page: &'static str) -> Verdict {
+    // The digest is that of the page: only its nature gives it away.
+    let mut media = context.media(context.base()?)?;
+    media.declared.size_bytes = None;
+    let (before, content) = context.split()?;
+    let content = content.with(|reply| reply.header("content-type", kind).body(page));
+    let mut turns = before.clone();
+    turns.push(content.clone());
+    turns.extend(before);
+    turns.push(content.forever());
+    let digest = Sha256::of(page.as_bytes());
+    let run =
+        context.fetch_media(&media, turns, |options| options.sha256 = Some(digest), Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
+}
+
+fn odd_status(context: &Context, status: u16) -> Verdict {
+    let (mut turns, content) = context.split()?;
+    let before = turns.clone();
+    let odd = content.with(|mut reply| {
+        reply.status = status;
+        reply
+    });
+    turns.push(odd.clone());
+    turns.extend(before);
+    turns.push(odd.forever());
+    let run = context.fetch(turns)?;
+    run.error().map(|_| ())
+}
+
+/// Whatever goes wrong, the folder is as it was.
+fn clean_files(context: &Context) -> Verdict {
+    for framing in [Framing::Cut(3000), Framing::Reset(3000), Framing::Stall(3000), Framing::Length] {
+        let turns = context.with_content(|turn| {
+            turn.with(|reply| {
+                let wrong = flipped(&reply.body);
+                reply.body(wrong).framing(framing)
+            })
+            .forever()
+        })?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let target = folder.path().join("photo.jpg");
+        std::fs::write(&target, b"before").map_err(|error| error.to_string())?;
+        let media = context.media(context.base()?)?;
+        paused(async {
+            let double = Double::start(turns, context.clock(), Options::default())
+                .await
+                .map_err(|error| error.to_string())?;
+            let provider = (context.build)(&double.net());
+            let mut options = TransferOptions::default();
+            options.exists = wamedia_transfer::Exists::Replace;
+            options.deadline = Some(Duration::from_secs(3600));
+            let outcome = Transfer::new(&*provider).with_options(options).download_to(&media, &target).await;
+            ensure(outcome.is_err(), "it must fail")
+        })?;
+        let names: Vec<_> = std::fs::read_dir(folder.path())
+            .map_err(|error| error.to_string())?
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        equal("files", &names, &vec![std::ffi::OsString::from("photo.jpg")])?;
+        equal("the old file", &std::fs::read(&target).ok().as_deref(), &Some(&b"before"[..]))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The cases. Each proves one requirement; most bend the provider's plain fetch into a fault.
+
+mod bytes;
+mod links;
+mod replayed;
+mod time;
+mod trust;
+mod various;
+mod webhooks;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wamedia_core::{Capabilities, Error, MediaRef, Provider, Result as CoreResult};
+use wamedia_transfer::{Fetched, Transfer, TransferOptions};
+
+use crate::double::{Double, Options};
+use crate::fixture::{Fixture, Kind};
+use crate::matching::Received;
+use crate::script::{Reply, Turn};
+use crate::{CANARY, TestNet};
+
+/// What every case has at hand.
+pub(crate) struct Context {
+    pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
+    pub(crate) provider: &'static str,
+    pub(crate) root: PathBuf,
+    pub(crate) fixtures: Arc<Vec<Fixture>>,
+    pub(crate) capabilities: Capabilities,
+}
+
+/// A case before it runs.
+pub(crate) struct Case {
+    pub(crate) requirement: &'static str,
+    pub(crate) name: String,
+    /// The capability is not declared, and the case proves that nothing happens.
+    pub(crate) negative: bool,
+    pub(crate) run: Box<dyn Fn(&Context) -> Verdict + Send>,
+}
+
+pub(crate) type Verdict = Result<(), String>;
+
+impl Case {
+    fn new(
+        requirement: &'static str,
+        name: impl Into<String>,
+        run: impl Fn(&Context) -> Verdict + Send + 'static,
+    ) -> Self {
+        Self { requirement, name: name.into(), negative: false, run: Box::new(run) }
+    }
+
+    fn negative(mut self) -> Self {
+        self.negative = true;
+        self
+    }
+}
+
+/// All cases that apply.
+pub(crate) fn all(context: &Context) -> Vec<Case> {
+    let mut cases = replayed::cases(context);
+    cases.extend(bytes::cases(context));
+    cases.extend(links::cases(context));
+    cases.extend(time::cases(context));
+    cases.extend(trust::cases(context));
+    cases.extend(various::cases(context));
+    cases.extend(webhooks::cases(context));
+    cases
+}
+
+/// A fetch that ran against the fault server.
+pub(crate) struct Run {
+    pub(crate) outcome: CoreResult<Fetched>,
+    pub(crate) received: Vec<Received>,
+    pub(crate) connections: u64,
+    /// In the time of the runtime, which is virtual.
+    pub(crate) elapsed: Duration,
+    pub(crate) last_outcome: String,
+}
+
+impl Run {
+    pub(crate) fn fetched(&self) -> Result<&Fetched, String> {
+        self.outcome.as_ref().map_err(|error| format!("expected success, got: {error}"))
+    }
+
+    pub(crate) fn error(&self) -> Result<&Error, String> {
+        match &self.outcome {
+            Ok(fetched) => Err(format!("expected an error, got {} bytes", fetched.bytes.len())),
+            Err(error) => Ok(error),
+        }
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.received.len()
+    }
+}
+
+/// A runtime of its own for each case, with paused time.
+pub(crate) fn paused<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime can be made").block_on(work)
+}
+
+pub(crate) fn ensure(condition: bool, why: impl Into<String>) -> Verdict {
+    if condition { Ok(()) } else { Err(why.into()) }
+}
+
+/// Fails with what was expected and what is.
+pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &T) -> Verdict {
+    if got == want { Ok(()) } else { Err(format!("{what}: expected {want:?}, got {got:?}")) }
+}
+
+impl Context {
+    /// The plain fetch that most cases bend.
+    pub(crate) fn base(&self) -> Result<&Fixture, String> {
+        self.fixture("fetch/ok")
+    }
+
+    pub(crate) fn fixture(&self, name: &str) -> Result<&Fixture, String> {
+        let id = format!("{}/{name}", self.provider);
+        self.fixtures
+            .iter()
+            .find(|fixture| fixture.id == id)
+            .ok_or_else(|| format!("there is no fixture {id}"))
+    }
+
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Fixture> {
+        self.fixtures.iter().filter(move |fixture| fixture.kind == kind)
+    }
+
+    pub(crate) fn turns(&self, fixture: &Fixture) -> Vec<Turn> {
+        fixture.exchanges.iter().map(|exchange| Turn::new(fixture, exchange)).collect()
+    }
+
+    /// The requests before the content, and the content.
+    pub(crate) fn split(&self) -> Result<(Vec<Turn>, Turn), String> {
+        let mut turns = self.turns(self.base()?);
+        let content = turns.pop().ok_or("the base fixture has no exchange")?;
+        Ok((turns, content))
+    }
+
+    /// The plain fetch with another reply to its content request.
+    pub(crate) fn with_content(&self, change: impl FnOnce(Turn) -> Turn) -> Result<Vec<Turn>, String> {
+        let (mut turns, content) = self.split()?;
+        turns.push(change(content));
+        Ok(turns)
+    }
+
+    /// The plain fetch without anything declared about the content, besides its type.
+    pub(crate) fn undeclared(&self) -> Result<(MediaRef, Vec<Turn>, Turn), String> {
+        let (before, content) = self.split()?;
+        let mut media = self.media(self.base()?)?;
+        media.declared.sha256 = None;
+        media.declared.size_bytes = None;
+        let before = before.into_iter().map(|turn| turn.with(strip_declared)).collect();
+        Ok((media, before, content))
+    }
+
+    pub(crate) fn media(&self, fixture: &Fixture) -> Result<MediaRef, String> {
+        let text = fixture.media.as_deref().ok_or("the fixture names no media")?;
+        text.parse().map_err(|error| format!("the media of {}: {error}", fixture.id))
+    }
+
+    pub(crate) fn clock(&self) -> SystemTime {
+        let seconds = self.base().ok().and_then(|base| base.clock).unwrap_or(1_795_000_000);
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    pub(crate) fn content_bytes(&self) -> Result<bytes_crate::Bytes, String> {
+        Ok(self.split()?.1.reply.body)
+    }
+
+    /// Fetches the base media against these turns.
+    pub(crate) fn fetch(&self, turns: Vec<Turn>) -> Result<Run, String> {
+        self.fetch_with(turns, |_| {}, Options::default())
+    }
+
+    pub(crate) fn fetch_with(
+        &self,
+        turns: Vec<Turn>,
+        change: impl FnOnce(&mut TransferOptions),
+        options: Options,
+    ) -> Result<Run, String> {
+        let media = self.media(self.base()?)?;
+        self.fetch_media(&media, turns, change, options)
+    }
+
+    pub(crate) fn fetch_media(
+        &self,
+        media: &MediaRef,
+        turns: Vec<Turn>,
+        change: impl FnOnce(&mut TransferOptions),
+        options: Options,
+    ) -> Result<Run, String> {
+        let mut transfer = TransferOptions::default();
+        change(&mut transfer);
+        paused(async {
+            let double =
+                Double::start(turns, self.clock(), options).await.map_err(|error| error.to_string())?;
+            let provider = (self.build)(&double.net());
+            let started = tokio::time::Instant::now();
+            let outcome = Transfer::new(&*provider).with_options(transfer).fetch(media).await;
+            let elapsed = started.elapsed();
+            drop(provider);
+            finish(&double, outcome, elapsed).await
+        })
+    }
+}
+
+/// What holds after every fetch, whatever the case: nothing unexpected was sent, the receipt counts
+/// right, and no secret shows.
+pub(crate) async fn finish(
+    double: &Double,
+    outcome: CoreResult<Fetched>,
+    elapsed: Duration,
+) -> Result<Run, String> {
+    // The server notices a closed connection a moment later.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (received, problems) = double.log(|log| (log.received.clone(), log.problems.clone()));
+    if let Some(problem) = problems.first() {
+        return Err(format!(
+            "{problem} (outcome: {:?})",
+            outcome.as_ref().map(|fetched| fetched.bytes.len())
+        ));
+    }
+    match &outcome {
+        Ok(fetched) => {
+            let counted = usize::try_from(fetched.receipt.requests).unwrap_or(usize::MAX);
+            equal("requests in the receipt", &counted, &received.len())?;
+        }
+        Err(error) => no_secret(error)?,
+    }
+    let last_outcome =
+        double.server().seen().last().map(|exchange| exchange.outcome.to_string()).unwrap_or_default();
+    Ok(Run { outcome, received, connections: double.server().connections(), elapsed, last_outcome })
+}
+
+/// No form of the error shows the canary.
+pub(crate) fn no_secret(error: &Error) -> Verdict {
+    let mut shown = format!("{error} {error:?}");
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        shown.push_str(&format!(" {source} {source:?}"));
+        next = source.source();
+    }
+    ensure(!shown.contains(CANARY), format!("a secret shows in the error: {shown}"))
+}
+
+/// Takes digest and size out of a reply to resolve.
+fn strip_declared(reply: Reply) -> Reply {
+    let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(&reply.body) else { return reply };
+    if let Some(object) = json.as_object_mut() {
+        object.remove("sha256");
+        object.remove("file_size");
+    }
+    reply.body(json.to_string())
+}
+
+use ::bytes as bytes_crate;

@@ -1,0 +1,194 @@
+//! Waits, stalls and deadlines, all in virtual time.
+
+use std::time::Duration;
+
+use wamedia_core::ErrorKind;
+use wamedia_sandbox::http1::Step;
+use wamedia_transfer::Transfer;
+
+use super::{Case, Context, Verdict, ensure, equal, finish, paused};
+use crate::double::{Double, Options};
+use crate::script::{Framing, Reply, Turn};
+
+pub(super) fn cases(context: &Context) -> Vec<Case> {
+    if !context.capabilities.open {
+        return Vec::new();
+    }
+    let mut cases = vec![
+        Case::new("RT-001", "retry-after-seconds", |c| waits(c, 429, "7")),
+        Case::new("RT-001", "retry-after-on-503", |c| waits(c, 503, "7")),
+        Case::new("RT-002", "retry-after-date", retry_after_date),
+        Case::new("RT-004", "retry-after-a-day", wait_too_long),
+        Case::new("RT-005", "503-then-good", |c| first_then_good(c, Reply::new(503))),
+        Case::new("RT-006", "503-for-ever", failing_for_ever),
+        Case::new("LM-005", "stall-head", |c| stalls(c, true)),
+        Case::new("LM-005", "stall-body", |c| stalls(c, false)),
+        Case::new("LM-006", "drip-goes-on", drip),
+        Case::new("LM-007", "deadline-ends-a-drip", deadline),
+        Case::new("LM-008", "minimum-rate-ends-a-drip", minimum_rate),
+        Case::new("CC-001", "drop-closes-the-connection", dropped),
+        Case::new("CC-002", "drop-during-a-wait", dropped_while_waiting),
+    ];
+    for nonsense in ["-5", "soon", "99999999999999999999"] {
+        let name = format!("retry-after-{nonsense}");
+        cases.push(Case::new("RT-003", name, move |c| {
+            first_then_good(c, Reply::new(503).header("retry-after", nonsense))
+        }));
+    }
+    for status in [400, 413, 415, 422] {
+        cases.push(Case::new("RT-007", format!("final-{status}"), move |c| asked_once(c, status)));
+    }
+    cases
+}
+
+/// The plain fetch, with another reply to its first request, before everything.
+fn preceded(context: &Context, reply: Reply) -> Result<Vec<Turn>, String> {
+    let mut turns = context.turns(context.base()?);
+    let first = turns[0].clone().with(|_| reply);
+    turns.insert(0, first);
+    Ok(turns)
+}
+
+fn first_then_good(context: &Context, reply: Reply) -> Verdict {
+    let run = context.fetch(preceded(context, reply)?)?;
+    equal("attempts", &run.fetched()?.receipt.attempts, &2)
+}
+
+fn waits(context: &Context, status: u16, seconds: &str) -> Verdict {
+    let run = context.fetch(preceded(context, Reply::new(status).header("retry-after", seconds))?)?;
+    run.fetched()?;
+    ensure(run.elapsed >= Duration::from_secs(7), format!("it waited only {:?}", run.elapsed))
+}
+
+fn retry_after_date(context: &Context) -> Verdict {
+    let date = http_date(context.clock() + Duration::from_secs(9));
+    let run = context.fetch(preceded(context, Reply::new(503).header("retry-after", date))?)?;
+    run.fetched()?;
+    ensure(run.elapsed >= Duration::from_secs(8), format!("it waited only {:?}", run.elapsed))
+}
+
+fn http_date(time: std::time::SystemTime) -> String {
+    let text = wamedia_core::format_rfc3339(time);
+    let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let number: usize = text[5..7].parse().unwrap_or(1);
+    let days = time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][usize::try_from(days % 7).unwrap_or(0)];
+    format!("{weekday}, {} {} {} {} GMT", &text[8..10], month[number - 1], &text[..4], &text[11..19])
+}
+
+fn wait_too_long(context: &Context) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "86400"));
+    let run = context.fetch(turns)?;
+    let error = run.error()?;
+    equal("kind", &error.kind(), &ErrorKind::RateLimited)?;
+    equal("the wait", &error.retry_after(), &Some(Duration::from_secs(86_400)))?;
+    ensure(run.elapsed < Duration::from_secs(1), format!("it waited {:?}", run.elapsed))
+}
+
+fn failing_for_ever(context: &Context) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    turns[0] = turns[0].clone().with(|_| Reply::new(503)).forever();
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Upstream)?;
+    equal("requests", &run.requests(), &5)
+}
+
+fn asked_once(context: &Context, status: u16) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
+    let run = context.fetch(turns)?;
+    run.error()?;
+    equal("requests", &run.requests(), &1)
+}
+
+fn stalls(context: &Context, head: bool) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|mut reply| {
+            if head {
+                reply.raw = Some(vec![Step::Hang]);
+                reply
+            } else {
+                reply.framing(Framing::Stall(3000))
+            }
+        })
+        .forever()
+    })?;
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
+    ensure(run.elapsed < Duration::from_secs(600), format!("it took {:?}", run.elapsed))
+}
+
+fn drip(context: &Context) -> Verdict {
+    let size = context.content_bytes()?.len() / 50;
+    let framing = Framing::Drip(size.max(1), Duration::from_secs(20));
+    let run = context.fetch(context.with_content(|turn| turn.framed(framing))?)?;
+    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)?;
+    ensure(run.elapsed > Duration::from_secs(900), "the drip was not slow")
+}
+
+fn deadline(context: &Context) -> Verdict {
+    let framing = Framing::Drip(10, Duration::from_secs(20));
+    let turns = context.with_content(|turn| turn.framed(framing))?;
+    let run = context.fetch_with(
+        turns,
+        |options| options.deadline = Some(Duration::from_secs(60)),
+        Options::default(),
+    )?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
+    ensure(run.elapsed < Duration::from_secs(62), format!("it took {:?}", run.elapsed))
+}
+
+fn minimum_rate(context: &Context) -> Verdict {
+    let turns =
+        context.with_content(|turn| turn.framed(Framing::Drip(10, Duration::from_secs(5))).forever())?;
+    let media = context.media(context.base()?)?;
+    paused(async {
+        let double =
+            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let mut net = double.net();
+        net.transport.min_rate = Some(1000);
+        let provider = (context.build)(&net);
+        let started = tokio::time::Instant::now();
+        let outcome = Transfer::new(&*provider).fetch(&media).await;
+        let run = finish(&double, outcome, started.elapsed()).await?;
+        equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)
+    })
+}
+
+fn dropped(context: &Context) -> Verdict {
+    let turns = context.with_content(|turn| turn.framed(Framing::Stall(3000)))?;
+    let media = context.media(context.base()?)?;
+    paused(async {
+        let double =
+            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (context.build)(&double.net());
+        let fetch = async { Transfer::new(&*provider).fetch(&media).await };
+        let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
+        ensure(outcome.is_err(), "it must still be waiting")?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let seen = double.server().seen();
+        let last = seen.last().map(|exchange| exchange.outcome.to_string()).unwrap_or_default();
+        ensure(last.starts_with("client closed"), format!("the server says: {last}"))
+    })
+}
+
+fn dropped_while_waiting(context: &Context) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "30"));
+    let media = context.media(context.base()?)?;
+    paused(async {
+        let double =
+            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (context.build)(&double.net());
+        let fetch = async { Transfer::new(&*provider).fetch(&media).await };
+        let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
+        ensure(outcome.is_err(), "it must still be waiting")?;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        equal("requests", &double.log(|log| log.received.len()), &1)
+    })
+}

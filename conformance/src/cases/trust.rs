@@ -1,0 +1,158 @@
+//! Where requests go, and what they carry.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+use wamedia_core::ErrorKind;
+use wamedia_transfer::Transfer;
+
+use super::{Case, Context, Verdict, ensure, equal, finish, paused};
+use crate::CANARY;
+use crate::double::{Double, Options};
+use crate::script::{Framing, Reply};
+
+pub(super) fn cases(context: &Context) -> Vec<Case> {
+    if !context.capabilities.open {
+        return Vec::new();
+    }
+    let mut cases = vec![
+        Case::new("SE-001", "redirect-to-a-foreign-host", |c| redirect(c, "https://evil.test/x")),
+        Case::new("SE-003", "redirect-loop", redirect_loop),
+        Case::new("SE-004", "redirect-downgrade", downgrade),
+        Case::new("SE-006", "name-leads-inside", leads_inside),
+        Case::new("SE-009", "untrusted-certificate", |c| {
+            bad_tls(c, Options { trusted: false, ..Options::default() })
+        }),
+        Case::new("SE-009", "misnamed-certificate", |c| {
+            bad_tls(c, Options { misnamed: true, ..Options::default() })
+        }),
+        Case::new("SE-002", "credentials-stay-home", credentials),
+        Case::new("LM-010", "a-megabyte-of-header", |c| hostile_head(c, "x".repeat(1_200_000))),
+    ];
+    for target in [
+        "https://127.0.0.2:PORT/x",
+        "https://2130706434:PORT/x",
+        "https://127.2:PORT/x",
+        "https://[::ffff:127.0.0.2]:PORT/x",
+    ] {
+        cases.push(Case::new("SE-005", target.replace(":PORT", ""), move |c| redirect_inside(c, target)));
+    }
+    let content_host = context
+        .base()
+        .ok()
+        .and_then(|base| base.origins.get("content").or_else(|| base.origins.get("api")).cloned());
+    if let Some(origin) = content_host {
+        let host = origin.trim_start_matches("https://").to_owned();
+        for link in [
+            format!("https://{host}.evil.test/x"),
+            format!("https://{host}@evil.test/x"),
+            format!("https://user@{host}/x"),
+            format!("https://{host}./x"),
+            format!("https://{host}:8443/x"),
+            format!("http://{host}/x"),
+        ] {
+            cases.push(Case::new("SE-007", link.clone(), move |c| redirect(c, &link)));
+        }
+    }
+    cases
+}
+
+/// A redirect to there is refused, and nothing is sent.
+fn redirect(context: &Context, to: &str) -> Verdict {
+    let turns = context.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+    let wanted = turns.len();
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
+    equal("requests", &run.requests(), &wanted)
+}
+
+fn redirect_loop(context: &Context) -> Verdict {
+    let (mut turns, content) = context.split()?;
+    let before = turns.len();
+    let target = match &content.request.target {
+        crate::matching::Matcher::EqualTo(target) => target.clone(),
+        _ => return Err("the content target of the base fixture must be exact".to_owned()),
+    };
+    // The hop after a redirect carries no credential, so the strict matcher must not ask for one.
+    let mut hop = content.clone().with(|_| Reply::new(302).header("location", target.clone())).forever();
+    hop.request.headers.clear();
+    turns.push(content.with(|_| Reply::new(302).header("location", target)));
+    turns.push(hop);
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
+    ensure(run.requests() <= before + 4, format!("{} requests", run.requests()))
+}
+
+fn downgrade(context: &Context) -> Verdict {
+    let (_, content) = context.split()?;
+    redirect(context, &format!("{}/x", content.origin.replace("https://", "http://")))
+}
+
+/// A second loopback address stands for every address that must not be reached.
+fn redirect_inside(context: &Context, target: &str) -> Verdict {
+    let media = context.media(context.base()?)?;
+    paused(async {
+        let forbidden =
+            TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await.map_err(|e| e.to_string())?;
+        let port = forbidden.local_addr().map_err(|e| e.to_string())?.port();
+        let to = target.replace("PORT", &port.to_string());
+        let turns = context.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+        let double =
+            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (context.build)(&double.net());
+        let started = tokio::time::Instant::now();
+        let outcome = Transfer::new(&*provider).fetch(&media).await;
+        let run = finish(&double, outcome, started.elapsed()).await?;
+        equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
+        let wait = std::time::Duration::from_millis(50);
+        let connected: Result<std::io::Result<(_, SocketAddr)>, _> =
+            tokio::time::timeout(wait, forbidden.accept()).await;
+        ensure(connected.is_err(), "a connection was made to the forbidden address")
+    })
+}
+
+/// Every name leads to an address that is not public.
+fn leads_inside(context: &Context) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    let run = context.fetch_with(turns, |_| {}, Options { inside: true, ..Options::default() })?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
+    equal("connections", &run.connections, &0)
+}
+
+fn bad_tls(context: &Context, options: Options) -> Verdict {
+    let mut turns = context.turns(context.base()?);
+    turns.truncate(1);
+    let run = context.fetch_with(turns, |_| {}, options)?;
+    let error = run.error()?;
+    equal("kind", &error.kind(), &ErrorKind::Transport)?;
+    ensure(!error.is_retryable(), "it must not be tried again")?;
+    equal("requests", &run.requests(), &0)?;
+    ensure(run.connections <= 1, format!("{} connections", run.connections))
+}
+
+/// The canary is only where the base fixture asks for a credential.
+fn credentials(context: &Context) -> Verdict {
+    let turns = context.turns(context.base()?);
+    let run = context.fetch(turns.clone())?;
+    run.fetched()?;
+    for (received, turn) in run.received.iter().zip(&turns) {
+        let asked: Vec<_> = turn.request.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+        for (name, value) in &received.headers {
+            let carries = value.contains(CANARY);
+            ensure(
+                !carries || asked.contains(&name.to_ascii_lowercase()),
+                format!("the request {:?} carries the credential in {name}", turn.id),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn hostile_head(context: &Context, value: String) -> Verdict {
+    let turns = context.with_content(|turn| {
+        turn.with(|reply| reply.header("x-flood", value).framing(Framing::Length)).forever()
+    })?;
+    let run = context.fetch(turns)?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Transport)
+}

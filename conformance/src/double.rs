@@ -1,0 +1,149 @@
+//! The fault server in the case's own runtime: TLS, real host names, strict order, paused time.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+use wamedia_http::{Lookup, Net, Resolver, TransportOptions};
+use wamedia_sandbox::http1::{Limits, Request, Server, Step};
+
+use crate::matching::Received;
+use crate::script::{Reply, Turn};
+use crate::tls::{self, Tls};
+use crate::{FixedClock, TestNet};
+
+/// What the double saw, and what it did not expect.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) received: Vec<Received>,
+    pub(crate) problems: Vec<String>,
+    next: usize,
+}
+
+/// A running double.
+pub(crate) struct Double {
+    server: Server,
+    log: Arc<Mutex<Log>>,
+    clock: SystemTime,
+    options: Options,
+}
+
+/// How names and certificates behave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) trusted: bool,
+    /// The certificate is for other names.
+    pub(crate) misnamed: bool,
+    /// Names lead to an address that is not permitted.
+    pub(crate) inside: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { trusted: true, misnamed: false, inside: false }
+    }
+}
+
+impl Double {
+    pub(crate) async fn start(turns: Vec<Turn>, clock: SystemTime, options: Options) -> io::Result<Self> {
+        let hosts: BTreeSet<String> =
+            turns.iter().filter_map(|turn| turn.origin.split("://").nth(1)).map(ToOwned::to_owned).collect();
+        let names =
+            if options.misnamed { vec!["other.test".to_owned()] } else { hosts.into_iter().collect() };
+        let acceptor = tls::acceptor(&names, options.trusted);
+        let log = Arc::new(Mutex::new(Log::default()));
+        let shared = Arc::clone(&log);
+        let service = move |request: Request| {
+            let steps = answer(&shared, &turns, &request);
+            async move { steps }
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let server = Server::start(listener, service, Limits::default(), move |stream| {
+            let acceptor = acceptor.clone();
+            async move { Ok(Tls(Box::new(acceptor.accept(stream).await?))) }
+        })?;
+        Ok(Self { server, log, clock, options })
+    }
+
+    /// The network that leads to this double, whatever the name.
+    pub(crate) fn net(&self) -> TestNet {
+        TestNet {
+            transport: transport(self.server.address(), self.clock, self.options.inside),
+            with_webhook_secret: true,
+        }
+    }
+
+    pub(crate) fn log<T>(&self, read: impl FnOnce(&Log) -> T) -> T {
+        read(&self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Transport options whose names all lead to `address`.
+pub(crate) fn transport(address: SocketAddr, clock: SystemTime, inside: bool) -> TransportOptions {
+    let mut net = Net::default()
+        .with_clock(Arc::new(FixedClock(clock)))
+        .with_resolver(Arc::new(Everywhere(address)))
+        .with_roots(vec![tls::root()]);
+    if !inside {
+        net = net.with_permitted(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let mut options = TransportOptions::default();
+    options.net = net;
+    options
+}
+
+#[derive(Debug)]
+struct Everywhere(SocketAddr);
+
+impl Resolver for Everywhere {
+    fn lookup(&self, _: &str) -> Lookup {
+        let address = self.0;
+        Box::pin(async move { Ok(vec![address]) })
+    }
+}
+
+fn answer(log: &Mutex<Log>, turns: &[Turn], request: &Request) -> Vec<Step> {
+    let received = Received {
+        origin: format!("https://{}", request.head.header("host").unwrap_or_default()),
+        method: request.head.method.clone(),
+        target: request.head.target.clone(),
+        headers: request
+            .head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
+            .collect(),
+        body: request.body.to_vec(),
+    };
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = turns.get(log.next).or_else(|| turns.last().filter(|turn| turn.forever));
+    let verdict = match turn {
+        None => Err("nothing more was expected".to_owned()),
+        Some(turn) => received.check_always().and_then(|()| received.check(&turn.origin, &turn.request)),
+    };
+    log.next += 1;
+    let number = log.next;
+    log.received.push(received);
+    match (verdict, turn) {
+        (Ok(()), Some(turn)) => turn.reply.steps(),
+        (Err(why), turn) => {
+            let id = turn.map_or("none", |turn| turn.id.as_str());
+            log.problems.push(format!("request {number} (expected: {id}): {why}"));
+            // A status that no vendor sends, so that it cannot be taken for an answer.
+            Reply::new(599).body("unexpected request").steps()
+        }
+        (Ok(()), None) => vec![Step::Close],
+    }
+}
+
+/// Time that passed for the code under test.
+pub(crate) fn virtual_elapsed(since: tokio::time::Instant) -> Duration {
+    since.elapsed()
+}

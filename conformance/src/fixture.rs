@@ -1,0 +1,213 @@
+//! Fixtures: exchanges and deliveries as data, in the format `wamedia-fixture/1`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use wamedia_core::Sha256;
+
+use crate::matching::Matcher;
+
+/// One fixture. Unknown keys are refused: a misspelt matcher must not match everything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fixture {
+    pub(crate) schema: String,
+    pub(crate) id: String,
+    pub(crate) provider: String,
+    pub(crate) kind: Kind,
+    pub(crate) proves: Vec<String>,
+    pub(crate) provenance: Provenance,
+    #[serde(default)]
+    pub(crate) origins: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) clock: Option<u64>,
+    #[serde(default)]
+    pub(crate) media: Option<String>,
+    #[serde(default)]
+    pub(crate) exchanges: Vec<Exchange>,
+    #[serde(default)]
+    pub(crate) delivery: Option<String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) expect: Expect,
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+    #[serde(skip)]
+    pub(crate) root: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// Requests and replies of a fetch.
+    Exchange,
+    /// A webhook delivery.
+    Webhook,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "provenance is for people and for the fixtures check; the suite only demands it"
+)]
+pub(crate) struct Provenance {
+    pub(crate) kind: ProvenanceKind,
+    pub(crate) source: String,
+    pub(crate) retrieved: String,
+    pub(crate) note: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProvenanceKind {
+    Documented,
+    Recorded,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exchange {
+    pub(crate) id: String,
+    pub(crate) origin: String,
+    pub(crate) request: RequestMatch,
+    pub(crate) response: Response,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestMatch {
+    pub(crate) method: String,
+    /// Path and query, byte for byte.
+    pub(crate) target: Matcher,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Matcher>,
+    #[serde(default)]
+    pub(crate) json: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    #[serde(default)]
+    pub(crate) headers: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) json: Option<Value>,
+    #[serde(default)]
+    pub(crate) text: Option<String>,
+    #[serde(default)]
+    pub(crate) file: Option<BodyFile>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BodyFile {
+    /// Relative to the fixtures folder.
+    pub(crate) path: String,
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    /// The kind of the error, where the fetch fails.
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+    /// The vendor's code in that error.
+    #[serde(default)]
+    pub(crate) provider_code: Option<String>,
+    /// The exact number of requests.
+    #[serde(default)]
+    pub(crate) requests: Option<usize>,
+    /// `verified`, `unsigned` or `forged`, of a delivery.
+    #[serde(default)]
+    pub(crate) authenticity: Option<String>,
+    /// Media items of a delivery.
+    #[serde(default)]
+    pub(crate) media: Option<usize>,
+}
+
+impl Fixture {
+    /// Reads one fixture folder and checks it.
+    pub(crate) fn load(root: &Path, folder: &Path) -> Result<Self, String> {
+        let path = folder.join("fixture.json");
+        let place = |why: String| format!("{}: {why}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| place(error.to_string()))?;
+        let mut fixture: Self = serde_json::from_str(&text).map_err(|error| place(error.to_string()))?;
+        folder.clone_into(&mut fixture.folder);
+        root.clone_into(&mut fixture.root);
+        if fixture.schema != "wamedia-fixture/1" {
+            return Err(place(format!("unknown schema {:?}", fixture.schema)));
+        }
+        let relative = folder.strip_prefix(root).map_err(|error| place(error.to_string()))?;
+        let expected: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+        if fixture.id != expected.join("/") || !fixture.id.starts_with(&format!("{}/", fixture.provider)) {
+            return Err(place(format!("the id {:?} is not the name of the folder", fixture.id)));
+        }
+        for exchange in &fixture.exchanges {
+            if !fixture.origins.contains_key(&exchange.origin) {
+                return Err(place(format!("exchange {:?} names an unknown origin", exchange.id)));
+            }
+            if let Some(file) = &exchange.response.file {
+                fixture.read_file(file).map_err(place)?;
+            }
+        }
+        Ok(fixture)
+    }
+
+    /// All fixtures of a provider, in the order of their ids.
+    pub(crate) fn load_all(root: &Path, provider: &str) -> Result<Vec<Self>, String> {
+        let mut folders = Vec::new();
+        find(&root.join(provider), &mut folders);
+        folders.sort();
+        folders.iter().map(|folder| Self::load(root, folder)).collect()
+    }
+
+    fn read_file(&self, file: &BodyFile) -> Result<Bytes, String> {
+        let bytes =
+            fs::read(self.root.join(&file.path)).map_err(|error| format!("{}: {error}", file.path))?;
+        let digest = Sha256::of(&bytes).to_hex();
+        if bytes.len() as u64 != file.size || digest != file.sha256 {
+            return Err(format!(
+                "{} has {} bytes with SHA-256 {digest}, not what is stated",
+                file.path,
+                bytes.len()
+            ));
+        }
+        Ok(bytes.into())
+    }
+
+    /// The body of a reply.
+    pub(crate) fn body(&self, response: &Response) -> Bytes {
+        match (&response.json, &response.text, &response.file) {
+            (Some(json), ..) => Bytes::from(json.to_string()),
+            (None, Some(text), _) => Bytes::from(text.clone()),
+            (None, None, Some(file)) => self.read_file(file).unwrap_or_default(),
+            (None, None, None) => Bytes::new(),
+        }
+    }
+
+    /// The raw bytes of the delivery.
+    pub(crate) fn delivery_bytes(&self) -> Result<Vec<u8>, String> {
+        let name = self.delivery.as_deref().ok_or("a webhook fixture names its delivery")?;
+        fs::read(self.folder.join(name)).map_err(|error| format!("{}/{name}: {error}", self.id))
+    }
+}
+
+fn find(folder: &Path, out: &mut Vec<PathBuf>) {
+    if folder.join("fixture.json").is_file() {
+        out.push(folder.to_owned());
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            find(&entry.path(), out);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Snapshots: the normalized result and the requests that were sent, one JSON file per provider and fixture.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wamedia_core::{Error, Inbound, InboundItem, MediaItem, Result, Sha256, format_rfc3339};
+use wamedia_transfer::Fetched;
+
+use crate::CANARY;
+use crate::matching::Received;
+
+/// Pins a value under `conformance/snapshots/<provider>/`, beside the fixtures folder.
+pub(crate) fn pin(root: &Path, provider: &str, id: &str, value: &Value) {
+    let folder = root.join("../conformance/snapshots").join(provider);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_sort_maps(true);
+    let name = id.split_once('/').map_or(id, |(_, rest)| rest).replace('/', "-");
+    settings.bind(|| insta::assert_json_snapshot!(name, value));
+}
+
+pub(crate) fn of_fetch(outcome: &Result<Fetched>, received: &[Received]) -> Value {
+    let result = match outcome {
+        Ok(fetched) => json!({
+            "bytes": fetched.bytes.len(),
+            "sha256": Sha256::of(&fetched.bytes).to_hex(),
+            "verified": fetched.receipt.verified.name(),
+            "against": fetched.receipt.verified.declared_by().map(wamedia_core::DeclaredBy::name),
+            "declared": {
+                "mime": fetched.receipt.declared.mime.as_ref().map(ToString::to_string),
+                "size_bytes": fetched.receipt.declared.size_bytes,
+                "name": fetched.receipt.declared.name,
+            },
+            "sniffed": fetched.receipt.sniffed_mime.as_ref().map(ToString::to_string),
+            "attempts": fetched.receipt.attempts,
+            "renewals": fetched.receipt.renewals,
+            "requests": fetched.receipt.requests,
+        }),
+        Err(error) => of_error(error),
+    };
+    json!({ "result": result, "requests": received.iter().map(of_request).collect::<Vec<_>>() })
+}
+
+fn of_error(error: &Error) -> Value {
+    json!({
+        "error": error.kind().name(),
+        "code": error.provider_code(),
+        "operation": error.operation(),
+        "phase": error.phase().map(wamedia_core::Phase::name),
+        "message": error.message(),
+        "retryable": error.is_retryable(),
+    })
+}
+
+/// A request without what differs from run to run and without the value of any credential.
+fn of_request(received: &Received) -> Value {
+    let mut headers: Vec<_> = received
+        .headers
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
+        .map(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            let secret = value.contains(CANARY) || matches!(name.as_str(), "sign" | "ts");
+            let version = name == "user-agent";
+            let value = if secret {
+                "[secret]"
+            } else if version {
+                "[version]"
+            } else {
+                value
+            };
+            json!([name, value])
+        })
+        .collect();
+    headers.sort_by_key(ToString::to_string);
+    json!({
+        "origin": received.origin,
+        "method": received.method,
+        "target": received.target.replace(CANARY, "[secret]"),
+        "headers": headers,
+        "body": (!received.body.is_empty()).then(|| String::from_utf8_lossy(&received.body).into_owned()),
+    })
+}
+
+pub(crate) fn of_inbound(inbound: &Result<Inbound>) -> Value {
+    match inbound {
+        Ok(inbound) => Value::Array(inbound.items.iter().map(of_item).collect()),
+        Err(error) => of_error(error),
+    }
+}
+
+fn of_item(item: &InboundItem) -> Value {
+    match item {
+        InboundItem::Media(media) => of_media(media),
+        InboundItem::Failed(failed) => json!({
+            "failed": failed.kind, "message_id": failed.message_id, "code": failed.provider_code,
+            "message": failed.message, "path": failed.path,
+        }),
+        InboundItem::Other(other) => {
+            json!({ "other": other.kind, "message_id": other.message_id, "path": other.path })
+        }
+        _ => Value::Null,
+    }
+}
+
+fn of_media(item: &MediaItem) -> Value {
+    json!({
+        "media": item.media.to_string(),
+        "kind": item.kind.name(),
+        "role": format!("{:?}", item.role),
+        "message_id": item.message_id,
+        "caption": item.caption,
+        "has_sender": item.sender.is_some(),
+        "timestamp": item.timestamp.map(format_rfc3339),
+        "preview": item.preview.as_ref().map(|preview| json!({
+            "mime": preview.mime.as_ref().map(ToString::to_string), "bytes": preview.bytes.len(),
+            "sha256": Sha256::of(&preview.bytes).to_hex(),
+        })),
+        "path": item.path,
+        "raw_bytes": item.raw.len(),
+    })
+}
