@@ -1,4 +1,140 @@
 //! `wamedia sandbox`
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wamedia::{Clock as _, Config, Secret, SystemClock};
+use wamedia_sandbox::{Options, ProviderInfo, RequestLog, Sandbox, post_webhook};
+
 use crate::args::SandboxArgs;
-use crate::exit::Failure;
-pub(crate) async fn run(_: SandboxArgs) -> Result<(), Failure> { Ok(()) }
+use crate::exit::{self, Failure};
+use crate::output;
+
+pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
+    let mut options = Options::new(Arc::new(|| SystemClock.now()));
+    if let Some(port) = args.port {
+        options = options.with_port(port);
+    }
+    if let Some(folder) = args.data {
+        options = options.with_data_dir(folder);
+    }
+    if let Some(latency) = args.latency {
+        options = options.with_latency(Duration::from_millis(latency));
+    }
+    let json = args.json;
+    options = options.with_on_request(move |request: &RequestLog| {
+        // A reader that went away is no reason to stop serving.
+        let _ = if json { output::json(&request.to_json()) } else { output::line(&for_people(request)) };
+    });
+    let sandbox = Sandbox::start(options).await.map_err(cannot_start)?;
+    for fault in &args.fault {
+        let (name, times) = match fault.split_once(':') {
+            Some((name, times)) => {
+                let times = times.parse().map_err(|_| Failure::usage("a fault is written as NAME or NAME:N"))?;
+                (name, times)
+            }
+            None => (fault.as_str(), u64::MAX),
+        };
+        sandbox.set_fault(name, times).map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    if json {
+        output::json(&sandbox.ready_json())?;
+    } else {
+        output::line(&welcome(&sandbox))?;
+    }
+    if let Some(url) = &args.webhook {
+        for provider in sandbox.providers() {
+            let Some(media) = provider.media.first() else { continue };
+            let delivery = sandbox.webhook(provider.name, &media.id).await?;
+            let status = post_webhook(url, &delivery)
+                .await
+                .map_err(|error| Failure::new(exit::OTHER, format!("cannot post the webhook: {error}")))?;
+            if !json {
+                output::line(&format!("{}: posted a signed delivery, answered {status}", provider.name))?;
+            }
+        }
+    }
+    stopped().await;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+pub(crate) fn cannot_start(error: io::Error) -> Failure {
+    Failure::new(exit::LOCAL, format!("the sandbox cannot start: {error}"))
+}
+
+/// A configuration for one of the sandbox's providers.
+pub(crate) fn config(provider: &ProviderInfo) -> Config {
+    let prefix = format!("WAMEDIA_{}_", provider.name.to_uppercase());
+    let mut config = Config::default().with_base_url(&provider.base_url);
+    for origin in &provider.content_origins {
+        config = config.with_content_origin(origin);
+    }
+    for (name, value) in &provider.env {
+        let key = name.trim_start_matches(&prefix).to_lowercase();
+        if !matches!(key.as_str(), "base_url" | "content_origins") {
+            config = config.with(&key, Secret::new(value));
+        }
+    }
+    config
+}
+
+/// Until Ctrl-C or a polite request to end.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn for_people(request: &RequestLog) -> String {
+    let status = request.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
+    let fault = request.fault.map_or_else(String::new, |fault| format!("  fault: {fault}"));
+    format!("{:<8} {status} {} {}{fault}", request.provider, request.method, request.path)
+}
+
+/// Everything that a person needs to try it.
+fn welcome(sandbox: &Sandbox) -> String {
+    let mut text = String::from("Every provider's API, on this machine. Ctrl-C ends it.\n");
+    for provider in sandbox.providers() {
+        text.push_str(&format!("\n{}  {}\n", provider.name, provider.base_url));
+        for origin in &provider.content_origins {
+            text.push_str(&format!("  content  {origin}\n"));
+        }
+        for media in &provider.media {
+            text.push_str(&format!("  media    {}  {}  {} bytes\n", media.id, media.mime, media.size_bytes));
+        }
+        let id = provider.media.first().map_or("", |media| media.id.as_str());
+        let variables: Vec<_> = provider.env.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        text.push_str(&format!("  try      env {} wamedia get {}:{id}\n", variables.join(" "), provider.name));
+        if let Some(curl) = curl(provider, id) {
+            text.push_str(&format!("  or       {curl}\n"));
+        }
+    }
+    text.push_str(&format!(
+        "\nAn id that begins with the name of a fault has it: flip-1, expired-1, stall-1, …\nWhat is stored and what was asked: {}/\n",
+        sandbox.providers().first().map_or("", |provider| provider.base_url.as_str())
+    ));
+    text
+}
+
+/// The same request by hand, where it needs no signature.
+fn curl(provider: &ProviderInfo, id: &str) -> Option<String> {
+    let token = provider.env.iter().find(|(name, _)| name.ends_with("_TOKEN")).map(|(_, value)| value)?;
+    let path = match provider.name {
+        "meta" => format!("/v25.0/{id}"),
+        "chakra" => format!("/v1/whatsapp/v22.0/media/{id}"),
+        "whapi" => format!("/media/{id} -o media.bin"),
+        _ => return None,
+    };
+    Some(format!("curl -H 'Authorization: Bearer {token}' {}{path}", provider.base_url))
+}

@@ -1,0 +1,23 @@
+//! The shared behavioural suite.
+
+use std::sync::Arc;
+
+use wamedia_conformance::{CANARY, Harness, TestNet};
+use wamedia_core::{Provider, Secret};
+use wamedia_meta::MetaCloud;
+
+struct Subject;
+
+impl Harness for Subject {
+    const PROVIDER: &'static str = "meta";
+
+    fn build(net: &TestNet) -> Arc<dyn Provider> {
+        let mut builder = MetaCloud::builder(Secret::new(CANARY)).transport(net.transport.clone());
+        if net.with_webhook_secret {
+            builder = builder.webhook_secret(Secret::new("TEST-webhook-secret"));
+        }
+        Arc::new(builder.build().expect("the test configuration is valid"))
+    }
+}
+
+wamedia_conformance::main!(Subject);

@@ -1,0 +1,63 @@
+//! Everything that every change must pass.
+
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, step, tidy};
+
+pub(crate) fn run() -> Outcome {
+    step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    step(
+        "lints",
+        &mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    println!("== fixtures");
+    fixtures::check()?;
+    tests()?;
+    conformance::run(&[])?;
+    for provider in PROVIDERS {
+        let package = format!("wamedia-{provider}");
+        step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;
+    }
+    step(
+        "documentation",
+        cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    println!("== tidy");
+    tidy::run()?;
+    println!("everything passed");
+    Ok(())
+}
+
+/// By nextest where it is installed, else by cargo; documentation tests by cargo either way.
+fn tests() -> Outcome {
+    let nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    if nextest {
+        // The suite's own targets run once, in `conformance`, which reads their reports.
+        let arguments =
+            ["nextest", "run", "--workspace", "--locked", "-E", "not binary(conformance)", "--no-fail-fast"];
+        step("tests", &mut cargo(&arguments))?;
+    } else {
+        step("tests", &mut cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--no-fail-fast"]))?;
+        step(
+            "integration tests",
+            &mut cargo(&[
+                "test",
+                "--locked",
+                "-p",
+                "wamedia-cli",
+                "-p",
+                "wamedia-transfer",
+                "-p",
+                "wamedia-sandbox",
+            ]),
+        )?;
+    }
+    step("documentation tests", &mut cargo(&["test", "--workspace", "--locked", "--doc"]))
+}

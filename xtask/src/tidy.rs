@@ -1,0 +1,188 @@
+//! The rules of the house: layers, tables, links.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::Value;
+
+use crate::fixtures::files;
+use crate::{Outcome, PROVIDERS, cargo, root};
+
+/// What may stand at the top of the repository.
+const TOP: &[&str] = &[
+    ".cargo",
+    ".ci",
+    ".config",
+    ".git",
+    ".github",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "clippy.toml",
+    "conformance",
+    "crates",
+    "deny.toml",
+    "fixtures",
+    "rustfmt.toml",
+    "target",
+    "xtask",
+];
+
+pub(crate) fn run() -> Outcome {
+    let mut problems = top();
+    problems.extend(layers()?);
+    problems.extend(tables()?);
+    problems.extend(links());
+    if problems.is_empty() {
+        println!("the house is tidy");
+        return Ok(());
+    }
+    Err(problems.join("\n"))
+}
+
+fn top() -> Vec<String> {
+    let names = fs::read_dir(root()).into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .filter(|name| !TOP.contains(&name.as_str()))
+        .map(|name| format!("{name} does not belong at the top"))
+        .collect()
+}
+
+/// Who may depend on whom, from what cargo itself knows.
+fn layers() -> Result<Vec<String>, String> {
+    let output = cargo(&["metadata", "--format-version", "1", "--locked"])
+        .output()
+        .map_err(|error| error.to_string())?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let mut names = BTreeMap::new();
+    let mut normal: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        if let (Some(id), Some(name)) = (package["id"].as_str(), package["name"].as_str()) {
+            names.insert(id, name);
+        }
+    }
+    for node in metadata["resolve"]["nodes"].as_array().into_iter().flatten() {
+        let Some(id) = node["id"].as_str() else { continue };
+        let deps = node["deps"].as_array().into_iter().flatten();
+        let is_normal = |dep: &&Value| {
+            dep["dep_kinds"].as_array().into_iter().flatten().any(|kind| kind["kind"].is_null())
+        };
+        normal.insert(id, deps.filter(is_normal).filter_map(|dep| dep["pkg"].as_str()).collect());
+    }
+    let reach = |start: &str| -> BTreeSet<&str> {
+        let Some((id, _)) = names.iter().find(|(_, name)| **name == start) else { return BTreeSet::new() };
+        let (mut seen, mut todo) = (BTreeSet::new(), vec![*id]);
+        while let Some(id) = todo.pop() {
+            for dep in normal.get(id).into_iter().flatten() {
+                if seen.insert(*dep) {
+                    todo.push(dep);
+                }
+            }
+        }
+        seen.into_iter().filter_map(|id| names.get(id).copied()).collect()
+    };
+    let mut problems = Vec::new();
+    let mut forbid = |who: &str, what: &[&str]| {
+        let reached = reach(who);
+        for name in what.iter().filter(|name| reached.contains(*name)) {
+            problems.push(format!("{who} must not depend on {name}"));
+        }
+    };
+    forbid("wamedia-core", &["tokio", "reqwest", "hyper", "wamedia-http"]);
+    forbid("wamedia-transfer", &["reqwest", "hyper", "wamedia-http"]);
+    forbid("wamedia-http", &["wamedia-transfer"]);
+    for provider in PROVIDERS {
+        let others: Vec<_> = PROVIDERS
+            .iter()
+            .filter(|other| **other != provider)
+            .map(|other| format!("wamedia-{other}"))
+            .collect();
+        let mut what: Vec<&str> = others.iter().map(String::as_str).collect();
+        what.extend([
+            "wamedia-transfer",
+            "wamedia-cli",
+            "wamedia-sandbox",
+            "wamedia-conformance",
+            "clap",
+            "wiremock",
+        ]);
+        forbid(&format!("wamedia-{provider}"), &what);
+    }
+    Ok(problems)
+}
+
+/// The capability tables of the READMEs say what the code says.
+fn tables() -> Result<Vec<String>, String> {
+    let output =
+        cargo(&["run", "--quiet", "--locked", "-p", "wamedia-cli", "--", "providers", "--json"]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut problems = Vec::new();
+    let mut seen = 0;
+    for line in text.lines() {
+        let provider: Value =
+            serde_json::from_str(line).map_err(|error| format!("providers --json: {error}"))?;
+        let name = provider["provider"].as_str().unwrap_or_default();
+        let readme = root().join(format!("crates/wamedia-{name}/README.md"));
+        let readme = fs::read_to_string(&readme).map_err(|error| format!("{}: {error}", readme.display()))?;
+        seen += 1;
+        for (operation, works) in provider["operations"].as_object().into_iter().flatten() {
+            let want = if works == &Value::Bool(true) { "yes" } else { "no" };
+            let row = readme.lines().find_map(|line| {
+                let cells: Vec<_> = line
+                    .trim()
+                    .trim_matches('|')
+                    .split('|')
+                    .map(|cell| cell.trim().trim_matches('`'))
+                    .collect();
+                (cells.len() > 1 && cells[0] == operation).then(|| cells[1].to_owned())
+            });
+            match row {
+                Some(got) if got == want => {}
+                Some(got) => problems
+                    .push(format!("wamedia-{name}/README.md says {operation}: {got}, the code says {want}")),
+                None => problems.push(format!("wamedia-{name}/README.md has no row {operation}")),
+            }
+        }
+    }
+    if seen != PROVIDERS.len() {
+        problems.push(format!("{seen} providers answered, {} are expected", PROVIDERS.len()));
+    }
+    Ok(problems)
+}
+
+/// Vendor facts carry a link; nothing names a machine.
+fn links() -> Vec<String> {
+    let mut problems = Vec::new();
+    for provider in PROVIDERS {
+        let folder = root().join(format!("crates/wamedia-{provider}"));
+        for file in ["src/error.rs", "src/webhook.rs", "src/wire.rs", "README.md"] {
+            let path = folder.join(file);
+            let path = if path.is_file() { path } else { folder.join(file.replace(".rs", "/mod.rs")) };
+            match fs::read_to_string(&path) {
+                Ok(text) if text.contains("https://") => {}
+                Ok(_) => problems.push(format!("{} states facts without a link", path.display())),
+                Err(error) => problems.push(format!("{}: {error}", path.display())),
+            }
+        }
+    }
+    let sources =
+        ["crates", "conformance", "xtask", "fixtures"].into_iter().flat_map(|name| files(&root().join(name)));
+    // Spelt in pieces, so that this file does not find itself.
+    let machine: Vec<String> =
+        ["tmp", "home", "root", "work"].iter().map(|name| format!("\"/{name}/")).collect();
+    for path in
+        sources.filter(|path| path.extension().is_some_and(|end| end == "rs" || end == "md" || end == "json"))
+    {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for word in machine.iter().filter(|word| text.contains(word.as_str())) {
+            problems.push(format!("{} names a machine path ({word})", path.display()));
+        }
+    }
+    problems
+}
