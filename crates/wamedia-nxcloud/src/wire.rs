@@ -1,0 +1,293 @@
+//! What goes over the wire: pure functions from settings to requests and from replies to values.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use wamedia_core::{
+    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
+    Resume, Source, unix_seconds,
+};
+use wamedia_http::{Body, Reply, Request};
+
+use crate::config::{JSON, Settings};
+use crate::error;
+use crate::sign::Signed;
+
+/// `bizType` of WhatsApp.
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
+const WHATSAPP: &str = "2";
+/// How far a link may be past its time by our clock before it is not even tried.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// The body of getMedia and deleteMedia.
+///
+/// QUIRK(nxcloud): the key is `Media-ID`, with capitals and a hyphen.
+/// <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
+#[derive(Serialize)]
+struct MediaCall<'a> {
+    business_phone: &'a str,
+    #[serde(rename = "Media-ID")]
+    media_id: &'a str,
+    messaging_product: &'static str,
+}
+
+/// The envelope of every answer.
+#[derive(Deserialize)]
+struct Envelope {
+    code: Value,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    data: Option<Value>,
+}
+
+/// A signed call with a JSON body: serialized once, signed and sent.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
+pub(crate) fn media_request(
+    settings: &Settings,
+    action: &'static str,
+    id: &MediaId,
+    now: SystemTime,
+) -> Result<Request> {
+    let call = MediaCall {
+        business_phone: &settings.business_phone,
+        media_id: id.as_str(),
+        messaging_product: "whatsapp",
+    };
+    let body = serde_json::to_vec(&call).map_err(|error| {
+        Error::new(ErrorKind::InvalidRequest, "the request cannot be written").with_source(error)
+    })?;
+    let body = Bytes::from(body);
+    let request = Request::post(settings.api.join(&format!("/api/wa/{action}"))?, Body::Bytes(body.clone()));
+    Ok(signed(request, settings, action, &body, now)?.header(JSON.0, JSON.1))
+}
+
+/// A signed call with a multipart body, of which nothing is signed.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
+pub(crate) fn upload_request(
+    settings: &Settings,
+    action: &'static str,
+    (kind, body): (HeaderValue, Body),
+    now: SystemTime,
+) -> Result<Request> {
+    let request = Request::post(settings.api.join(&format!("/api/wa/{action}"))?, body);
+    Ok(signed(request, settings, action, b"", now)?.header(header::CONTENT_TYPE, kind))
+}
+
+fn signed(
+    request: Request,
+    settings: &Settings,
+    action: &'static str,
+    body: &[u8],
+    now: SystemTime,
+) -> Result<Request> {
+    if settings.access_secret.is_blank() {
+        return Err(
+            Error::new(ErrorKind::InvalidRequest, "the access secret is missing").with_phase(Phase::Prepare)
+        );
+    }
+    let millis = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let ts = millis.to_string();
+    let text = Signed { access_key: settings.access_key.expose(), action, biz_type: WHATSAPP, ts: &ts, body };
+    let name = HeaderName::from_static;
+    let mut request = request
+        .header(name("biztype"), HeaderValue::from_static(WHATSAPP))
+        .header(name("action"), HeaderValue::from_static(action))
+        .bound(settings.key.header(name("accesskey"), ToOwned::to_owned)?)
+        .bound(settings.secret.header(name("ts"), |_| ts.clone())?)
+        .bound(settings.secret.header(name("sign"), |secret| text.sign(secret, settings.sha256))?);
+    if settings.sha256 {
+        request = request.header(name("algorithm"), HeaderValue::from_static("sha256"));
+    }
+    Ok(request)
+}
+
+/// The content behind a pre-signed link: a bare GET, since every further signed header, and every
+/// credential, would make the store refuse it.
+///
+/// Source: <https://www.alibabacloud.com/help/tc/doc-detail/31952.html>
+pub(crate) fn content_request(link: &MediaLink, resume: Option<&Resume>) -> Result<Request> {
+    let mut request = Request::get(link.url.clone());
+    if let Some(resume) = resume {
+        request = request.header(header::RANGE, text(&format!("bytes={}-", resume.offset))?);
+        if let Some(validator) = &resume.validator {
+            request = request.header(header::IF_RANGE, text(validator)?);
+        }
+    }
+    Ok(request)
+}
+
+fn text(value: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(value).map_err(|_| {
+        Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent").with_phase(Phase::Prepare)
+    })
+}
+
+/// The payload of an answer whose code is zero.
+fn payload(reply: &Reply) -> Result<Option<Value>> {
+    let envelope: Envelope = match serde_json::from_slice(&reply.body) {
+        Ok(envelope) => envelope,
+        Err(_) if !reply.is_success() => return Err(wamedia_http::error_for_status(reply)),
+        Err(error) => return Err(undecodable("the answer is not the vendor's JSON").with_source(error)),
+    };
+    let code = match &envelope.code {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match code {
+        Some(0) if reply.is_success() => Ok(envelope.data.filter(|data| !data.is_null())),
+        Some(code) if code != 0 => {
+            Err(error::for_code(code, envelope.message.as_deref().unwrap_or("no message")))
+        }
+        _ if !reply.is_success() => Err(wamedia_http::error_for_status(reply)),
+        _ => Err(undecodable("the answer has no code")),
+    }
+}
+
+fn undecodable(why: &str) -> Error {
+    Error::new(ErrorKind::Decode, why).with_phase(Phase::Head)
+}
+
+/// The descriptor in an answer of getMedia. It has no size and no digest.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
+pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDescriptor> {
+    let data = payload(reply)?.ok_or_else(|| undecodable("the answer says success and has no data"))?;
+    let field = |name: &str| data.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let url = field("url").and_then(|url| Url::parse(url).ok());
+    let url = url.ok_or_else(|| undecodable("the answer says success and has no usable link"))?;
+    let expires_at = link_expiry(&url);
+    // `file_name` is made up from the id, not the sender's name, so it is not passed on.
+    let declared = Declared::NOTHING.with_mime_text(field("mime_type"));
+    let source = Source::Link(MediaLink::public(url).with_expires_at(expires_at));
+    Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared))
+}
+
+/// When a pre-signed link dies: `Expires` in Unix seconds, or the fourth version's date and seconds.
+///
+/// Source: <https://www.alibabacloud.com/help/tc/doc-detail/31952.html>
+pub(crate) fn link_expiry(url: &Url) -> Option<SystemTime> {
+    let value =
+        |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    if let Some(seconds) = value("Expires") {
+        return seconds.parse().ok().and_then(unix_seconds);
+    }
+    let start = compact_date(&value("x-oss-date")?)?;
+    let seconds: u64 = value("x-oss-expires")?.parse().ok()?;
+    unix_seconds(start.checked_add(seconds)?)
+}
+
+/// `20260120T235959Z` in Unix seconds.
+fn compact_date(text: &str) -> Option<u64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    if text.len() != 16 || text.as_bytes().get(8) != Some(&b'T') {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
+    let (hour, minute, second) = (number(9..11)?, number(11..13)?, number(13..15)?);
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970, with years that begin in March so that leap days come last.
+    let (shifted_year, shifted_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * shifted_year + shifted_year / 4 - shifted_year / 100
+        + shifted_year / 400
+        + (153 * shifted_month + 2) / 5
+        + day
+        - 1
+        - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+/// True for a link that is certainly dead, whatever the difference between the clocks.
+pub(crate) fn is_dead(link: &MediaLink, now: SystemTime) -> bool {
+    link.expires_at.is_some_and(|at| at + CLOCK_SKEW < now)
+}
+
+/// The id in an answer to an upload.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
+pub(crate) fn read_uploaded(reply: &Reply) -> Result<String> {
+    let data = payload(reply)?;
+    let id =
+        data.as_ref().and_then(|data| data.get("id")).and_then(Value::as_str).filter(|id| !id.is_empty());
+    id.map(ToOwned::to_owned).ok_or_else(|| undecodable("the upload was accepted and no id came back"))
+}
+
+/// The outcome of deleteMedia. A deletion of what is gone is not documented; the general failure
+/// code is taken for it by nobody here, since it may mean anything.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-deleteMedia>
+pub(crate) fn read_deleted(reply: &Reply) -> Result<DeleteOutcome> {
+    match payload(reply)?.as_ref().and_then(|data| data.get("success")).and_then(Value::as_bool) {
+        Some(true) => Ok(DeleteOutcome::Deleted),
+        Some(false) => Err(Error::new(ErrorKind::Upstream, "the vendor says that it was not deleted")
+            .with_phase(Phase::Head)),
+        None => Err(undecodable("the answer does not say whether it was deleted")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media() -> MediaRef {
+        MediaRef::new("nxcloud", MediaId::new("fd81acff-eea8-4d9d-acc9-6c62904d6615").unwrap())
+    }
+
+    #[test]
+    fn the_descriptor_of_the_documents() {
+        let body = r#"{"code":"0","data":{"mime_type":"image/webp","file_name":"c5e7","url":"https://goss.oss-cn-hongkong.aliyuncs.com/1b0a?Expires=1663747602&OSSAccessKeyId=x&Signature=EW1%3D"},"message":"Request successful"}"#;
+        let descriptor = read_descriptor(&media(), &Reply::new(200, body)).unwrap();
+        assert_eq!(descriptor.expires_at(), unix_seconds(1_663_747_602));
+        assert!(descriptor.link().unwrap().url.as_str().ends_with("Signature=EW1%3D"));
+        assert_eq!(descriptor.declared.name, None);
+    }
+
+    #[test]
+    fn success_without_content_is_no_descriptor() {
+        for body in [
+            r#"{"code":0,"data":null}"#,
+            r#"{"code":0,"data":{"url":""}}"#,
+            r#"{"code":0,"data":{}}"#,
+            "{}",
+            "[]",
+            "<html>",
+            "",
+        ] {
+            assert_eq!(
+                read_descriptor(&media(), &Reply::new(200, body)).unwrap_err().kind(),
+                ErrorKind::Decode,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_forms_of_expiry() {
+        let expiry = |query: &str| link_expiry(&Url::parse(&format!("https://a.test/x?{query}")).unwrap());
+        assert_eq!(expiry("Expires=1663747602"), unix_seconds(1_663_747_602));
+        assert_eq!(expiry("x-oss-date=20220921T080642Z&x-oss-expires=60"), unix_seconds(1_663_747_602 + 60));
+        for odd in ["", "Expires=soon", "x-oss-date=2022&x-oss-expires=60", "Expires=99999999999999999999"] {
+            assert_eq!(expiry(odd), None, "{odd}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>) {
+            let reply = Reply::new(status, body);
+            let _ = read_descriptor(&media(), &reply);
+            let _ = read_uploaded(&reply);
+            let _ = read_deleted(&reply);
+            let _ = error::for_store(status, &reply.text());
+        }
+    }
+}
