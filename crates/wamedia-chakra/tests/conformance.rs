@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use wamedia_chakra::ChakraHq;
 use wamedia_conformance::{CANARY, Harness, TestNet};
 use wamedia_core::{Provider, Secret};
-use wamedia_chakra::ChakraHq;
 
 struct Subject;
 
@@ -12,7 +12,10 @@ impl Harness for Subject {
     const PROVIDER: &'static str = "chakra";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let mut builder = ChakraHq::builder(Secret::new(CANARY)).api_version("v22.0").plugin_id("3f0c2c7e-3a3e-4a58-9d0e-0c8f2f7f9a11").transport(net.transport.clone());
+        let mut builder = ChakraHq::builder(Secret::new(CANARY))
+            .api_version("v22.0")
+            .plugin_id("3f0c2c7e-3a3e-4a58-9d0e-0c8f2f7f9a11")
+            .transport(net.transport.clone());
         if net.with_webhook_secret {
             builder = builder.webhook_secret(Secret::new("TEST-webhook-secret"));
         }

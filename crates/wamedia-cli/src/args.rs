@@ -11,7 +11,9 @@ use crate::exit::Failure;
 /// WhatsApp media for every provider: a webhook or a media id in, verified bytes out.
 #[derive(Debug, Parser)]
 #[command(name = "wamedia", version, max_term_width = 110)]
-#[command(after_help = "Credentials come from the environment or wamedia.toml, never from a flag; `wamedia providers NAME` lists them.\nTry `wamedia demo`: the whole job on this machine, with no account.")]
+#[command(
+    after_help = "Credentials come from the environment or wamedia.toml, never from a flag; `wamedia providers NAME` lists them.\nTry `wamedia demo`: the whole job on this machine, with no account."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -357,7 +359,8 @@ fn bytes(text: &str) -> Result<u64, String> {
         "gb" => 1_000_000_000,
         _ => return Err("expected bytes, such as 1000, 16MiB or 5MB".to_owned()),
     };
-    let number: u64 = digits.trim().parse().map_err(|_| "expected bytes, such as 1000, 16MiB or 5MB".to_owned())?;
+    let number: u64 =
+        digits.trim().parse().map_err(|_| "expected bytes, such as 1000, 16MiB or 5MB".to_owned())?;
     number.checked_mul(unit).ok_or_else(|| "that many bytes cannot be counted".to_owned())
 }
 

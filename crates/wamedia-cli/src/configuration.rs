@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wamedia::{Config, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret, TransferOptions, TransportOptions};
+use wamedia::{
+    Config, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret, TransferOptions, TransportOptions,
+};
 
 use crate::args::Common;
 use crate::exit::Failure;
@@ -55,10 +57,9 @@ impl<'a> Providers<'a> {
 
     /// The provider that `--provider` names.
     pub(crate) fn chosen(&self) -> Result<String, Failure> {
-        self.common
-            .provider
-            .clone()
-            .ok_or_else(|| Failure::usage(format!("choose a provider with --provider: {}", names().join(", "))))
+        self.common.provider.clone().ok_or_else(|| {
+            Failure::usage(format!("choose a provider with --provider: {}", names().join(", ")))
+        })
     }
 
     /// A reference, with the provider and the account of the flags where it names none.
@@ -79,7 +80,8 @@ impl<'a> Providers<'a> {
         let mut config = Config::default();
         let from_file = |key: &str| self.file.get(name).and_then(|table| table.get(key));
         let text = |key: &str| -> Option<String> {
-            environment(&variable(name, key)).or_else(|| from_file(key).and_then(|value| value.as_str()).map(ToOwned::to_owned))
+            environment(&variable(name, key))
+                .or_else(|| from_file(key).and_then(|value| value.as_str()).map(ToOwned::to_owned))
         };
         for setting in info.settings {
             if let Some(value) = text(setting.key).filter(|value| !value.trim().is_empty()) {
@@ -94,7 +96,9 @@ impl<'a> Providers<'a> {
                 let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
                 config.content_origins.extend(origins.map(ToOwned::to_owned));
             } else if let Some(list) = from_file("content_origins").and_then(toml::Value::as_array) {
-                config.content_origins.extend(list.iter().filter_map(toml::Value::as_str).map(ToOwned::to_owned));
+                config
+                    .content_origins
+                    .extend(list.iter().filter_map(toml::Value::as_str).map(ToOwned::to_owned));
             }
         }
         config.transport = transport(self.common);
@@ -143,7 +147,10 @@ fn read_file(path: Option<&Path>) -> Result<File, Failure> {
     // The parser's own message quotes the line, which may hold a secret; the place is enough.
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        Failure::usage(format!("{} is not valid TOML with a table per provider, near line {line}", path.display()))
+        Failure::usage(format!(
+            "{} is not valid TOML with a table per provider, near line {line}",
+            path.display()
+        ))
     })
 }
 

@@ -25,7 +25,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let temporary = tempfile::tempdir()?;
     let folder = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.map_err(cannot_start)?;
-    output::line("Signed webhooks of every provider in, verified files out. No account, no configuration.\n")?;
+    output::line(
+        "Signed webhooks of every provider in, verified files out. No account, no configuration.\n",
+    )?;
     let mut rows = Vec::new();
     for info in sandbox.providers() {
         let provider = wamedia::provider(info.name, config(info))?;
@@ -54,7 +56,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     if args.dir.is_some() {
         output::line(&format!("\nThe files are in {}", folder.display()))?;
     }
-    output::line(&format!("\ncredentials seen where they do not belong: {leaks}\n{good} of {} verified", rows.len()))?;
+    output::line(&format!(
+        "\ncredentials seen where they do not belong: {leaks}\n{good} of {} verified",
+        rows.len()
+    ))?;
     if good == rows.len() && leaks == 0 { Ok(()) } else { Failure::reported(&[exit::OTHER]) }
 }
 
@@ -62,9 +67,19 @@ fn media(provider: &'static str, id: &str) -> Result<MediaRef, Failure> {
     Ok(format!("{provider}:{id}").parse()?)
 }
 
-async fn from_webhook(provider: &dyn Provider, headers: &[(String, String)], body: &[u8], folder: &Path) -> Row {
+async fn from_webhook(
+    provider: &dyn Provider,
+    headers: &[(String, String)],
+    body: &[u8],
+    folder: &Path,
+) -> Row {
     let delivery = Delivery::new(body).with_headers(headers);
-    let bad = |reference: String, result: String| Row { reference, what: "webhook".to_owned(), result, good: false };
+    let bad = |reference: String, result: String| Row {
+        reference,
+        what: "webhook".to_owned(),
+        result,
+        good: false,
+    };
     match provider.verify_webhook(&delivery) {
         Ok(Authenticity::Verified) => {}
         other => return bad(provider.name().to_owned(), format!("the webhook is not verified: {other:?}")),
@@ -95,7 +110,9 @@ async fn refused(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Ro
     // Providers without a digest in their reply are told what the webhook would have said.
     let mut told = media.clone();
     let photo = folder.read_dir().ok().and_then(|mut files| {
-        files.find_map(|file| file.ok().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "jpg")))
+        files.find_map(|file| {
+            file.ok().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "jpg"))
+        })
     });
     if let Some(bytes) = photo.and_then(|path| std::fs::read(path).ok()) {
         told.declared.sha256 = Some(wamedia::Sha256::of(&bytes));
@@ -129,5 +146,6 @@ fn summary(done: &Downloaded) -> String {
 }
 
 fn base_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| PathBuf::from(path).display().to_string(), |name| name.to_string_lossy().into_owned())
+    path.file_name()
+        .map_or_else(|| PathBuf::from(path).display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -53,7 +53,12 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { code: code(&error), message: Some(error.to_string()), causes: causes(&error), hint: hint(&error) }
+        Self {
+            code: code(&error),
+            message: Some(error.to_string()),
+            causes: causes(&error),
+            hint: hint(&error),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use wamedia::{
-    Declared, Downloaded, Error, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer, TransferOptions,
-    transfer_many,
+    Declared, Downloaded, Error, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
+    TransferOptions, transfer_many,
 };
 
 use crate::args::GetArgs;
@@ -69,7 +69,9 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         return Err(Failure::usage("name at least one reference, such as meta:1279128, or use --from"));
     }
     if refs.len() > 1 && (args.output.is_some() || args.sha256.is_some() || args.size.is_some()) {
-        return Err(Failure::usage("--output, --sha256 and --size are for one reference; use --dir for many"));
+        return Err(Failure::usage(
+            "--output, --sha256 and --size are for one reference; use --dir for many",
+        ));
     }
     let options = options(&args);
     if args.output.as_ref().is_some_and(|path| path.as_os_str() == "-") {
@@ -124,8 +126,9 @@ fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<MediaRef>
             refs.push(providers.media(line)?);
             continue;
         }
-        let line: InboundLine = serde_json::from_str(line)
-            .map_err(|_| Failure::usage(format!("line {number} of {from} is neither a reference nor JSON of `inbound`")))?;
+        let line: InboundLine = serde_json::from_str(line).map_err(|_| {
+            Failure::usage(format!("line {number} of {from} is neither a reference nor JSON of `inbound`"))
+        })?;
         if line.item.as_deref().is_some_and(|item| item != "media") {
             continue;
         }
@@ -157,8 +160,9 @@ fn options(args: &GetArgs) -> TransferOptions {
 
 fn prepared(folder: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let folder = folder.unwrap_or_else(|| PathBuf::from("."));
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| Failure::new(exit::LOCAL, format!("cannot make the folder {}: {error}", folder.display())))?;
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::new(exit::LOCAL, format!("cannot make the folder {}: {error}", folder.display()))
+    })?;
     Ok(folder)
 }
 
@@ -169,7 +173,8 @@ async fn to_stdout(
     quiet: bool,
 ) -> Result<(), Failure> {
     let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
-    let receipt = Transfer::new(&*provider).with_options(options).fetch_into(media, &mut tokio::io::stdout()).await?;
+    let receipt =
+        Transfer::new(&*provider).with_options(options).fetch_into(media, &mut tokio::io::stdout()).await?;
     if !quiet && receipt.verified.name() == "none" {
         output::detail_line(&format!("{}: nothing was declared to verify it against", media.short()));
     }
@@ -183,7 +188,11 @@ fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs)
         Ok(done) => output::line(&for_people(media, done)),
         Err(error) => {
             if args.common.json {
-                output::json(&FailedJson { r#ref: media.short(), outcome: "failed", error: &ErrorJson::from(error) })?;
+                output::json(&FailedJson {
+                    r#ref: media.short(),
+                    outcome: "failed",
+                    error: &ErrorJson::from(error),
+                })?;
             }
             output::error_of(&media.short(), error);
             Ok(())
@@ -224,7 +233,12 @@ fn for_people(media: &MediaRef, done: &Downloaded) -> String {
         Some(by) => format!("{} verified against the {}'s word", receipt.verified.name(), by.name()),
         None => "not verified: nothing usable was declared".to_owned(),
     };
-    let mut text = format!("{} -> {} ({}, {verified})", media.short(), done.path.display(), output::human(receipt.bytes));
+    let mut text = format!(
+        "{} -> {} ({}, {verified})",
+        media.short(),
+        done.path.display(),
+        output::human(receipt.bytes)
+    );
     for note in differences(receipt) {
         text.push_str("\n  note: ");
         text.push_str(&note);
@@ -238,8 +252,12 @@ fn differences(receipt: &Receipt) -> Vec<String> {
     let words = |difference: &Difference| match difference {
         Difference::Size { declared, actual } => format!("declared were {declared} bytes, {actual} came"),
         Difference::Type { declared, actual } => format!("declared was {declared}, the answer said {actual}"),
-        Difference::Digest { declared, actual } => format!("declared was {declared}, the content hashes to {actual}"),
-        Difference::UnusableDigest(_) => "the declared digest is unusable, so it was not verified against it".to_owned(),
+        Difference::Digest { declared, actual } => {
+            format!("declared was {declared}, the content hashes to {actual}")
+        }
+        Difference::UnusableDigest(_) => {
+            "the declared digest is unusable, so it was not verified against it".to_owned()
+        }
         Difference::Disagreement { .. } => "webhook and provider declare different digests".to_owned(),
         _ => "something else differs".to_owned(),
     };

@@ -35,7 +35,11 @@ enum ItemJson<'a> {
         message: Option<&'a str>,
         path: &'a str,
     },
-    Other { kind: &'a str, message_id: Option<&'a str>, path: &'a str },
+    Other {
+        kind: &'a str,
+        message_id: Option<&'a str>,
+        path: &'a str,
+    },
 }
 
 pub(crate) fn run(args: &InboundArgs) -> Result<(), Failure> {
@@ -44,11 +48,18 @@ pub(crate) fn run(args: &InboundArgs) -> Result<(), Failure> {
     let body = body(&args.file)?;
     let headers = headers(&args.header)?;
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let authenticity = if headers.is_empty() { Authenticity::Unsigned } else { provider.verify_webhook(&delivery)? };
+    let authenticity =
+        if headers.is_empty() { Authenticity::Unsigned } else { provider.verify_webhook(&delivery)? };
     match authenticity {
-        Authenticity::Forged(why) => return Err(Failure::new(4, format!("the delivery is not the provider's: {why}"))),
+        Authenticity::Forged(why) => {
+            return Err(Failure::new(4, format!("the delivery is not the provider's: {why}")));
+        }
         Authenticity::Unsigned if args.require_signature => {
-            let why = if headers.is_empty() { "no header was handed over" } else { "no webhook secret is configured" };
+            let why = if headers.is_empty() {
+                "no header was handed over"
+            } else {
+                "no webhook secret is configured"
+            };
             return Err(Failure::new(4, format!("the delivery is not verified: {why}")));
         }
         _ => {}

@@ -34,14 +34,23 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     let unknown = || "not stated".to_owned();
     let mut text = format!("{}\n", info.r#ref);
     for (name, value) in [
-        ("bytes are", Some(match info.source {
-            "link" => "behind a link".to_owned(),
-            "inline" => "in the reference itself".to_owned(),
-            _ => "given by id, without a link".to_owned(),
-        })),
+        (
+            "bytes are",
+            Some(match info.source {
+                "link" => "behind a link".to_owned(),
+                "inline" => "in the reference itself".to_owned(),
+                _ => "given by id, without a link".to_owned(),
+            }),
+        ),
         ("link", info.link),
         ("type", Some(info.mime.unwrap_or_else(unknown))),
-        ("size", Some(info.size_bytes.map_or_else(unknown, |size| format!("{size} bytes ({})", output::human(size))))),
+        (
+            "size",
+            Some(
+                info.size_bytes
+                    .map_or_else(unknown, |size| format!("{size} bytes ({})", output::human(size))),
+            ),
+        ),
         ("sha256", Some(info.sha256.unwrap_or_else(unknown))),
         ("name", info.name),
         ("link until", info.expires_at),
@@ -81,8 +90,14 @@ pub(crate) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
     match transfer.fetch_into(&media, &mut tokio::io::sink()).await {
         Ok(receipt) => output::line(&format!(
             "{}: {} bytes, verified: {}, {} requests, {} attempts, {} resumes, {} renewals, {} ms waited\nAll is well.",
-            media.short(), receipt.bytes, receipt.verified.name(), receipt.requests, receipt.attempts, receipt.resumes,
-            receipt.renewals, receipt.waited.as_millis(),
+            media.short(),
+            receipt.bytes,
+            receipt.verified.name(),
+            receipt.requests,
+            receipt.attempts,
+            receipt.resumes,
+            receipt.renewals,
+            receipt.waited.as_millis(),
         )),
         Err(error) => {
             let whose = match exit::code(&error) {

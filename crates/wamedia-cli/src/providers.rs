@@ -20,7 +20,8 @@ fn capabilities(info: &ProviderInfo) -> Result<Capabilities, Failure> {
     let mut config = Config::default();
     for setting in info.settings {
         // Placeholders of the right shape: capabilities depend on what is configured, not on its value.
-        config = config.with(setting.key, if setting.key == "webhook_header" { "X-Hook: none" } else { "1234567890" });
+        config = config
+            .with(setting.key, if setting.key == "webhook_header" { "X-Hook: none" } else { "1234567890" });
     }
     Ok(wamedia::webhook_reader(info.name, config)?.capabilities())
 }
@@ -71,21 +72,30 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
         text.push_str(&format!("  {name:<16}{}\n", if works { "yes" } else { "-" }));
     }
     text.push_str("\nlifetimes and digests\n");
-    let time = |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
+    let time =
+        |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
     for (name, value) in [
         ("link", if can.expiring_links { time(can.link_lifetime) } else { "no links that die".to_owned() }),
         ("webhook id", time(can.webhook_id_lifetime)),
         ("upload", if can.upload { time(can.upload_lifetime) } else { "no upload".to_owned() }),
-        ("upload gives", match can.upload_result {
-            UploadResult::Id => "an id",
-            UploadResult::Link => "a public link",
-            _ => "-",
-        }.to_owned()),
-        ("digest from", match can.digest {
-            DigestSource::ResolveAndWebhook => "resolve and webhook",
-            DigestSource::Webhook => "webhook only",
-            _ => "nowhere",
-        }.to_owned()),
+        (
+            "upload gives",
+            match can.upload_result {
+                UploadResult::Id => "an id",
+                UploadResult::Link => "a public link",
+                _ => "-",
+            }
+            .to_owned(),
+        ),
+        (
+            "digest from",
+            match can.digest {
+                DigestSource::ResolveAndWebhook => "resolve and webhook",
+                DigestSource::Webhook => "webhook only",
+                _ => "nowhere",
+            }
+            .to_owned(),
+        ),
     ] {
         text.push_str(&format!("  {name:<16}{value}\n"));
     }
@@ -95,7 +105,11 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     for limit in can.limits {
         text.push_str(&format!(
             "  {:<16}at most {:<10} {}\n  {:<16}{}\n",
-            limit.kind.name(), output::human(limit.max_bytes), limit.mimes.join(", "), "", limit.source
+            limit.kind.name(),
+            output::human(limit.max_bytes),
+            limit.mimes.join(", "),
+            "",
+            limit.source
         ));
     }
     text.push_str("\nsettings\n");

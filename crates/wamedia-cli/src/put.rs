@@ -10,8 +10,8 @@ use serde::Serialize;
 use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 use wamedia::{
-    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Sha256, UploadContent, UploadOptions, Uploaded,
-    format_rfc3339, safe_name, sniff,
+    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Sha256, UploadContent, UploadOptions,
+    Uploaded, format_rfc3339, safe_name, sniff,
 };
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
@@ -80,10 +80,13 @@ impl Source {
         }
         let mut head = Vec::new();
         file.by_ref().take(4096).read_to_end(&mut head).map_err(|error| local(error.to_string()))?;
-        let by_name = path.extension().and_then(|extension| Mime::from_extension(&extension.to_string_lossy()));
-        let fallback = || Mime::parse("application/octet-stream").map_err(|error| Failure::usage(error.to_string()));
+        let by_name =
+            path.extension().and_then(|extension| Mime::from_extension(&extension.to_string_lossy()));
+        let fallback =
+            || Mime::parse("application/octet-stream").map_err(|error| Failure::usage(error.to_string()));
         // The bytes know pictures and sound; the name knows which document a ZIP is.
-        let sniffed = sniff(&head).filter(|mime| !matches!(mime.essence(), "application/zip" | "application/x-ole-storage"));
+        let sniffed = sniff(&head)
+            .filter(|mime| !matches!(mime.essence(), "application/zip" | "application/x-ole-storage"));
         let mime = match mime.cloned().or(by_name).or(sniffed) {
             Some(mime) => mime,
             None => fallback()?,
@@ -93,8 +96,9 @@ impl Source {
     }
 
     fn check(&mut self, capabilities: &Capabilities) -> Result<Report, Failure> {
-        wamedia_preflight::check(&mut self.file, self.size, &self.mime, self.kind, capabilities)
-            .map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display())))
+        wamedia_preflight::check(&mut self.file, self.size, &self.mime, self.kind, capabilities).map_err(
+            |error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display())),
+        )
     }
 }
 
@@ -142,7 +146,10 @@ async fn one(
             print_report(&source, &report, args.common.json, args.common.quiet)?;
             return Err(Failure::new(
                 9,
-                format!("{}: not sent, since it would be refused; --no-check sends it all the same", path.display()),
+                format!(
+                    "{}: not sent, since it would be refused; --no-check sends it all the same",
+                    path.display()
+                ),
             ));
         }
     }
@@ -164,7 +171,8 @@ async fn one(
         async move {
             let mut piece = vec![0; PIECE];
             let count = file.read(&mut piece).await.map_err(|error| {
-                Error::new(ErrorKind::Local, format!("the file cannot be read: {error}")).with_phase(Phase::Body)
+                Error::new(ErrorKind::Local, format!("the file cannot be read: {error}"))
+                    .with_phase(Phase::Body)
             })?;
             piece.truncate(count);
             digest.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
@@ -174,8 +182,8 @@ async fn one(
             Ok((count > 0).then(|| (piece.into(), file)))
         }
     });
-    let content =
-        UploadContent::from_stream(stream.boxed(), Some(source.size), source.mime.clone(), told).with_kind(source.kind);
+    let content = UploadContent::from_stream(stream.boxed(), Some(source.size), source.mime.clone(), told)
+        .with_kind(source.kind);
     let mut options = UploadOptions::default();
     options.budget = Budget::new(limits(&args.common));
     let outcome = provider.upload(content, options).await;
@@ -192,7 +200,12 @@ async fn one(
     }
 }
 
-fn print_uploaded(source: &Source, uploaded: &Uploaded, digest: Sha256, args: &PutArgs) -> Result<(), Failure> {
+fn print_uploaded(
+    source: &Source,
+    uploaded: &Uploaded,
+    digest: Sha256,
+    args: &PutArgs,
+) -> Result<(), Failure> {
     let file = source.path.to_string_lossy();
     let reference = uploaded.media.as_ref().map(wamedia::MediaRef::short);
     let link = uploaded.link.as_ref().map(AsRef::as_ref);
@@ -218,7 +231,8 @@ fn print_uploaded(source: &Source, uploaded: &Uploaded, digest: Sha256, args: &P
 fn print_report(source: &Source, report: &Report, json: bool, quiet: bool) -> Result<(), Failure> {
     let file = source.path.to_string_lossy();
     let outcome = if report.fits() { "fit" } else { "refused" };
-    let severity = |finding: &Finding| if finding.severity == Severity::Refused { "refused" } else { "warning" };
+    let severity =
+        |finding: &Finding| if finding.severity == Severity::Refused { "refused" } else { "warning" };
     if json {
         let findings = report.findings.iter().map(|finding| FindingJson {
             severity: severity(finding),

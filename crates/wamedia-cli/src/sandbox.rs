@@ -31,7 +31,8 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
     for fault in &args.fault {
         let (name, times) = match fault.split_once(':') {
             Some((name, times)) => {
-                let times = times.parse().map_err(|_| Failure::usage("a fault is written as NAME or NAME:N"))?;
+                let times =
+                    times.parse().map_err(|_| Failure::usage("a fault is written as NAME or NAME:N"))?;
                 (name, times)
             }
             None => (fault.as_str(), u64::MAX),
@@ -114,8 +115,13 @@ fn welcome(sandbox: &Sandbox) -> String {
             text.push_str(&format!("  media    {}  {}  {} bytes\n", media.id, media.mime, media.size_bytes));
         }
         let id = provider.media.first().map_or("", |media| media.id.as_str());
-        let variables: Vec<_> = provider.env.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
-        text.push_str(&format!("  try      env {} wamedia get {}:{id}\n", variables.join(" "), provider.name));
+        let variables: Vec<_> =
+            provider.env.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        text.push_str(&format!(
+            "  try      env {} wamedia get {}:{id}\n",
+            variables.join(" "),
+            provider.name
+        ));
         if let Some(curl) = curl(provider, id) {
             text.push_str(&format!("  or       {curl}\n"));
         }

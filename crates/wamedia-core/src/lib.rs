@@ -9,6 +9,8 @@
 
 mod budget;
 mod capabilities;
+#[cfg(feature = "cloud-webhook")]
+pub mod cloud_webhook;
 mod digest;
 mod error;
 mod inbound;

@@ -1,1 +1,72 @@
-//! WhatsApp media through the WhatsApp Cloud API of Meta.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod error;
+pub mod webhook;
+mod wire;
+
+use std::time::Duration;
+
+use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResult};
+
+pub use client::{MetaCloud, UploadHandle};
+pub use config::MetaCloudBuilder;
+
+/// The provider's name.
+const NAME: &str = "meta";
+
+/// Where Meta says what it takes, and how long things live.
+const SOURCE: &str =
+    "https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media";
+const MIB: u64 = 1024 * 1024;
+const DAY: u64 = 86_400;
+
+/// Meta's table. Whether MB means 10^6 or 2^20 is not stated; the larger is taken, and Meta has the
+/// last word. A sticker that moves may have 500 KiB, one that does not 100 KiB.
+const LIMITS: &[KindLimit] = &[
+    KindLimit::new(
+        MediaKind::Audio,
+        &["audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"],
+        16 * MIB,
+        SOURCE,
+    ),
+    KindLimit::new(
+        MediaKind::Document,
+        &[
+            "text/plain",
+            "application/pdf",
+            "application/msword",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-powerpoint",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        ],
+        100 * MIB,
+        SOURCE,
+    ),
+    KindLimit::new(MediaKind::Image, &["image/jpeg", "image/png"], 5 * MIB, SOURCE),
+    KindLimit::new(MediaKind::Sticker, &["image/webp"], 500 * 1024, SOURCE),
+    KindLimit::new(MediaKind::Video, &["video/mp4", "video/3gpp"], 16 * MIB, SOURCE),
+];
+
+/// What works without a phone number id; with one, `upload` works as well.
+pub const CAPABILITIES: Capabilities = Capabilities::NONE
+    .with_resolve()
+    .with_open()
+    .with_expiring_links(Some(Duration::from_secs(300)))
+    .with_digest(DigestSource::ResolveAndWebhook)
+    .with_delete()
+    .with_webhook(webhook::MAX_BYTES)
+    .with_signed_webhook()
+    .with_handshake()
+    .with_webhook_id_lifetime(Duration::from_secs(7 * DAY))
+    .with_limits(LIMITS);
+
+/// How long an uploaded object lives.
+const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * DAY);
+
+const fn with_upload(capabilities: Capabilities) -> Capabilities {
+    capabilities.with_upload(UploadResult::Id, Some(UPLOAD_LIFETIME))
+}

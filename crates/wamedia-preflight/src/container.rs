@@ -25,7 +25,12 @@ pub(crate) fn check<R: Read + Seek>(
         && mime.kind() != "application"
         && found.kind() != "application"
     {
-        report.refuse(SOURCE, "the bytes are of the stated type", found.to_string(), "state the type of the bytes, or convert them");
+        report.refuse(
+            SOURCE,
+            "the bytes are of the stated type",
+            found.to_string(),
+            "state the type of the bytes, or convert them",
+        );
     }
     Ok(())
 }

@@ -196,7 +196,8 @@ pub fn provider(name: &str, config: Config) -> Result<Arc<dyn Provider>> {
         }
         #[cfg(feature = "nxcloud")]
         "nxcloud" => {
-            let builder = wamedia_nxcloud::NxCloud::builder(config.need("access_key"), config.need("access_secret"));
+            let builder =
+                wamedia_nxcloud::NxCloud::builder(config.need("access_key"), config.need("access_secret"));
             let mut builder = common!(builder, config);
             if let Some(phone) = config.get("business_phone") {
                 builder = builder.business_phone(phone.expose());

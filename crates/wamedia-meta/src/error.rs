@@ -1,0 +1,190 @@
+//! Meta's codes.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use wamedia_core::{Error, ErrorKind, Phase, Retry};
+use wamedia_http::Reply;
+
+/// Most codes. Source of the table as a whole; single rows name another where they come from there.
+const CODES: &str =
+    "https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes";
+const GRAPH: &str = "https://developers.facebook.com/docs/graph-api/guides/error-handling";
+const RATE: &str = "https://developers.facebook.com/docs/graph-api/overview/rate-limiting";
+
+struct Row {
+    codes: std::ops::RangeInclusive<i64>,
+    kind: ErrorKind,
+    retry: Retry,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the source stands beside the fact; a test reads it"))]
+    source: &'static str,
+}
+
+const fn row(first: i64, last: i64, kind: ErrorKind, retry: Retry, source: &'static str) -> Row {
+    Row { codes: first..=last, kind, retry, source }
+}
+
+use ErrorKind::{Forbidden, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable, Upstream};
+use Retry::{Backoff, Never};
+
+const TABLE: &[Row] = &[
+    row(0, 0, Unauthorized, Never, CODES),
+    row(1, 2, Upstream, Backoff, CODES),
+    row(3, 3, Forbidden, Never, CODES),
+    row(4, 4, RateLimited, Backoff, RATE),
+    row(10, 10, Forbidden, Never, CODES),
+    row(33, 33, NotFound, Never, CODES),
+    row(100, 100, InvalidRequest, Never, CODES),
+    row(102, 102, Unauthorized, Never, GRAPH),
+    row(104, 104, Unauthorized, Never, CODES),
+    row(190, 190, Unauthorized, Never, GRAPH),
+    row(200, 299, Forbidden, Never, CODES),
+    row(368, 368, Forbidden, Never, CODES),
+    row(803, 803, NotFound, Never, GRAPH),
+    row(80_007, 80_008, RateLimited, Backoff, RATE),
+    row(130_429, 130_429, RateLimited, Backoff, CODES),
+    row(131_000, 131_000, Upstream, Backoff, CODES),
+    row(131_005, 131_005, Forbidden, Never, CODES),
+    row(131_008, 131_009, InvalidRequest, Never, CODES),
+    row(131_016, 131_016, Upstream, Backoff, CODES),
+    row(131_031, 131_031, Forbidden, Never, CODES),
+    row(131_045, 131_045, Forbidden, Never, CODES),
+    row(131_048, 131_048, RateLimited, Never, CODES),
+    row(131_051, 131_053, Unavailable, Never, CODES),
+    row(131_056, 131_056, RateLimited, Backoff, CODES),
+    row(131_057, 131_057, Upstream, Backoff, CODES),
+    row(131_060, 131_060, Unavailable, Never, CODES),
+];
+
+#[derive(Deserialize)]
+struct Envelope {
+    error: GraphError,
+}
+
+#[derive(Deserialize)]
+struct GraphError {
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    code: Option<Value>,
+    #[serde(default)]
+    error_subcode: Option<Value>,
+    #[serde(default)]
+    is_transient: Option<bool>,
+    #[serde(default)]
+    error_data: Option<Value>,
+}
+
+/// The error in a reply of any status, where there is one: Graph errors may come with 200 through proxies.
+pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
+    let Ok(Envelope { error }) = serde_json::from_slice::<Envelope>(&reply.body) else {
+        return (!reply.is_success()).then(|| wamedia_http::error_for_status(reply));
+    };
+    let number = |value: &Option<Value>| match value {
+        Some(Value::Number(number)) => number.as_i64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let (code, subcode) = (number(&error.code), number(&error.error_subcode));
+    let (mut kind, mut retry) = match code.and_then(|code| TABLE.iter().find(|row| row.codes.contains(&code)))
+    {
+        Some(row) => (row.kind, row.retry),
+        None if reply.status >= 500 => (Upstream, Backoff),
+        None => {
+            let by_status = wamedia_http::error_for_status(reply);
+            let kind = if reply.is_success() { Upstream } else { by_status.kind() };
+            (kind, by_status.retry())
+        }
+    };
+    // "Unsupported get request": gone, another account's, or never there; these cannot be told apart.
+    // Source: https://developers.facebook.com/docs/graph-api/guides/error-handling
+    if (code, subcode) == (Some(100), Some(33)) {
+        (kind, retry) = (NotFound, Never);
+    }
+    if error.is_transient == Some(true) && retry == Never {
+        retry = Backoff;
+    }
+    if retry == Backoff
+        && let Some(wait) = wait_of(reply)
+    {
+        retry = Retry::After(wait);
+    }
+    let details = error.error_data.as_ref().and_then(|data| {
+        data.get("details").and_then(Value::as_str).or_else(|| data.as_str()).filter(|text| !text.is_empty())
+    });
+    let mut message = error.message.unwrap_or_else(|| "the vendor gives no message".to_owned());
+    if let Some(details) = details {
+        message.push_str(": ");
+        message.push_str(details);
+    }
+    let result = Error::new(kind, without_urls(&message))
+        .with_retry(retry)
+        .with_status(reply.status)
+        .with_phase(Phase::Head);
+    Some(match (code, subcode) {
+        (Some(code), Some(subcode)) => result.with_provider_code(format!("{code}/{subcode}")),
+        (Some(code), None) => result.with_provider_code(code),
+        _ => result,
+    })
+}
+
+/// How long to wait: `Retry-After`, or the minutes in the usage header of the business.
+///
+/// Source: <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
+fn wait_of(reply: &Reply) -> Option<Duration> {
+    if let Some(wait) = wamedia_http::retry_after(&reply.headers, reply.at) {
+        return Some(wait);
+    }
+    let usage: Value = serde_json::from_str(reply.header("x-business-use-case-usage")?).ok()?;
+    let entries = usage.as_object()?.values().filter_map(Value::as_array).flatten();
+    let minutes = entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64()).max()?;
+    (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60)))
+}
+
+/// Meta's texts end in a link to its documents, which only makes a line longer.
+fn without_urls(text: &str) -> String {
+    text.split_whitespace().filter(|word| !word.contains("://")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, body: &str) -> Error {
+        in_reply(&Reply::new(status, body.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn every_row_has_its_source_and_its_kind() {
+        for row in TABLE {
+            assert!(row.source.starts_with("https://"));
+            for code in [row.codes.start(), row.codes.end()] {
+                let error = error(400, &format!("{{\"error\":{{\"message\":\"m\",\"code\":{code}}}}}"));
+                assert_eq!((error.kind(), error.retry()), (row.kind, row.retry), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn refinements() {
+        let gone = r#"{"error":{"message":"Unsupported get request. See https://x.test/TEST-canary","code":100,"error_subcode":33}}"#;
+        assert_eq!(error(400, gone).kind(), NotFound);
+        assert_eq!(error(400, gone).provider_code(), Some("100/33"));
+        assert!(!error(400, gone).to_string().contains("canary"));
+        assert_eq!(error(400, r#"{"error":{"code":"190"}}"#).kind(), Unauthorized);
+        assert_eq!(error(400, r#"{"error":{"code":100,"is_transient":true}}"#).retry(), Backoff);
+        assert_eq!(error(500, r#"{"error":{"code":3}}"#).retry(), Never);
+        assert_eq!(error(502, "<html>").retry(), Backoff);
+        assert_eq!(error(418, r#"{"error":{"code":777777}}"#).retry(), Never);
+        assert!(in_reply(&Reply::new(200, "{}")).is_none());
+    }
+
+    #[test]
+    fn the_wait_is_in_minutes() {
+        let mut reply = Reply::new(400, r#"{"error":{"code":80007}}"#);
+        let usage = r#"{"1":[{"type":"whatsapp","call_count":95,"estimated_time_to_regain_access":19}]}"#;
+        reply.headers.insert("x-business-use-case-usage", usage.parse().unwrap());
+        assert_eq!(in_reply(&reply).unwrap().retry_after(), Some(Duration::from_secs(19 * 60)));
+    }
+}
