@@ -1,1 +1,37 @@
-//! WhatsApp media through ChakraHQ.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod error;
+pub mod webhook;
+mod wire;
+
+use wamedia_core::{Capabilities, DigestSource, UploadResult};
+
+pub use client::ChakraHq;
+pub use config::{ChakraHqBuilder, FetchStyle, ShowPrefix};
+
+/// The provider's name.
+const NAME: &str = "chakra";
+
+/// What works by descriptor, without a plugin id; with one, `upload` works as well. The lifetime of
+/// links and uploads is not documented.
+pub const CAPABILITIES: Capabilities = Capabilities::NONE
+    .with_resolve()
+    .with_open()
+    .with_expiring_links(None)
+    .with_digest(DigestSource::ResolveAndWebhook)
+    .with_webhook(webhook::MAX_BYTES)
+    .with_signed_webhook();
+
+/// What works by id alone.
+const BY_ID: Capabilities = Capabilities::NONE
+    .with_local_resolve()
+    .with_open()
+    .with_digest(DigestSource::Webhook)
+    .with_webhook(webhook::MAX_BYTES)
+    .with_signed_webhook();
+
+const fn with_upload(capabilities: Capabilities) -> Capabilities {
+    capabilities.with_upload(UploadResult::Link, None)
+}
