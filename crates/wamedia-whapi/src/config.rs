@@ -1,0 +1,128 @@
+use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
+use wamedia_http::{Credential, HostRules, Http, Origin, TransportOptions};
+
+use crate::{NAME, WhapiCloud};
+
+/// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
+const API: &str = "https://gate.whapi.cloud";
+/// Where links of auto-download point; not documented, seen in payloads.
+/// Source: <https://support.whapi.cloud/help-desk/account/setting-auto-download>
+const STORE: &str = "https://s3.eu-central-1.wasabisys.com";
+const OWN_DOMAIN: &str = "whapi.cloud";
+
+/// Builds a [`WhapiCloud`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WhapiCloudBuilder {
+    token: Secret,
+    base_url: Option<String>,
+    content_origins: Vec<String>,
+    webhook_headers: Vec<(String, Secret)>,
+    transport: TransportOptions,
+    not_found_retries: u32,
+    try_range: bool,
+}
+
+/// Everything that requests are made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) api: Origin,
+    pub(crate) token: Credential,
+    pub(crate) api_hosts: HostRules,
+    pub(crate) link_hosts: HostRules,
+    pub(crate) webhook_headers: Vec<(String, Secret)>,
+    pub(crate) not_found_retries: u32,
+    pub(crate) try_range: bool,
+}
+
+impl WhapiCloudBuilder {
+    pub(crate) fn new(token: Secret) -> Self {
+        Self {
+            token,
+            base_url: None,
+            content_origins: Vec::new(),
+            webhook_headers: Vec::new(),
+            transport: TransportOptions::default(),
+            not_found_retries: 2,
+            try_range: false,
+        }
+    }
+
+    /// The origin of the API, where it is not the vendor's.
+    pub fn base_url(mut self, origin: &str) -> Self {
+        self.base_url = Some(origin.to_owned());
+        self
+    }
+
+    /// A further origin that public links may point to; it never gets the token.
+    pub fn content_origin(mut self, origin: &str) -> Self {
+        self.content_origins.push(origin.to_owned());
+        self
+    }
+
+    /// The header that is configured for deliveries; several values during a rotation.
+    pub fn webhook_header(mut self, name: &str, value: Secret) -> Self {
+        self.webhook_headers.push((name.to_owned(), value));
+        self
+    }
+
+    /// Timeouts, and the seam for tests.
+    pub fn transport(mut self, transport: TransportOptions) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// How often fresh media that is not stored yet is asked for again.
+    pub fn not_found_retries(mut self, retries: u32) -> Self {
+        self.not_found_retries = retries;
+        self
+    }
+
+    /// Asks for the rest after a break. Ranges are not documented, so this is off by default.
+    pub fn try_range(mut self, try_range: bool) -> Self {
+        self.try_range = try_range;
+        self
+    }
+
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] naming every problem.
+    pub fn build(self) -> Result<WhapiCloud> {
+        let mut problems = Vec::new();
+        let token = self.token.expose().trim();
+        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+        if token.is_empty() {
+            problems.push("the token is missing".to_owned());
+        }
+        let token_char = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if self.webhook_headers.iter().any(|(name, _)| name.is_empty() || !name.bytes().all(token_char)) {
+            problems.push("the name of the webhook header is no header name".to_owned());
+        }
+        let mut parse =
+            |text: &str| Origin::parse(text).map_err(|error| problems.push(error.message().to_owned())).ok();
+        let api = parse(self.base_url.as_deref().unwrap_or(API));
+        let own: Vec<Origin> = self.content_origins.iter().filter_map(|origin| parse(origin)).collect();
+        let store = parse(STORE);
+        let (Some(api), Some(store), true) = (api, store, problems.is_empty()) else {
+            let message = format!("the configuration is not usable: {}", problems.join("; "));
+            return Err(Error::new(ErrorKind::InvalidRequest, message)
+                .with_provider(NAME)
+                .with_phase(Phase::Prepare));
+        };
+        let mut configured = own.clone();
+        configured.extend(self.base_url.is_some().then(|| api.clone()));
+        let http = Http::new(self.transport, &configured, None)?;
+        let settings = Settings {
+            token: Credential::new(Secret::new(token), [api.clone()]),
+            api_hosts: HostRules::new([api.clone()]),
+            link_hosts: HostRules::new(own).with_origin(store).with_hosts_below(OWN_DOMAIN),
+            webhook_headers: self.webhook_headers,
+            not_found_retries: self.not_found_retries,
+            try_range: self.try_range,
+            api,
+        };
+        Ok(WhapiCloud { settings, http })
+    }
+}

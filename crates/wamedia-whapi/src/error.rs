@@ -1,0 +1,138 @@
+//! Whapi's errors: the status repeats in the envelope, and only the message tells three kinds of 404 apart.
+//!
+//! Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs> and
+//! <https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill>
+
+use serde_json::Value;
+use wamedia_core::{Error, ErrorKind, Phase, Retry};
+use wamedia_http::Reply;
+
+/// Where the meaning of a bad token is written.
+const SKILL: &str = "https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill";
+const SPEC: &str = "https://github.com/Whapi-Cloud/whatsapp-api-docs";
+const BAN: &str = "https://support.whapi.cloud/help-desk/troubleshooting/429-too-many-requests-soft-ban";
+
+struct Row {
+    status: u16,
+    /// What the message holds, in lower case; empty for any.
+    words: &'static str,
+    kind: ErrorKind,
+    retry: Retry,
+    note: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the source stands beside the fact; a test reads it"))]
+    source: &'static str,
+}
+
+const fn row(
+    status: u16,
+    words: &'static str,
+    kind: ErrorKind,
+    retry: Retry,
+    note: &'static str,
+    source: &'static str,
+) -> Row {
+    Row { status, words, kind, retry, note, source }
+}
+
+/// The first row that fits counts.
+const TABLE: &[Row] = &[
+    // QUIRK(whapi): a wrong token is answered by 404. https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill
+    row(
+        404,
+        "channel not found",
+        ErrorKind::Unauthorized,
+        Retry::Never,
+        "the token belongs to no channel",
+        SKILL,
+    ),
+    row(404, "", ErrorKind::NotFound, Retry::Never, "", SPEC),
+    row(
+        401,
+        "channel authorization",
+        ErrorKind::Unauthorized,
+        Retry::Never,
+        "the token is good, but no phone is linked to the channel: scan its code",
+        SPEC,
+    ),
+    row(402, "", ErrorKind::Forbidden, Retry::Never, "the trial or the plan is used up", SPEC),
+    row(413, "", ErrorKind::TooLarge, Retry::Never, "", SPEC),
+    row(415, "", ErrorKind::InvalidRequest, Retry::Never, "the vendor does not take that type", SPEC),
+    row(429, "", ErrorKind::RateLimited, Retry::Backoff, "WhatsApp restricts this number for a while", BAN),
+];
+
+/// The error in a reply of any status, where there is one.
+pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
+    let body = serde_json::from_slice::<Value>(&reply.body).ok();
+    let error = body.as_ref().and_then(|body| body.get("error"));
+    let envelope = error.filter(|error| error.get("code").is_some() && error.get("message").is_some());
+    if reply.is_success() && envelope.is_none() {
+        return None;
+    }
+    let text = error
+        .and_then(|error| error.get("message").and_then(Value::as_str).or_else(|| error.as_str()))
+        .or_else(|| body.as_ref()?.get("message")?.as_str());
+    // A failure inside a success counts by the code in it.
+    let inside =
+        envelope.and_then(|error| error.get("code")?.as_u64()).and_then(|code| u16::try_from(code).ok());
+    let status = if reply.is_success() {
+        inside.filter(|code| (400..600).contains(code)).unwrap_or(500)
+    } else {
+        reply.status
+    };
+    let lower = text.unwrap_or_default().to_lowercase();
+    let found = TABLE.iter().find(|row| row.status == status && lower.contains(row.words));
+    let mut as_status = Reply::new(status, reply.body.clone());
+    as_status.headers = reply.headers.clone();
+    as_status.at = reply.at;
+    let by_status = wamedia_http::error_for_status(&as_status);
+    let (kind, retry) = match found {
+        Some(row) if row.retry == Retry::Backoff => (row.kind, by_status.retry()),
+        Some(row) => (row.kind, row.retry),
+        None => (by_status.kind(), by_status.retry()),
+    };
+    let message =
+        text.map_or_else(|| by_status.message().to_owned(), |text| format!("HTTP status {status}: {text}"));
+    let result = Error::new(kind, message).with_retry(retry).with_status(status).with_phase(Phase::Head);
+    let result = match found.map(|row| row.note).filter(|note| !note.is_empty()) {
+        Some(note) => result.with_note(note),
+        None => result,
+    };
+    Some(match inside {
+        Some(code) => result.with_provider_code(code),
+        None => result,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, body: &str) -> Error {
+        in_reply(&Reply::new(status, body.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn every_row_has_its_source_and_its_kind() {
+        for row in TABLE {
+            assert!(row.source.starts_with("https://"));
+            let body = format!("{{\"error\":{{\"code\":{},\"message\":\"x {} y\"}}}}", row.status, row.words);
+            assert_eq!(
+                (error(row.status, &body).kind(), error(row.status, &body).retry()),
+                (row.kind, row.retry)
+            );
+        }
+    }
+
+    #[test]
+    fn other_bodies() {
+        assert_eq!(error(404, "").kind(), ErrorKind::NotFound);
+        assert_eq!(error(500, "<html>").retry(), Retry::Backoff);
+        assert_eq!(error(400, r#"{"error":"bad"}"#).kind(), ErrorKind::InvalidRequest);
+        assert_eq!(error(400, r#"{"message":"bad"}"#).message(), "HTTP status 400: bad");
+        assert_eq!(
+            error(200, r#"{"error":{"code":404,"message":"Channel not found"}}"#).kind(),
+            ErrorKind::Unauthorized
+        );
+        assert!(in_reply(&Reply::new(200, r#"{"error":"a document of somebody"}"#)).is_none());
+    }
+}
