@@ -135,10 +135,10 @@ fn message(message: &Value, path: &str, channel: Option<&str>, items: &mut Vec<I
             items.push(InboundItem::Other(other));
         }
     }
-    let context = message.get("context");
+    let reply = message.get("context");
     let quoted =
-        context.and_then(|context| context.get("quoted_content")).filter(|quoted| quoted.get("id").is_some());
-    let kind = context.and_then(|context| context.get("quoted_type")).and_then(Value::as_str);
+        reply.and_then(|reply| reply.get("quoted_content")).filter(|quoted| quoted.get("id").is_some());
+    let kind = reply.and_then(|reply| reply.get("quoted_type")).and_then(Value::as_str);
     let kind = kind.and_then(|name| KEYS.iter().find(|(key, _)| *key == name)).map(|(_, kind)| *kind);
     if let (Some(quoted), Some(kind)) = (quoted, kind) {
         items.push(media(
