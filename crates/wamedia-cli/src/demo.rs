@@ -107,16 +107,7 @@ async fn refused(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Ro
     let reference = media.short();
     let target = folder.join("flipped.jpg");
     let what = "one bit flipped on the way".to_owned();
-    // Providers without a digest in their reply are told what the webhook would have said.
-    let mut told = media.clone();
-    let photo = folder.read_dir().ok().and_then(|mut files| {
-        files.find_map(|file| {
-            file.ok().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "jpg"))
-        })
-    });
-    if let Some(bytes) = photo.and_then(|path| std::fs::read(path).ok()) {
-        told.declared.sha256 = Some(wamedia::Sha256::of(&bytes));
-    }
+    let told = told(media, folder);
     match Transfer::new(provider).download_to(&told, &target).await {
         Err(error) if error.kind() == ErrorKind::Integrity && !target.exists() => {
             Row { reference, what, result: "refused, no file".to_owned(), good: true }
@@ -126,12 +117,28 @@ async fn refused(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Ro
     }
 }
 
+/// Providers without a digest in their reply are told what the webhook would have said.
+fn told(media: &MediaRef, folder: &Path) -> MediaRef {
+    let is_photo = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jpg");
+    let mut files: Vec<_> =
+        folder.read_dir().into_iter().flatten().flatten().map(|file| file.path()).filter(is_photo).collect();
+    // The photograph is larger than the preview beside it.
+    files.sort_by_key(|path| path.metadata().map_or(0, |meta| meta.len()));
+    let mut told = media.clone();
+    told.declared.sha256 =
+        files.pop().and_then(|path| std::fs::read(path).ok()).map(|bytes| wamedia::Sha256::of(&bytes));
+    told
+}
+
 /// The link is dead: it is resolved again, once.
 async fn healed(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Row {
     let (reference, what) = (media.short(), "link died before it was used".to_owned());
-    match Transfer::new(provider).download_in(media, folder).await {
+    match Transfer::new(provider).download_in(&told(media, folder), folder).await {
         Ok(done) => {
-            let renewed = done.receipt.as_ref().is_some_and(|receipt| receipt.renewals == 1);
+            let renewed = done
+                .receipt
+                .as_ref()
+                .is_some_and(|receipt| receipt.renewals == 1 && receipt.verified.name() == "digest");
             Row { reference, what, result: format!("renewed, {}", summary(&done)), good: renewed }
         }
         Err(error) => Row { reference, what, result: error.to_string(), good: false },

@@ -15,6 +15,8 @@ pub struct MediaHead {
     pub mime: Option<Mime>,
     /// How many bytes this body will have.
     pub body_bytes: Option<u64>,
+    /// True for a partial reply.
+    pub partial: bool,
     /// Where in the content this body starts; not zero only for a partial reply.
     pub start: u64,
     /// The size of the whole content, where a partial reply says so.

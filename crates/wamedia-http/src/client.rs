@@ -207,7 +207,7 @@ impl Http {
         let ranged = request.headers.contains_key(header::RANGE);
         for _ in 0..=MAX_REDIRECTS {
             let from = request.url.clone();
-            let headers = request.headers.clone();
+            let (headers, bound) = (request.headers.clone(), request.bound.clone());
             let outcome = self
                 .attempt(call, attempt, request, async |response| {
                     if let Some(next) = redirect_target(&from, &response)? {
@@ -226,6 +226,10 @@ impl Http {
                     );
                     request = Request::get(next);
                     request.headers = headers;
+                    // Once another origin was involved, no credential comes back, not even to its own.
+                    if Origin::of(&from) == Origin::of(&request.url) {
+                        request.bound = bound;
+                    }
                 }
             }
         }
@@ -470,6 +474,7 @@ fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> 
         let Some((start, total)) = text(header::CONTENT_RANGE).and_then(content_range) else {
             return unexpected("a partial answer that does not say which part it is");
         };
+        head.partial = true;
         head.start = start;
         head.total_bytes = total;
     }

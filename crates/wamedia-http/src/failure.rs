@@ -28,7 +28,10 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
                 refused |= inner.is::<AddressRefused>();
             }
         }
-        cause = Some(source.to_string());
+        let text = source.to_string();
+        // The client wraps what its TLS library says; the words are all that is left of it.
+        tls |= connecting && text.contains("certificate");
+        cause = Some(text);
         next = source.source();
     }
     if let Some(local) = local {

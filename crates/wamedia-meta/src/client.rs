@@ -63,8 +63,7 @@ impl MetaCloud {
         }
         let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
         let size = bytes.len() as u64;
-        let open =
-            |_| wire::session_request(&self.settings, app_id, size, mime.essence(), name);
+        let open = |_| wire::session_request(&self.settings, app_id, size, mime.essence(), name);
         let session = self.http.call(call, open, wire::read_id).await?;
         let mut offset = 0;
         for round in 1.. {

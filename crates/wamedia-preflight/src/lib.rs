@@ -58,16 +58,6 @@ impl Report {
             fix: fix.to_owned(),
         });
     }
-
-    pub(crate) fn warn(&mut self, source: &'static str, rule: &str, seen: String, fix: &str) {
-        self.findings.push(Finding {
-            severity: Severity::Warning,
-            rule: rule.to_owned(),
-            source,
-            seen,
-            fix: fix.to_owned(),
-        });
-    }
 }
 
 /// The kind that a type is usually sent as.

@@ -355,7 +355,7 @@ impl<'r> Run<'r> {
         if let Some(round) = self.check_head(&head, pipe.taken()) {
             return Ok(round);
         }
-        if head.start == 0 && pipe.taken() > 0 {
+        if !head.partial && pipe.taken() > 0 {
             // The whole content again although only the rest was asked for.
             self.no_range = true;
             self.tell(Event::Restarted);
@@ -434,7 +434,7 @@ impl<'r> Run<'r> {
                 Error::new(ErrorKind::UnexpectedContent, why).with_status(206).with_phase(Phase::Head),
             ))
         };
-        if head.start == 0 {
+        if !head.partial {
             return None;
         }
         if head.start != offset {

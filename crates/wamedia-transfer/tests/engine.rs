@@ -98,18 +98,18 @@ impl Provider for Scripted {
             Act::Fail(kind) => return Err(Error::new(kind, "as scripted")),
             Act::Stall => return Ok(MediaStream::new(head, stream::pending())),
             Act::Good => {
-                head.start = asked;
+                (head.start, head.partial) = (asked, asked > 0);
                 chunks(from(asked))
             }
             Act::Whole => chunks(from(0)),
             Act::Break(count) => {
-                head.start = asked;
+                (head.start, head.partial) = (asked, asked > 0);
                 let mut items = chunks(from(asked).slice(..usize::try_from(count).unwrap()));
                 items.push(broken());
                 items
             }
             Act::WrongStart => {
-                head.start = asked + 1;
+                (head.start, head.partial) = (asked + 1, true);
                 chunks(from(asked))
             }
             Act::Flip => {

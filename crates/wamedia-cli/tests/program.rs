@@ -1,0 +1,384 @@
+//! The real program against the real sandbox, over sockets.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+use sha2::Digest as _;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wamedia");
+
+/// A running sandbox, stopped on drop.
+struct Sandbox {
+    child: Child,
+    ready: Value,
+    _lines: BufReader<ChildStdout>,
+}
+
+impl Sandbox {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .arg("sandbox")
+            .arg("--json")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut first = String::new();
+        lines.read_line(&mut first).expect("it prints a line");
+        let ready = serde_json::from_str(&first).expect("the line is JSON");
+        Self { child, ready, _lines: lines }
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let providers = self.ready["providers"].as_object().expect("providers");
+        let mut all = BTreeMap::new();
+        for (name, provider) in providers {
+            for (key, value) in provider["env"].as_object().expect("env") {
+                all.insert(key.clone(), value.as_str().expect("text").to_owned());
+            }
+            let prefix = format!("WAMEDIA_{}_", name.to_uppercase());
+            all.insert(format!("{prefix}BASE_URL"), provider["base_url"].as_str().expect("text").to_owned());
+            let origins = provider["content_origins"].as_array().expect("a list");
+            let origins: Vec<_> = origins.iter().filter_map(Value::as_str).collect();
+            all.insert(format!("{prefix}CONTENT_ORIGINS"), origins.join(","));
+        }
+        all
+    }
+
+    fn media(&self, provider: &str, index: usize) -> &Value {
+        &self.ready["providers"][provider]["media"][index]
+    }
+
+    fn reference(&self, provider: &str, index: usize) -> &str {
+        self.media(provider, index)["ref"].as_str().expect("a reference")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        command(arguments).envs(self.environment()).output().expect("the program runs")
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).env_clear().env("HOME", "nowhere");
+    command
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = folder
+        .read_dir()
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn digest(path: &Path) -> String {
+    let bytes = std::fs::read(path).expect("a file");
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn four_references_of_four_providers_become_four_verified_files() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("UTF-8");
+    let providers = ["meta", "chakra", "whapi", "nxcloud"];
+    let mut arguments = vec!["get", "--json", "--dir", dir];
+    arguments.extend(providers.map(|provider| sandbox.reference(provider, 0)));
+    let output = sandbox.run(&arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let stored = lines(&output);
+    assert_eq!(stored.len(), 4);
+    for provider in providers {
+        let media = sandbox.media(provider, 0);
+        let line = stored.iter().find(|line| line["ref"] == media["ref"]).expect("a line per reference");
+        assert_eq!(line["outcome"], "stored");
+        assert_eq!(line["sha256"], media["sha256"]);
+        assert_eq!(line["bytes"], media["size_bytes"]);
+        assert_eq!(
+            digest(Path::new(line["path"].as_str().expect("a path"))),
+            media["sha256"].as_str().expect("hex")
+        );
+    }
+    assert_eq!(names(folder.path()).len(), 4);
+}
+
+#[test]
+fn a_flipped_bit_is_refused_and_leaves_nothing() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("photo.jpg");
+    let right = sandbox.media("meta", 0)["sha256"].as_str().expect("hex").to_owned();
+    for provider in ["meta", "chakra", "whapi", "nxcloud"] {
+        let reference = format!("{provider}:flip-1");
+        let output = sandbox.run(&[
+            "get",
+            &reference,
+            "--sha256",
+            &right,
+            "-o",
+            target.to_str().expect("UTF-8"),
+            "--json",
+        ]);
+        assert_eq!(output.status.code(), Some(5), "{provider}: {}", text(&output.stderr));
+        assert_eq!(lines(&output)[0]["error"]["kind"], "integrity");
+        assert!(names(folder.path()).is_empty());
+    }
+}
+
+#[test]
+fn faults_heal_or_end_with_the_right_code() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let fetch = |reference: &str, name: &str| {
+        let target = folder.path().join(name);
+        let output = sandbox.run(&[
+            "get",
+            reference,
+            "-o",
+            target.to_str().expect("UTF-8"),
+            "--idle-timeout",
+            "0.3",
+            "--first-byte-timeout",
+            "0.3",
+        ]);
+        (output.status.code(), target.exists(), text(&output.stderr))
+    };
+    for fault in [
+        "cut-declared",
+        "cut-chunked",
+        "reset",
+        "stall",
+        "expired",
+        "early",
+        "range-ignored",
+        "416",
+        "bomb",
+        "lie-length",
+    ] {
+        for provider in ["meta", "chakra"] {
+            let (code, exists, said) =
+                fetch(&format!("{provider}:{fault}-1"), &format!("{provider}-{fault}"));
+            assert_eq!((code, exists), (Some(0), true), "{provider} {fault}: {said}");
+        }
+    }
+    for (fault, want) in [
+        ("html-200", 5),
+        ("empty-200", 5),
+        ("foreign-host", 9),
+        ("lookalike", 9),
+        ("redirect-loop", 9),
+        ("redirect-private", 9),
+        ("downgrade", 9),
+        ("gone", 3),
+        ("over", 5),
+    ] {
+        let id = if fault == "gone" { "999".to_owned() } else { format!("{fault}-forever-1") };
+        let (code, exists, said) = fetch(&format!("meta:{id}"), fault);
+        assert_eq!((code, exists), (Some(want), false), "{fault}: {said}");
+        assert!(!said.contains("TEST-"), "a secret shows: {said}");
+    }
+    assert!(names(folder.path()).iter().all(|name| !name.contains("wamedia-part")));
+}
+
+#[test]
+fn an_existing_file_is_refused_kept_or_replaced() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("photo.jpg");
+    std::fs::write(&target, "before").expect("written");
+    let path = target.to_str().expect("UTF-8");
+    let run = |exists: &str| {
+        sandbox.run(&["get", sandbox.reference("meta", 0), "-o", path, "--exists", exists]).status.code()
+    };
+    assert_eq!(run("refuse"), Some(10));
+    assert_eq!(run("keep"), Some(0));
+    assert_eq!(std::fs::read(&target).expect("a file"), b"before");
+    assert_eq!(run("replace"), Some(0));
+    assert_eq!(digest(&target), sandbox.media("meta", 0)["sha256"].as_str().expect("hex"));
+}
+
+#[test]
+fn configuration_and_usage_are_exit_2_and_name_what_is_missing() {
+    let output = command(&["get", "meta:1"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("WAMEDIA_META_TOKEN"));
+    for arguments in
+        [&["get", "meta:a%2Fb"][..], &["get", "nobody:1"], &["get", "meta:"], &["frobnicate"], &["get"]]
+    {
+        assert_eq!(command(arguments).output().expect("runs").status.code(), Some(2), "{arguments:?}");
+    }
+    let plain = command(&["get", "meta:1", "--base-url", "http://api.test"])
+        .env("WAMEDIA_META_TOKEN", "TEST-canary")
+        .output();
+    let plain = plain.expect("runs");
+    assert_eq!(plain.status.code(), Some(2));
+    assert!(text(&plain.stderr).contains("https") && !text(&plain.stderr).contains("canary"));
+}
+
+#[test]
+fn a_wrong_token_is_exit_4_and_shows_no_token() {
+    let sandbox = Sandbox::start(&[]);
+    for (provider, variable) in [
+        ("meta", "META_TOKEN"),
+        ("chakra", "CHAKRA_TOKEN"),
+        ("whapi", "WHAPI_TOKEN"),
+        ("nxcloud", "NXCLOUD_ACCESS_SECRET"),
+    ] {
+        let mut environment = sandbox.environment();
+        environment.insert(format!("WAMEDIA_{variable}"), "TEST-wrong".to_owned());
+        let output =
+            command(&["get", sandbox.reference(provider, 0), "-v"]).envs(environment).output().expect("runs");
+        assert_eq!(output.status.code(), Some(4), "{provider}: {}", text(&output.stderr));
+        assert!(!text(&output.stderr).contains("TEST-wrong"));
+    }
+}
+
+#[test]
+fn standard_output_carries_the_bytes_alone() {
+    let sandbox = Sandbox::start(&[]);
+    let output = sandbox.run(&["get", sandbox.reference("nxcloud", 0), "-o", "-"]);
+    assert!(output.status.success());
+    let hex: String = sha2::Sha256::digest(&output.stdout).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, sandbox.media("nxcloud", 0)["sha256"].as_str().expect("hex"));
+}
+
+#[test]
+fn a_webhook_pipes_into_get_and_a_forged_one_is_refused() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let id = sandbox.media("meta", 0)["ref"].as_str().expect("text").trim_start_matches("meta:").to_owned();
+    let body = format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"changes":[{{"field":"messages","value":{{"messages":[{{"id":"wamid.1","type":"image","image":{{"id":"{id}","mime_type":"image/jpeg","sha256":"{}"}}}},{{"type":"text"}}]}}}}]}}]}}"#,
+        sandbox.media("meta", 0)["sha256"].as_str().expect("hex")
+    );
+    let feed = |arguments: &[&str], input: &[u8]| {
+        let mut child = command(arguments)
+            .envs(sandbox.environment())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        child.stdin.take().expect("piped").write_all(input).expect("written");
+        child.wait_with_output().expect("ends")
+    };
+    let refs = feed(&["inbound", "--provider", "meta", "--refs"], body.as_bytes());
+    assert!(text(&refs.stdout).starts_with(&format!("meta:{id}?")), "{}", text(&refs.stderr));
+    let json = feed(&["inbound", "--provider", "meta", "--json"], body.as_bytes());
+    assert_eq!(
+        lines(&json).iter().map(|line| line["item"].as_str().expect("text")).collect::<Vec<_>>(),
+        ["media", "other"]
+    );
+    for input in [&refs.stdout, &json.stdout] {
+        let stored = feed(
+            &[
+                "get",
+                "--from",
+                "-",
+                "--json",
+                "--exists",
+                "replace",
+                "--dir",
+                folder.path().to_str().expect("UTF-8"),
+            ],
+            input,
+        );
+        assert_eq!(lines(&stored)[0]["verified"], "digest", "{}", text(&stored.stderr));
+    }
+    let forged = feed(
+        &["inbound", "--provider", "meta", "--header", "X-Hub-Signature-256: sha256=00"],
+        body.as_bytes(),
+    );
+    assert_eq!(forged.status.code(), Some(4));
+    let garbage = feed(&["inbound", "--provider", "meta"], b"[]");
+    assert_eq!(garbage.status.code(), Some(5));
+    let required = feed(&["inbound", "--provider", "meta", "--require-signature"], body.as_bytes());
+    assert_eq!(required.status.code(), Some(4));
+}
+
+#[test]
+fn what_goes_up_comes_back_and_goes_away() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/media");
+    for provider in ["meta", "whapi", "nxcloud"] {
+        for name in
+            ["photo.jpg", "voice.ogg", "report.pdf", "clip.mp4", "sticker.webp", "table.xlsx", "note.txt"]
+        {
+            let file = fixtures.join(name);
+            let output =
+                sandbox.run(&["put", "--provider", provider, "--json", file.to_str().expect("UTF-8")]);
+            assert!(output.status.success(), "{provider} {name}: {}", text(&output.stderr));
+            let line = &lines(&output)[0];
+            assert_eq!(line["sha256"], digest(&file));
+            let reference = line["ref"].as_str().expect("a reference").to_owned();
+            let target = folder.path().join(format!("{provider}-{name}"));
+            let got = sandbox.run(&["get", &reference, "-o", target.to_str().expect("UTF-8")]);
+            assert!(got.status.success(), "{provider} {name}: {}", text(&got.stderr));
+            assert_eq!(digest(&target), digest(&file), "{provider} {name}");
+            let gone = sandbox.run(&["rm", &reference, "--json"]);
+            assert_eq!(lines(&gone)[0]["outcome"], "deleted", "{provider} {name}: {}", text(&gone.stderr));
+        }
+    }
+    let link = sandbox.run(&[
+        "put",
+        "--provider",
+        "chakra",
+        "--json",
+        fixtures.join("photo.jpg").to_str().expect("UTF-8"),
+    ]);
+    assert!(link.status.success(), "{}", text(&link.stderr));
+    assert!(lines(&link)[0]["link"].is_string() && lines(&link)[0]["ref"].is_null());
+    assert_eq!(sandbox.run(&["rm", "chakra:1001"]).status.code(), Some(8));
+    assert!(lines(&sandbox.run(&["ls", "--provider", "whapi", "--json"])).len() >= 8);
+}
+
+#[test]
+fn files_that_cannot_go_up_are_refused_before_anything_is_sent() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let put = |path: &str| sandbox.run(&["put", "--provider", "meta", path]).status.code();
+    assert_eq!(put(&write("empty.jpg", b"")), Some(9));
+    assert_eq!(put(&write("film.mov", b"\0\0\0\x14ftypqt  ")), Some(9));
+    assert_eq!(put(&write("big.jpg", &vec![0xff; 6 << 20])), Some(9));
+    assert_eq!(put("no-such-file.jpg"), Some(10));
+    assert_eq!(put(folder.path().to_str().expect("UTF-8")), Some(10));
+}
+
+#[test]
+fn the_demo_verifies_everything() {
+    let output = command(&["demo"]).output().expect("the program runs");
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    let last = said.lines().last().expect("a last line");
+    let (good, rest) = last.split_once(" of ").expect("N of N verified");
+    assert_eq!(rest, format!("{good} verified"));
+}
