@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use wamedia_http::{Lookup, Net, Resolver, TransportOptions};
@@ -141,9 +141,4 @@ fn answer(log: &Mutex<Log>, turns: &[Turn], request: &Request) -> Vec<Step> {
         }
         (Ok(()), None) => vec![Step::Close],
     }
-}
-
-/// Time that passed for the code under test.
-pub(crate) fn virtual_elapsed(since: tokio::time::Instant) -> Duration {
-    since.elapsed()
 }

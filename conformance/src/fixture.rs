@@ -20,6 +20,7 @@ pub(crate) struct Fixture {
     pub(crate) provider: String,
     pub(crate) kind: Kind,
     pub(crate) proves: Vec<String>,
+    #[expect(dead_code, reason = "it is for people and for the fixtures check; the suite only demands it")]
     pub(crate) provenance: Provenance,
     #[serde(default)]
     pub(crate) origins: BTreeMap<String, String>,

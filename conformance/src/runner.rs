@@ -9,7 +9,7 @@ use std::time::Instant;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 
-use crate::cases::{self, Case, Context};
+use crate::cases::{self, Case, Subject};
 use crate::fixture::Fixture;
 use crate::{Harness, TestNet};
 
@@ -30,8 +30,8 @@ pub fn run<H: Harness>() -> ExitCode {
     };
     let transport = wamedia_http::TransportOptions::default();
     let capabilities = H::build(&TestNet { transport, with_webhook_secret: true }).capabilities();
-    let context = Arc::new(Context { build: H::build, provider: H::PROVIDER, root, fixtures, capabilities });
-    let cases = cases::all(&context);
+    let subject = Arc::new(Subject { build: H::build, provider: H::PROVIDER, root, fixtures, capabilities });
+    let cases = cases::all(&subject);
     if cases.is_empty() {
         return complain("no case applies: that is a failure, not a success");
     }
@@ -41,11 +41,11 @@ pub fn run<H: Harness>() -> ExitCode {
         }
     }
     let outcomes = Arc::new(Mutex::new(Vec::new()));
-    let trials = cases.into_iter().map(|case| trial(case, &context, &requirements, &outcomes)).collect();
+    let trials = cases.into_iter().map(|case| trial(case, &subject, &requirements, &outcomes)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(path) = env::var_os(REPORT) {
         let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = report(&context, &outcomes);
+        let report = report(&subject, &outcomes);
         if let Err(error) = fs::write(&path, format!("{report:#}\n")) {
             return complain(&format!("cannot write the report: {error}"));
         }
@@ -55,18 +55,18 @@ pub fn run<H: Harness>() -> ExitCode {
 
 fn trial(
     case: Case,
-    context: &Arc<Context>,
+    subject: &Arc<Subject>,
     requirements: &Arc<Vec<Value>>,
     outcomes: &Arc<Mutex<Vec<Value>>>,
 ) -> Trial {
-    let (context, outcomes) = (Arc::clone(context), Arc::clone(outcomes));
+    let (subject, outcomes) = (Arc::clone(subject), Arc::clone(outcomes));
     let requirement =
         requirements.iter().find(|row| row["id"] == case.requirement).cloned().unwrap_or_default();
     let level = requirement["level"].as_str().unwrap_or("MUST").to_owned();
-    let name = format!("{}::{}::{}", context.provider, case.requirement, case.name);
+    let name = format!("{}::{}::{}", subject.provider, case.requirement, case.name);
     Trial::test(name, move || {
         let started = Instant::now();
-        let outcome = (case.run)(&context);
+        let outcome = (case.run)(&subject);
         let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         outcomes.push(json!({
             "id": case.requirement, "case": case.name, "level": requirement["level"],
@@ -91,9 +91,9 @@ fn requirements(root: &std::path::Path) -> Result<Vec<Value>, String> {
         .ok_or_else(|| format!("{}: no requirements in it", path.display()))
 }
 
-fn report(context: &Context, outcomes: &[Value]) -> Value {
+fn report(subject: &Subject, outcomes: &[Value]) -> Value {
     let count = |outcome: &str| outcomes.iter().filter(|row| row["outcome"] == outcome).count();
-    let can = &context.capabilities;
+    let can = &subject.capabilities;
     let features = [
         ("resolve", can.resolve),
         ("open", can.open),
@@ -109,7 +109,7 @@ fn report(context: &Context, outcomes: &[Value]) -> Value {
     json!({
         "schema": "wamedia-report/1",
         "suite": env!("CARGO_PKG_VERSION"),
-        "subject": { "name": context.provider },
+        "subject": { "name": subject.provider },
         "capabilities": { "supported": named(true), "unsupported": named(false) },
         "passed": count("pass"), "unsupported": count("unsupported"), "failed": count("fail"),
         "result": if count("fail") == 0 { "success" } else { "failure" },

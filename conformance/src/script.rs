@@ -36,8 +36,6 @@ pub(crate) struct Reply {
 pub(crate) enum Framing {
     /// With its length.
     Length,
-    /// With this length, whatever the body has, closing at its end.
-    Lie(u64),
     /// In chunks of this size.
     Chunked(usize),
     /// In chunks, without the last one.
@@ -74,11 +72,6 @@ impl Reply {
         self
     }
 
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
-        self
-    }
-
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -100,7 +93,6 @@ impl Reply {
         let bodyless = matches!(self.status, 204 | 304);
         match &self.framing {
             _ if bodyless => {}
-            Framing::Lie(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
             Framing::Chunked(_) | Framing::ChunkedCut | Framing::ChunkedBad => {
                 head.push_str("Transfer-Encoding: chunked\r\n");
             }
@@ -115,9 +107,9 @@ impl Reply {
         match &self.framing {
             _ if bodyless => steps.push(Step::KeepAlive),
             Framing::Length => steps.extend([write(self.body.clone()), Step::KeepAlive]),
-            Framing::Lie(_) | Framing::Close => steps.extend([write(self.body.clone()), Step::Close]),
+            Framing::Close => steps.extend([write(self.body.clone()), Step::Close]),
             Framing::Chunked(size) => {
-                steps.extend([write(chunked(&self.body, *size, "0\r\n\r\n")), Step::KeepAlive])
+                steps.extend([write(chunked(&self.body, *size, "0\r\n\r\n")), Step::KeepAlive]);
             }
             Framing::ChunkedCut => steps.extend([write(chunked(&self.body, 1000, "")), Step::Close]),
             Framing::ChunkedBad => steps.extend([write(chunked(&self.body, 1000, "zz\r\n")), Step::Close]),

@@ -6,12 +6,12 @@ use bytes_crate::Bytes;
 use wamedia_core::{ErrorKind, Sha256};
 use wamedia_transfer::{OnMismatch, Transfer, TransferOptions};
 
-use super::{Case, Context, Verdict, bytes_crate, ensure, equal, paused};
+use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused};
 use crate::double::{Double, Options};
 use crate::script::{Framing, Reply, Turn};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
-    if !context.capabilities.open {
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    if !subject.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -65,14 +65,14 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
 }
 
 /// The whole content arrives, however it is framed.
-fn succeeds(context: &Context, change: impl FnOnce(Turn) -> Turn) -> Verdict {
-    let run = context.fetch(context.with_content(change)?)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+fn succeeds(subject: &Subject, change: impl FnOnce(Turn) -> Turn) -> Verdict {
+    let run = subject.fetch(subject.with_content(change)?)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
 /// Every content reply is like this, and the fetch ends with this kind.
-fn fails(context: &Context, kind: ErrorKind, change: impl Fn(Reply) -> Reply) -> Verdict {
-    let run = context.fetch(context.with_content(|turn| turn.with(change).forever())?)?;
+fn fails(subject: &Subject, kind: ErrorKind, change: impl Fn(Reply) -> Reply) -> Verdict {
+    let run = subject.fetch(subject.with_content(|turn| turn.with(change).forever())?)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
 
@@ -83,81 +83,81 @@ fn flipped(bytes: &Bytes) -> Bytes {
     bytes.into()
 }
 
-fn flip(context: &Context) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn flip(subject: &Subject) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|reply| {
             let wrong = flipped(&reply.body);
             reply.body(wrong)
         })
     })?;
     let expected = turns.len();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::Integrity)?;
-    let right = Sha256::of(&context.content_bytes()?).to_hex();
-    let wrong = Sha256::of(&flipped(&context.content_bytes()?)).to_hex();
+    let right = Sha256::of(&subject.content_bytes()?).to_hex();
+    let wrong = Sha256::of(&flipped(&subject.content_bytes()?)).to_hex();
     let both = error.message().contains(&right) && error.message().contains(&wrong);
     ensure(both, format!("both digests are wanted in: {error}"))?;
     equal("requests", &run.requests(), &expected)
 }
 
-fn flip_recorded(context: &Context) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn flip_recorded(subject: &Subject) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|reply| {
             let wrong = flipped(&reply.body);
             reply.body(wrong)
         })
     })?;
     let run =
-        context.fetch_with(turns, |options| options.on_mismatch = OnMismatch::Record, Options::default())?;
+        subject.fetch_with(turns, |options| options.on_mismatch = OnMismatch::Record, Options::default())?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"none")?;
     ensure(!run.fetched()?.receipt.differences.is_empty(), "the difference is not in the receipt")
 }
 
-fn no_digest(context: &Context) -> Verdict {
-    let (media, mut turns, content) = context.undeclared()?;
+fn no_digest(subject: &Subject) -> Verdict {
+    let (media, mut turns, content) = subject.undeclared()?;
     turns.push(content);
-    let run = context.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"none")
 }
 
-fn over(context: &Context, framing: Framing) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn over(subject: &Subject, framing: Framing) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|reply| {
             let mut longer = reply.body.to_vec();
             longer.extend(std::iter::repeat_n(7, longer.len() * 3 + 200_000));
             reply.body(longer).framing(framing)
         })
     })?;
-    let media = with_size(context)?;
-    let run = context.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let media = with_size(subject)?;
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
     let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::TooLarge), format!("kind {kind:?}"))
 }
 
 /// The media with its size declared, for providers whose replies have none.
-fn with_size(context: &Context) -> Result<wamedia_core::MediaRef, String> {
-    let mut media = context.media(context.base()?)?;
-    media.declared.size_bytes = Some(context.content_bytes()?.len() as u64);
+fn with_size(subject: &Subject) -> Result<wamedia_core::MediaRef, String> {
+    let mut media = subject.media(subject.base()?)?;
+    media.declared.size_bytes = Some(subject.content_bytes()?.len() as u64);
     Ok(media)
 }
 
-fn close_delimited(context: &Context) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn close_delimited(subject: &Subject) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|reply| {
             let short = reply.body.slice(..reply.body.len() - 10);
             reply.body(short).framing(Framing::Close)
         })
         .forever()
     })?;
-    let run = context.fetch_media(&with_size(context)?, turns, |_| {}, Options::default())?;
+    let run = subject.fetch_media(&with_size(subject)?, turns, |_| {}, Options::default())?;
     let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::Transport), format!("kind {kind:?}"))
 }
 
-fn too_large(context: &Context) -> Verdict {
-    let turns = context.with_content(|turn| turn)?;
-    let run = context.fetch_with(turns, |options| options.max_bytes = Some(100), Options::default());
+fn too_large(subject: &Subject) -> Verdict {
+    let turns = subject.with_content(|turn| turn)?;
+    let run = subject.fetch_with(turns, |options| options.max_bytes = Some(100), Options::default());
     // Where resolve states the size, the content is not even asked for.
     let error = match &run {
         Ok(run) => run.error()?.kind(),
@@ -166,46 +166,46 @@ fn too_large(context: &Context) -> Verdict {
     equal("kind", &error, &ErrorKind::TooLarge)
 }
 
-fn endless(context: &Context) -> Verdict {
-    let (media, mut turns, content) = context.undeclared()?;
+fn endless(subject: &Subject) -> Verdict {
+    let (media, mut turns, content) = subject.undeclared()?;
     turns.push(content.with(|reply| {
         let mut endless = reply.body.to_vec();
         endless.resize(400_000, 3);
         reply.body(endless).framing(Framing::Chunked(1000))
     }));
     let run =
-        context.fetch_media(&media, turns, |options| options.max_bytes = Some(50_000), Options::default())?;
+        subject.fetch_media(&media, turns, |options| options.max_bytes = Some(50_000), Options::default())?;
     equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)
 }
 
 /// Bytes that claim to be compressed are passed on as they are.
-fn gzip(context: &Context) -> Verdict {
-    succeeds(context, |turn| turn.with(|reply| reply.header("content-encoding", "gzip")))
+fn gzip(subject: &Subject) -> Verdict {
+    succeeds(subject, |turn| turn.with(|reply| reply.header("content-encoding", "gzip")))
 }
 
 /// A body that breaks every time ends as a transport error, after bounded attempts.
-fn broken_for_ever(context: &Context, framing: Framing) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn broken_for_ever(subject: &Subject, framing: Framing) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let before = turns.len();
     turns.push(content.framed(framing).forever());
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Transport)?;
     ensure(run.requests() <= before + 5, format!("{} requests", run.requests()))
 }
 
 /// A body that breaks once is continued or restarted, and is right in the end.
-fn heals(context: &Context, framing: Framing, count: usize) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn heals(subject: &Subject, framing: Framing, count: usize) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(framing));
-    turns.push(again(context, content, count));
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)?;
+    turns.push(again(subject, content, count));
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)?;
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
 /// What a good server answers after a break at `count`.
-pub(super) fn again(context: &Context, content: Turn, count: usize) -> Turn {
-    if !context.capabilities.open_range || count == 0 {
+pub(super) fn again(subject: &Subject, content: Turn, count: usize) -> Turn {
+    if !subject.capabilities.open_range || count == 0 {
         return content;
     }
     let total = content.reply.body.len();
@@ -221,11 +221,11 @@ pub(super) fn again(context: &Context, content: Turn, count: usize) -> Turn {
     turn
 }
 
-fn page_in_place(context: &Context, kind: &'static str, page: &'static str) -> Verdict {
+fn page_in_place(subject: &Subject, kind: &'static str, page: &'static str) -> Verdict {
     // The digest is that of the page: only its nature gives it away.
-    let mut media = context.media(context.base()?)?;
+    let mut media = subject.media(subject.base()?)?;
     media.declared.size_bytes = None;
-    let (before, content) = context.split()?;
+    let (before, content) = subject.split()?;
     let content = content.with(|reply| reply.header("content-type", kind).body(page));
     let mut turns = before.clone();
     turns.push(content.clone());
@@ -233,12 +233,12 @@ fn page_in_place(context: &Context, kind: &'static str, page: &'static str) -> V
     turns.push(content.forever());
     let digest = Sha256::of(page.as_bytes());
     let run =
-        context.fetch_media(&media, turns, |options| options.sha256 = Some(digest), Options::default())?;
+        subject.fetch_media(&media, turns, |options| options.sha256 = Some(digest), Options::default())?;
     equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
 }
 
-fn odd_status(context: &Context, status: u16) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn odd_status(subject: &Subject, status: u16) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let before = turns.clone();
     let odd = content.with(|mut reply| {
         reply.status = status;
@@ -247,14 +247,14 @@ fn odd_status(context: &Context, status: u16) -> Verdict {
     turns.push(odd.clone());
     turns.extend(before);
     turns.push(odd.forever());
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     run.error().map(|_| ())
 }
 
 /// Whatever goes wrong, the folder is as it was.
-fn clean_files(context: &Context) -> Verdict {
+fn clean_files(subject: &Subject) -> Verdict {
     for framing in [Framing::Cut(3000), Framing::Reset(3000), Framing::Stall(3000), Framing::Length] {
-        let turns = context.with_content(|turn| {
+        let turns = subject.with_content(|turn| {
             turn.with(|reply| {
                 let wrong = flipped(&reply.body);
                 reply.body(wrong).framing(framing)
@@ -264,12 +264,12 @@ fn clean_files(context: &Context) -> Verdict {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let target = folder.path().join("photo.jpg");
         std::fs::write(&target, b"before").map_err(|error| error.to_string())?;
-        let media = context.media(context.base()?)?;
+        let media = subject.media(subject.base()?)?;
         paused(async {
-            let double = Double::start(turns, context.clock(), Options::default())
+            let double = Double::start(turns, subject.clock(), Options::default())
                 .await
                 .map_err(|error| error.to_string())?;
-            let provider = (context.build)(&double.net());
+            let provider = (subject.build)(&double.net());
             let mut options = TransferOptions::default();
             options.exists = wamedia_transfer::Exists::Replace;
             options.deadline = Some(Duration::from_secs(3600));

@@ -3,20 +3,20 @@
 use wamedia_core::ErrorKind;
 
 use super::bytes::again;
-use super::{Case, Context, Verdict, ensure, equal};
+use super::{Case, Subject, Verdict, ensure, equal};
 use crate::matching::Matcher;
 use crate::script::{Framing, Reply, Turn};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     let mut cases = Vec::new();
-    if context.capabilities.expiring_links && context.capabilities.resolve_remote {
+    if subject.capabilities.expiring_links && subject.capabilities.resolve_remote {
         for status in [401, 403, 410] {
             cases.push(Case::new("EX-001", format!("dead-link-{status}"), move |c| dead_link(c, status)));
         }
         cases.push(Case::new("EX-002", "dead-twice", dead_twice));
         cases.push(Case::new("EX-001", "dies-mid-body", dies_mid_body));
     }
-    if context.capabilities.open_range {
+    if subject.capabilities.open_range {
         cases.push(Case::new("RS-001", "asks-for-the-rest", |c| resumes(c, Framing::Reset(5000), 5000)));
         cases.push(Case::new("RS-002", "range-ignored", range_ignored));
         cases.push(Case::new("RS-003", "another-start", |c| wrong_range(c, "bytes 0-", 0)));
@@ -31,63 +31,63 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
     cases
 }
 
-fn dead_link(context: &Context, status: u16) -> Verdict {
-    let (before, content) = context.split()?;
+fn dead_link(subject: &Subject, status: u16) -> Verdict {
+    let (before, content) = subject.split()?;
     let mut turns = before.clone();
     turns.push(content.clone().with(|_| Reply::new(status)));
     turns.extend(before);
     turns.push(content);
     let wanted = turns.len();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("renewals", &run.fetched()?.receipt.renewals, &1)?;
     equal("requests", &run.requests(), &wanted)
 }
 
-fn dead_twice(context: &Context) -> Verdict {
-    let (before, content) = context.split()?;
+fn dead_twice(subject: &Subject) -> Verdict {
+    let (before, content) = subject.split()?;
     let dead = content.with(|_| Reply::new(403));
     let mut turns = before.clone();
     turns.push(dead.clone());
     turns.extend(before);
     turns.push(dead);
     let wanted = turns.len();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Expired | ErrorKind::Forbidden), format!("kind {kind:?}"))?;
     equal("requests", &run.requests(), &wanted)
 }
 
-fn dies_mid_body(context: &Context) -> Verdict {
-    let (before, content) = context.split()?;
+fn dies_mid_body(subject: &Subject) -> Verdict {
+    let (before, content) = subject.split()?;
     let mut turns = before.clone();
     turns.push(content.clone().framed(Framing::Reset(4000)));
     turns.push(content.clone().with(|_| Reply::new(403)));
     turns.extend(before);
-    turns.push(again(context, content, 4000));
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    turns.push(again(subject, content, 4000));
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
-fn resumes(context: &Context, framing: Framing, count: usize) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn resumes(subject: &Subject, framing: Framing, count: usize) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(framing));
-    turns.push(again(context, content, count));
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)?;
+    turns.push(again(subject, content, count));
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)?;
     equal("resumes", &run.fetched()?.receipt.resumes, &1)
 }
 
-fn range_ignored(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn range_ignored(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(Framing::Reset(5000)));
     turns.push(content);
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
 /// After a wrong partial answer the content is read anew, from its beginning.
-fn wrong_range(context: &Context, range: &'static str, start: usize) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn wrong_range(subject: &Subject, range: &'static str, start: usize) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let total = content.reply.body.len();
     turns.push(content.clone().framed(Framing::Reset(5000)));
     turns.push(content.clone().with(|reply| {
@@ -100,64 +100,64 @@ fn wrong_range(context: &Context, range: &'static str, start: usize) -> Verdict 
         }
     }));
     turns.push(content);
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
 /// The rest belongs to other content: the bytes are never mixed.
-fn changed_entity(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn changed_entity(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let total = content.reply.body.len();
     turns.push(content.clone().with(|reply| reply.header("etag", "\"one\"").framing(Framing::Reset(5000))));
-    turns.push(again(context, content.clone(), 5000).with(|reply| {
+    turns.push(again(subject, content.clone(), 5000).with(|reply| {
         let other = vec![9; total - 5000];
         reply.header("etag", "\"two\"").body(other)
     }));
     turns.push(content);
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
-fn range_416(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn range_416(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(Framing::Reset(5000)));
     turns.push(content.clone().with(|_| Reply::new(416)));
     turns.push(content);
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
-fn several_parts(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn several_parts(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(Framing::Reset(5000)));
     turns.push(
-        again(context, content.clone(), 5000)
+        again(subject, content.clone(), 5000)
             .with(|reply| reply.header("content-type", "multipart/byteranges; boundary=x")),
     );
     turns.push(content);
-    let run = context.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 
-fn no_progress(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn no_progress(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let before = turns.len();
     turns.push(content.clone().framed(Framing::Reset(5000)));
-    turns.push(again(context, content, 5000).framed(Framing::Reset(0)).forever());
-    let run = context.fetch(turns)?;
+    turns.push(again(subject, content, 5000).framed(Framing::Reset(0)).forever());
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Transport)?;
     ensure(run.requests() <= before + 5, format!("{} requests", run.requests()))
 }
 
 /// Without the capability, a break leads to a restart, never to a range.
-fn no_range(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn no_range(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let plain = |mut turn: Turn| {
         turn.request.headers.insert("range".to_owned(), Matcher::Absent(true));
         turn
     };
     turns.push(plain(content.clone()).framed(Framing::Reset(5000)));
     turns.push(plain(content));
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("resumes", &run.fetched()?.receipt.resumes, &0)
 }

@@ -22,7 +22,7 @@ use crate::script::{Reply, Turn};
 use crate::{CANARY, TestNet};
 
 /// What every case has at hand.
-pub(crate) struct Context {
+pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
     pub(crate) provider: &'static str,
     pub(crate) root: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// The capability is not declared, and the case proves that nothing happens.
     pub(crate) negative: bool,
-    pub(crate) run: Box<dyn Fn(&Context) -> Verdict + Send>,
+    pub(crate) run: Box<dyn Fn(&Subject) -> Verdict + Send>,
 }
 
 pub(crate) type Verdict = Result<(), String>;
@@ -45,7 +45,7 @@ impl Case {
     fn new(
         requirement: &'static str,
         name: impl Into<String>,
-        run: impl Fn(&Context) -> Verdict + Send + 'static,
+        run: impl Fn(&Subject) -> Verdict + Send + 'static,
     ) -> Self {
         Self { requirement, name: name.into(), negative: false, run: Box::new(run) }
     }
@@ -57,14 +57,14 @@ impl Case {
 }
 
 /// All cases that apply.
-pub(crate) fn all(context: &Context) -> Vec<Case> {
-    let mut cases = replayed::cases(context);
-    cases.extend(bytes::cases(context));
-    cases.extend(links::cases(context));
-    cases.extend(time::cases(context));
-    cases.extend(trust::cases(context));
-    cases.extend(various::cases(context));
-    cases.extend(webhooks::cases(context));
+pub(crate) fn all(subject: &Subject) -> Vec<Case> {
+    let mut cases = replayed::cases(subject);
+    cases.extend(bytes::cases(subject));
+    cases.extend(links::cases(subject));
+    cases.extend(time::cases(subject));
+    cases.extend(trust::cases(subject));
+    cases.extend(various::cases(subject));
+    cases.extend(webhooks::cases(subject));
     cases
 }
 
@@ -75,7 +75,6 @@ pub(crate) struct Run {
     pub(crate) connections: u64,
     /// In the time of the runtime, which is virtual.
     pub(crate) elapsed: Duration,
-    pub(crate) last_outcome: String,
 }
 
 impl Run {
@@ -110,7 +109,7 @@ pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &
     if got == want { Ok(()) } else { Err(format!("{what}: expected {want:?}, got {got:?}")) }
 }
 
-impl Context {
+impl Subject {
     /// The plain fetch that most cases bend.
     pub(crate) fn base(&self) -> Result<&Fixture, String> {
         self.fixture("fetch/ok")
@@ -230,9 +229,7 @@ pub(crate) async fn finish(
         }
         Err(error) => no_secret(error)?,
     }
-    let last_outcome =
-        double.server().seen().last().map(|exchange| exchange.outcome.to_string()).unwrap_or_default();
-    Ok(Run { outcome, received, connections: double.server().connections(), elapsed, last_outcome })
+    Ok(Run { outcome, received, connections: double.server().connections(), elapsed })
 }
 
 /// No form of the error shows the canary.

@@ -6,12 +6,12 @@ use wamedia_core::ErrorKind;
 use wamedia_sandbox::http1::Step;
 use wamedia_transfer::Transfer;
 
-use super::{Case, Context, Verdict, ensure, equal, finish, paused};
+use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::double::{Double, Options};
 use crate::script::{Framing, Reply, Turn};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
-    if !context.capabilities.open {
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    if !subject.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -42,27 +42,27 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
 }
 
 /// The plain fetch, with another reply to its first request, before everything.
-fn preceded(context: &Context, reply: Reply) -> Result<Vec<Turn>, String> {
-    let mut turns = context.turns(context.base()?);
+fn preceded(subject: &Subject, reply: Reply) -> Result<Vec<Turn>, String> {
+    let mut turns = subject.turns(subject.base()?);
     let first = turns[0].clone().with(|_| reply);
     turns.insert(0, first);
     Ok(turns)
 }
 
-fn first_then_good(context: &Context, reply: Reply) -> Verdict {
-    let run = context.fetch(preceded(context, reply)?)?;
+fn first_then_good(subject: &Subject, reply: Reply) -> Verdict {
+    let run = subject.fetch(preceded(subject, reply)?)?;
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
-fn waits(context: &Context, status: u16, seconds: &str) -> Verdict {
-    let run = context.fetch(preceded(context, Reply::new(status).header("retry-after", seconds))?)?;
+fn waits(subject: &Subject, status: u16, seconds: &str) -> Verdict {
+    let run = subject.fetch(preceded(subject, Reply::new(status).header("retry-after", seconds))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(7), format!("it waited only {:?}", run.elapsed))
 }
 
-fn retry_after_date(context: &Context) -> Verdict {
-    let date = http_date(context.clock() + Duration::from_secs(9));
-    let run = context.fetch(preceded(context, Reply::new(503).header("retry-after", date))?)?;
+fn retry_after_date(subject: &Subject) -> Verdict {
+    let date = http_date(subject.clock() + Duration::from_secs(9));
+    let run = subject.fetch(preceded(subject, Reply::new(503).header("retry-after", date))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(8), format!("it waited only {:?}", run.elapsed))
 }
@@ -76,37 +76,37 @@ fn http_date(time: std::time::SystemTime) -> String {
     format!("{weekday}, {} {} {} {} GMT", &text[8..10], month[number - 1], &text[..4], &text[11..19])
 }
 
-fn wait_too_long(context: &Context) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn wait_too_long(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
     turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "86400"));
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::RateLimited)?;
     equal("the wait", &error.retry_after(), &Some(Duration::from_secs(86_400)))?;
     ensure(run.elapsed < Duration::from_secs(1), format!("it waited {:?}", run.elapsed))
 }
 
-fn failing_for_ever(context: &Context) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn failing_for_ever(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
     turns[0] = turns[0].clone().with(|_| Reply::new(503)).forever();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Upstream)?;
     equal("requests", &run.requests(), &5)
 }
 
-fn asked_once(context: &Context, status: u16) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn asked_once(subject: &Subject, status: u16) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
     turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     run.error()?;
     equal("requests", &run.requests(), &1)
 }
 
-fn stalls(context: &Context, head: bool) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn stalls(subject: &Subject, head: bool) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|mut reply| {
             if head {
                 reply.raw = Some(vec![Step::Hang]);
@@ -117,23 +117,23 @@ fn stalls(context: &Context, head: bool) -> Verdict {
         })
         .forever()
     })?;
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
     ensure(run.elapsed < Duration::from_secs(600), format!("it took {:?}", run.elapsed))
 }
 
-fn drip(context: &Context) -> Verdict {
-    let size = context.content_bytes()?.len() / 50;
+fn drip(subject: &Subject) -> Verdict {
+    let size = subject.content_bytes()?.len() / 50;
     let framing = Framing::Drip(size.max(1), Duration::from_secs(20));
-    let run = context.fetch(context.with_content(|turn| turn.framed(framing))?)?;
-    equal("content", &run.fetched()?.bytes, &context.content_bytes()?)?;
+    let run = subject.fetch(subject.with_content(|turn| turn.framed(framing))?)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)?;
     ensure(run.elapsed > Duration::from_secs(900), "the drip was not slow")
 }
 
-fn deadline(context: &Context) -> Verdict {
+fn deadline(subject: &Subject) -> Verdict {
     let framing = Framing::Drip(10, Duration::from_secs(20));
-    let turns = context.with_content(|turn| turn.framed(framing))?;
-    let run = context.fetch_with(
+    let turns = subject.with_content(|turn| turn.framed(framing))?;
+    let run = subject.fetch_with(
         turns,
         |options| options.deadline = Some(Duration::from_secs(60)),
         Options::default(),
@@ -142,16 +142,16 @@ fn deadline(context: &Context) -> Verdict {
     ensure(run.elapsed < Duration::from_secs(62), format!("it took {:?}", run.elapsed))
 }
 
-fn minimum_rate(context: &Context) -> Verdict {
+fn minimum_rate(subject: &Subject) -> Verdict {
     let turns =
-        context.with_content(|turn| turn.framed(Framing::Drip(10, Duration::from_secs(5))).forever())?;
-    let media = context.media(context.base()?)?;
+        subject.with_content(|turn| turn.framed(Framing::Drip(10, Duration::from_secs(5))).forever())?;
+    let media = subject.media(subject.base()?)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let mut net = double.net();
         net.transport.min_rate = Some(1000);
-        let provider = (context.build)(&net);
+        let provider = (subject.build)(&net);
         let started = tokio::time::Instant::now();
         let outcome = Transfer::new(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;
@@ -159,13 +159,13 @@ fn minimum_rate(context: &Context) -> Verdict {
     })
 }
 
-fn dropped(context: &Context) -> Verdict {
-    let turns = context.with_content(|turn| turn.framed(Framing::Stall(3000)))?;
-    let media = context.media(context.base()?)?;
+fn dropped(subject: &Subject) -> Verdict {
+    let turns = subject.with_content(|turn| turn.framed(Framing::Stall(3000)))?;
+    let media = subject.media(subject.base()?)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
         let fetch = async { Transfer::new(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
@@ -176,15 +176,15 @@ fn dropped(context: &Context) -> Verdict {
     })
 }
 
-fn dropped_while_waiting(context: &Context) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn dropped_while_waiting(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
     turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "30"));
-    let media = context.media(context.base()?)?;
+    let media = subject.media(subject.base()?)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
         let fetch = async { Transfer::new(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;

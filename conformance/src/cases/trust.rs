@@ -6,13 +6,13 @@ use tokio::net::TcpListener;
 use wamedia_core::ErrorKind;
 use wamedia_transfer::Transfer;
 
-use super::{Case, Context, Verdict, ensure, equal, finish, paused};
+use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::CANARY;
 use crate::double::{Double, Options};
 use crate::script::{Framing, Reply};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
-    if !context.capabilities.open {
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    if !subject.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -37,7 +37,7 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
     ] {
         cases.push(Case::new("SE-005", target.replace(":PORT", ""), move |c| redirect_inside(c, target)));
     }
-    let content_host = context
+    let content_host = subject
         .base()
         .ok()
         .and_then(|base| base.origins.get("content").or_else(|| base.origins.get("api")).cloned());
@@ -58,16 +58,16 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
 }
 
 /// A redirect to there is refused, and nothing is sent.
-fn redirect(context: &Context, to: &str) -> Verdict {
-    let turns = context.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+fn redirect(subject: &Subject, to: &str) -> Verdict {
+    let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
     let wanted = turns.len();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     equal("requests", &run.requests(), &wanted)
 }
 
-fn redirect_loop(context: &Context) -> Verdict {
-    let (mut turns, content) = context.split()?;
+fn redirect_loop(subject: &Subject) -> Verdict {
+    let (mut turns, content) = subject.split()?;
     let before = turns.len();
     let target = match &content.request.target {
         crate::matching::Matcher::EqualTo(target) => target.clone(),
@@ -78,28 +78,28 @@ fn redirect_loop(context: &Context) -> Verdict {
     hop.request.headers.clear();
     turns.push(content.with(|_| Reply::new(302).header("location", target)));
     turns.push(hop);
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     ensure(run.requests() <= before + 4, format!("{} requests", run.requests()))
 }
 
-fn downgrade(context: &Context) -> Verdict {
-    let (_, content) = context.split()?;
-    redirect(context, &format!("{}/x", content.origin.replace("https://", "http://")))
+fn downgrade(subject: &Subject) -> Verdict {
+    let (_, content) = subject.split()?;
+    redirect(subject, &format!("{}/x", content.origin.replace("https://", "http://")))
 }
 
 /// A second loopback address stands for every address that must not be reached.
-fn redirect_inside(context: &Context, target: &str) -> Verdict {
-    let media = context.media(context.base()?)?;
+fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
+    let media = subject.media(subject.base()?)?;
     paused(async {
         let forbidden =
             TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await.map_err(|e| e.to_string())?;
         let port = forbidden.local_addr().map_err(|e| e.to_string())?.port();
         let to = target.replace("PORT", &port.to_string());
-        let turns = context.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+        let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
         let started = tokio::time::Instant::now();
         let outcome = Transfer::new(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;
@@ -112,18 +112,18 @@ fn redirect_inside(context: &Context, target: &str) -> Verdict {
 }
 
 /// Every name leads to an address that is not public.
-fn leads_inside(context: &Context) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn leads_inside(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    let run = context.fetch_with(turns, |_| {}, Options { inside: true, ..Options::default() })?;
+    let run = subject.fetch_with(turns, |_| {}, Options { inside: true, ..Options::default() })?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     equal("connections", &run.connections, &0)
 }
 
-fn bad_tls(context: &Context, options: Options) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn bad_tls(subject: &Subject, options: Options) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    let run = context.fetch_with(turns, |_| {}, options)?;
+    let run = subject.fetch_with(turns, |_| {}, options)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::Transport)?;
     ensure(!error.is_retryable(), "it must not be tried again")?;
@@ -132,9 +132,9 @@ fn bad_tls(context: &Context, options: Options) -> Verdict {
 }
 
 /// The canary is only where the base fixture asks for a credential.
-fn credentials(context: &Context) -> Verdict {
-    let turns = context.turns(context.base()?);
-    let run = context.fetch(turns.clone())?;
+fn credentials(subject: &Subject) -> Verdict {
+    let turns = subject.turns(subject.base()?);
+    let run = subject.fetch(turns.clone())?;
     run.fetched()?;
     for (received, turn) in run.received.iter().zip(&turns) {
         let asked: Vec<_> = turn.request.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
@@ -149,10 +149,10 @@ fn credentials(context: &Context) -> Verdict {
     Ok(())
 }
 
-fn hostile_head(context: &Context, value: String) -> Verdict {
-    let turns = context.with_content(|turn| {
+fn hostile_head(subject: &Subject, value: String) -> Verdict {
+    let turns = subject.with_content(|turn| {
         turn.with(|reply| reply.header("x-flood", value).framing(Framing::Length)).forever()
     })?;
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Transport)
 }

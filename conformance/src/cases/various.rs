@@ -5,12 +5,12 @@ use wamedia_core::{
 };
 use wamedia_transfer::Transfer;
 
-use super::{Case, Context, Verdict, ensure, equal, paused};
+use super::{Case, Subject, Verdict, ensure, equal, paused};
 use crate::double::{Double, Options};
 use crate::script::{Reply, Turn};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
-    let can = &context.capabilities;
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    let can = &subject.capabilities;
     let mut cases = vec![Case::new("RV-002", "impossible-ids", impossible_ids)];
     if !can.upload {
         cases.push(Case::new("CP-001", "upload", |c| undeclared(c, "upload")).negative());
@@ -44,13 +44,13 @@ pub(super) fn cases(context: &Context) -> Vec<Case> {
 }
 
 /// Nothing may be sent: the double expects no request at all.
-fn undeclared(context: &Context, operation: &str) -> Verdict {
-    let turns = nothing_expected(context)?;
+fn undeclared(subject: &Subject, operation: &str) -> Verdict {
+    let turns = nothing_expected(subject)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
-        let media = context.media(context.base()?)?;
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
+        let media = subject.media(subject.base()?)?;
         let outcome = match operation {
             "upload" => provider.upload(sample(10)?, UploadOptions::default()).await.map(|_| ()),
             "delete" => provider.delete(&media, DeleteOptions::default()).await.map(|_| ()),
@@ -62,9 +62,9 @@ fn undeclared(context: &Context, operation: &str) -> Verdict {
     })
 }
 
-fn nothing_expected(context: &Context) -> Result<Vec<Turn>, String> {
+fn nothing_expected(subject: &Subject) -> Result<Vec<Turn>, String> {
     // One turn gives the double its host names; the log is checked to be empty.
-    let mut turns = context.turns(context.base()?);
+    let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
     Ok(turns)
 }
@@ -74,14 +74,14 @@ fn sample(size: usize) -> Result<UploadContent, String> {
     Ok(UploadContent::from_bytes(vec![0; size], mime, "photo.jpg"))
 }
 
-fn too_many_bytes(context: &Context) -> Verdict {
-    let limit = context.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
+fn too_many_bytes(subject: &Subject) -> Verdict {
+    let limit = subject.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
     let limit = limit.ok_or("no limit for a JPEG")?;
-    let turns = nothing_expected(context)?;
+    let turns = nothing_expected(subject)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
         let size = usize::try_from(limit.max_bytes + 1).map_err(|error| error.to_string())?;
         let content = sample(size)?.with_kind(limit.kind);
         let error =
@@ -91,7 +91,7 @@ fn too_many_bytes(context: &Context) -> Verdict {
     })
 }
 
-fn impossible_ids(_: &Context) -> Verdict {
+fn impossible_ids(_: &Subject) -> Verdict {
     for id in ["", "/", "..", "a/../b", "%2f", "a\r\nb", "a\0b", &"x".repeat(10_240)] {
         match MediaId::new(id) {
             Ok(_) => return Err(format!("accepted: {id:.20?}")),
@@ -101,33 +101,33 @@ fn impossible_ids(_: &Context) -> Verdict {
     Ok(())
 }
 
-fn status_table(context: &Context, status: u16, kind: ErrorKind) -> Verdict {
-    let mut turns = nothing_expected(context)?;
+fn status_table(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
+    let mut turns = nothing_expected(subject)?;
     turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
 
-fn long_error(context: &Context) -> Verdict {
-    let mut turns = nothing_expected(context)?;
+fn long_error(subject: &Subject) -> Verdict {
+    let mut turns = nothing_expected(subject)?;
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
     turns[0] = turns[0].clone().with(|_| Reply::new(400).header("content-type", "text/plain").body(text));
-    let run = context.fetch(turns)?;
+    let run = subject.fetch(turns)?;
     let shown = run.error()?.to_string();
     ensure(shown.len() < 2000, format!("{} bytes of message", shown.len()))?;
     ensure(!shown.chars().any(char::is_control), "control characters in the message")
 }
 
 /// Sequential fetches go over the connections that are there.
-fn kept_connections(context: &Context) -> Verdict {
-    let mut turns = context.turns(context.base()?);
+fn kept_connections(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.base()?);
     let origins: std::collections::BTreeSet<_> = turns.iter().map(|turn| turn.origin.clone()).collect();
     turns.extend(turns.clone());
-    let media = context.media(context.base()?)?;
+    let media = subject.media(subject.base()?)?;
     paused(async {
         let double =
-            Double::start(turns, context.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (context.build)(&double.net());
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = (subject.build)(&double.net());
         for _ in 0..2 {
             Transfer::new(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
         }
@@ -136,15 +136,15 @@ fn kept_connections(context: &Context) -> Verdict {
 }
 
 /// Built outside any runtime, used on two kinds.
-fn both_runtimes(context: &Context) -> Verdict {
-    let media: MediaRef = context.media(context.base()?)?;
-    let turns = context.turns(context.base()?);
+fn both_runtimes(subject: &Subject) -> Verdict {
+    let media: MediaRef = subject.media(subject.base()?)?;
+    let turns = subject.turns(subject.base()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let double = runtime
-        .block_on(Double::start(turns, context.clock(), Options::default()))
+        .block_on(Double::start(turns, subject.clock(), Options::default()))
         .map_err(|error| error.to_string())?;
-    let provider = (context.build)(&double.net());
+    let provider = (subject.build)(&double.net());
     let fetched = runtime.block_on(async { Transfer::new(&*provider).fetch(&media).await });
     fetched.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -5,52 +5,52 @@ use std::sync::Arc;
 use wamedia_core::{Authenticity, Delivery, ErrorKind, Provider};
 use wamedia_http::TransportOptions;
 
-use super::{Case, Context, Verdict, ensure, equal};
+use super::{Case, Subject, Verdict, ensure, equal};
 use crate::fixture::{Fixture, Kind};
 use crate::{TestNet, snapshot};
 
-pub(super) fn cases(context: &Context) -> Vec<Case> {
-    if !context.capabilities.webhook {
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    if !subject.capabilities.webhook {
         return Vec::new();
     }
     let mut cases =
         vec![Case::new("WH-012", "garbage", garbage), Case::new("WH-004", "unknown-shape", unknown_shape)];
-    for fixture in context.of_kind(Kind::Webhook) {
+    for fixture in subject.of_kind(Kind::Webhook) {
         let name = fixture.id.split_once('/').map_or("", |(_, rest)| rest).to_owned();
         for proves in &fixture.proves {
             let requirement: &'static str = proves.clone().leak();
             let fixture = fixture.clone();
-            cases.push(Case::new(requirement, name.clone(), move |context| parsed(context, &fixture)));
+            cases.push(Case::new(requirement, name.clone(), move |subject| parsed(subject, &fixture)));
         }
         let twice = fixture.clone();
-        cases.push(Case::new("WH-007", format!("{name}-twice"), move |context| {
-            the_same_twice(context, &twice)
+        cases.push(Case::new("WH-007", format!("{name}-twice"), move |subject| {
+            the_same_twice(subject, &twice)
         }));
-        if context.capabilities.signed_webhook && fixture.expect.authenticity.as_deref() == Some("verified") {
+        if subject.capabilities.signed_webhook && fixture.expect.authenticity.as_deref() == Some("verified") {
             let (forged, unsigned) = (fixture.clone(), fixture.clone());
-            cases.push(Case::new("WH-008", format!("{name}-altered"), move |context| {
-                altered(context, &forged)
+            cases.push(Case::new("WH-008", format!("{name}-altered"), move |subject| {
+                altered(subject, &forged)
             }));
-            cases.push(Case::new("WH-010", format!("{name}-no-secret"), move |context| {
-                no_secret(context, &unsigned)
+            cases.push(Case::new("WH-010", format!("{name}-no-secret"), move |subject| {
+                no_secret(subject, &unsigned)
             }));
         }
     }
     cases
 }
 
-fn provider(context: &Context, with_webhook_secret: bool) -> Arc<dyn Provider> {
-    (context.build)(&TestNet { transport: TransportOptions::default(), with_webhook_secret })
+fn provider(subject: &Subject, with_webhook_secret: bool) -> Arc<dyn Provider> {
+    (subject.build)(&TestNet { transport: TransportOptions::default(), with_webhook_secret })
 }
 
 fn headers(fixture: &Fixture) -> Vec<(String, String)> {
     fixture.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn parsed(context: &Context, fixture: &Fixture) -> Verdict {
+fn parsed(subject: &Subject, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let provider = provider(context, true);
+    let provider = provider(subject, true);
     let inbound = provider.parse_webhook(&delivery);
     if let (Some(want), Ok(inbound)) = (fixture.expect.media, &inbound) {
         equal("media items", &inbound.media().count(), &want)?;
@@ -61,7 +61,7 @@ fn parsed(context: &Context, fixture: &Fixture) -> Verdict {
         let got = provider.verify_webhook(&delivery).map_err(|error| error.to_string())?;
         equal("authenticity", &authenticity(got), &want.as_str())?;
     }
-    snapshot::pin(&context.root, context.provider, &fixture.id, &snapshot::of_inbound(&inbound));
+    snapshot::pin(&subject.root, subject.provider, &fixture.id, &snapshot::of_inbound(&inbound));
     Ok(())
 }
 
@@ -73,9 +73,9 @@ fn authenticity(authenticity: Authenticity) -> &'static str {
     }
 }
 
-fn the_same_twice(context: &Context, fixture: &Fixture) -> Verdict {
+fn the_same_twice(subject: &Subject, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let provider = provider(context, true);
+    let provider = provider(subject, true);
     let refs = || -> Vec<_> {
         let inbound = provider.parse_webhook(&Delivery::new(&body));
         inbound.map(|inbound| inbound.media().map(|item| item.media.clone()).collect()).unwrap_or_default()
@@ -84,9 +84,9 @@ fn the_same_twice(context: &Context, fixture: &Fixture) -> Verdict {
 }
 
 /// A changed byte, a missing header and a wrong one are all refused.
-fn altered(context: &Context, fixture: &Fixture) -> Verdict {
+fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
-    let provider = provider(context, true);
+    let provider = provider(subject, true);
     let verify = |body: &[u8], headers: &[(String, String)]| {
         provider.verify_webhook(&Delivery::new(body).with_headers(headers)).map_err(|error| error.to_string())
     };
@@ -114,17 +114,17 @@ fn altered(context: &Context, fixture: &Fixture) -> Verdict {
     Ok(())
 }
 
-fn no_secret(context: &Context, fixture: &Fixture) -> Verdict {
+fn no_secret(subject: &Subject, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let got = provider(context, false).verify_webhook(&delivery).map_err(|error| error.to_string())?;
+    let got = provider(subject, false).verify_webhook(&delivery).map_err(|error| error.to_string())?;
     // A vendor that signs with the API secret has one as long as it is configured at all.
-    let signs_with_api_secret = context.capabilities.signed_requests;
+    let signs_with_api_secret = subject.capabilities.signed_requests;
     ensure(got == Authenticity::Unsigned || signs_with_api_secret, format!("got {got:?}"))
 }
 
-fn garbage(context: &Context) -> Verdict {
-    let provider = provider(context, true);
+fn garbage(subject: &Subject) -> Verdict {
+    let provider = provider(subject, true);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_object = format!("{}1{}", "{\"entry\":".repeat(100_000), "}".repeat(100_000));
     for body in [
@@ -147,8 +147,8 @@ fn garbage(context: &Context) -> Verdict {
     Ok(())
 }
 
-fn unknown_shape(context: &Context) -> Verdict {
-    let provider = provider(context, true);
+fn unknown_shape(subject: &Subject) -> Verdict {
+    let provider = provider(subject, true);
     for body in [
         &br#"{"what":"is this"}"#[..],
         br#"{"entry":null}"#,

@@ -32,7 +32,7 @@ impl<'a> Providers<'a> {
             return Ok(Arc::clone(provider));
         }
         let info = known(name)?;
-        let config = self.config(info)?;
+        let config = self.config(info);
         let missing: Vec<_> = info
             .settings
             .iter()
@@ -45,14 +45,14 @@ impl<'a> Providers<'a> {
                 missing.join(" and ")
             )));
         }
-        let provider = wamedia::provider(name, config)?;
+        let provider = wamedia::provider(name, &config)?;
         self.made.insert(name.to_owned(), Arc::clone(&provider));
         Ok(provider)
     }
 
     /// The provider for webhooks alone, which needs no credential.
     pub(crate) fn reader(&self, name: &str) -> Result<Arc<dyn Provider>, Failure> {
-        Ok(wamedia::webhook_reader(name, self.config(known(name)?)?)?)
+        Ok(wamedia::webhook_reader(name, self.config(known(name)?))?)
     }
 
     /// The provider that `--provider` names.
@@ -75,7 +75,7 @@ impl<'a> Providers<'a> {
         Ok(media)
     }
 
-    fn config(&self, info: &ProviderInfo) -> Result<Config, Failure> {
+    fn config(&self, info: &ProviderInfo) -> Config {
         let name = info.name;
         let mut config = Config::default();
         let from_file = |key: &str| self.file.get(name).and_then(|table| table.get(key));
@@ -102,7 +102,7 @@ impl<'a> Providers<'a> {
             }
         }
         config.transport = transport(self.common);
-        Ok(config)
+        config
     }
 }
 

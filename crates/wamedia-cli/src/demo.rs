@@ -24,13 +24,15 @@ struct Row {
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let temporary = tempfile::tempdir()?;
     let folder = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.map_err(cannot_start)?;
+    let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now())))
+        .await
+        .map_err(|error| cannot_start(&error))?;
     output::line(
         "Signed webhooks of every provider in, verified files out. No account, no configuration.\n",
     )?;
     let mut rows = Vec::new();
     for info in sandbox.providers() {
-        let provider = wamedia::provider(info.name, config(info))?;
+        let provider = wamedia::provider(info.name, &config(info))?;
         let folder = folder.join(info.name);
         std::fs::create_dir_all(&folder)?;
         for media in &info.media {

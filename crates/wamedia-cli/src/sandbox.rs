@@ -27,7 +27,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
         // A reader that went away is no reason to stop serving.
         let _ = if json { output::json(&request.to_json()) } else { output::line(&for_people(request)) };
     });
-    let sandbox = Sandbox::start(options).await.map_err(cannot_start)?;
+    let sandbox = Sandbox::start(options).await.map_err(|error| cannot_start(&error))?;
     for fault in &args.fault {
         let (name, times) = match fault.split_once(':') {
             Some((name, times)) => {
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn cannot_start(error: io::Error) -> Failure {
+pub(crate) fn cannot_start(error: &io::Error) -> Failure {
     Failure::new(exit::LOCAL, format!("the sandbox cannot start: {error}"))
 }
 

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
-use sha2::Digest as _;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wamedia");
 
@@ -95,8 +94,11 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn digest(path: &Path) -> String {
-    let bytes = std::fs::read(path).expect("a file");
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&std::fs::read(path).expect("a file"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    wamedia::Sha256::of(bytes).to_hex()
 }
 
 #[test]
@@ -261,8 +263,7 @@ fn standard_output_carries_the_bytes_alone() {
     let sandbox = Sandbox::start(&[]);
     let output = sandbox.run(&["get", sandbox.reference("nxcloud", 0), "-o", "-"]);
     assert!(output.status.success());
-    let hex: String = sha2::Sha256::digest(&output.stdout).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, sandbox.media("nxcloud", 0)["sha256"].as_str().expect("hex"));
+    assert_eq!(hex(&output.stdout), sandbox.media("nxcloud", 0)["sha256"].as_str().expect("hex"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The engine against a scripted provider: no sockets, paused time.
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 use std::collections::VecDeque;
 use std::path::Path;

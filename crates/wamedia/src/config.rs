@@ -145,7 +145,7 @@ macro_rules! common {
 ///
 /// [`ErrorKind::InvalidRequest`] for a name that this build does not know, and for every problem of
 /// the configuration.
-pub fn provider(name: &str, config: Config) -> Result<Arc<dyn Provider>> {
+pub fn provider(name: &str, config: &Config) -> Result<Arc<dyn Provider>> {
     match name {
         #[cfg(feature = "meta")]
         "meta" => {
@@ -204,7 +204,7 @@ pub fn provider(name: &str, config: Config) -> Result<Arc<dyn Provider>> {
             }
             Ok(Arc::new(builder.build()?))
         }
-        _ => Err(unknown(name, &config)),
+        _ => Err(unknown(name, config)),
     }
 }
 
@@ -226,7 +226,7 @@ pub fn webhook_reader(name: &str, mut config: Config) -> Result<Arc<dyn Provider
         }
     }
     config.base_url = Some("http://127.0.0.1:9".to_owned());
-    provider(name, config)
+    provider(name, &config)
 }
 
 fn unknown(name: &str, _: &Config) -> Error {
