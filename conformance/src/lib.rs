@@ -2,7 +2,7 @@
 //!
 //! A provider crate writes a test target with `harness = false`:
 //!
-//! ```ignore
+//! ```text
 //! struct Acme;
 //! impl wamedia_conformance::Harness for Acme {
 //!     const PROVIDER: &'static str = "acme";
