@@ -13,7 +13,7 @@ use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use crate::matching::Received;
 use crate::script::{Reply, Turn};
 use crate::tls::{self, Tls};
-use crate::{FixedClock, TestNet};
+use crate::{TestClock, TestNet};
 
 /// What the double saw, and what it did not expect.
 #[derive(Debug, Default)]
@@ -39,11 +39,13 @@ pub(crate) struct Options {
     pub(crate) misnamed: bool,
     /// Names lead to an address that is not permitted.
     pub(crate) inside: bool,
+    /// The time of day goes on with the runtime's time.
+    pub(crate) ticking: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { trusted: true, misnamed: false, inside: false }
+        Self { trusted: true, misnamed: false, inside: false, ticking: false }
     }
 }
 
@@ -71,7 +73,7 @@ impl Double {
     /// The network that leads to this double, whatever the name.
     pub(crate) fn net(&self) -> TestNet {
         TestNet {
-            transport: transport(self.server.address(), self.clock, self.options.inside),
+            transport: transport(self.server.address(), self.clock, self.options),
             with_webhook_secret: true,
         }
     }
@@ -86,17 +88,18 @@ impl Double {
 }
 
 /// Transport options whose names all lead to `address`.
-pub(crate) fn transport(address: SocketAddr, clock: SystemTime, inside: bool) -> TransportOptions {
+pub(crate) fn transport(address: SocketAddr, start: SystemTime, options: Options) -> TransportOptions {
+    let ticking_since = options.ticking.then(tokio::time::Instant::now);
     let mut net = Net::default()
-        .with_clock(Arc::new(FixedClock(clock)))
+        .with_clock(Arc::new(TestClock { start, ticking_since }))
         .with_resolver(Arc::new(Everywhere(address)))
         .with_roots(vec![tls::root()]);
-    if !inside {
+    if !options.inside {
         net = net.with_permitted(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    let mut options = TransportOptions::default();
-    options.net = net;
-    options
+    let mut transport = TransportOptions::default();
+    transport.net = net;
+    transport
 }
 
 #[derive(Debug)]

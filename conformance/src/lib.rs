@@ -61,13 +61,16 @@ pub struct TestNet {
     pub with_webhook_secret: bool,
 }
 
-/// A clock that stands still.
+/// A clock that stands still, or goes with the runtime's time from where it began.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FixedClock(pub(crate) SystemTime);
+pub(crate) struct TestClock {
+    pub(crate) start: SystemTime,
+    pub(crate) ticking_since: Option<tokio::time::Instant>,
+}
 
-impl Clock for FixedClock {
+impl Clock for TestClock {
     fn now(&self) -> SystemTime {
-        self.0
+        self.start + self.ticking_since.map_or(std::time::Duration::ZERO, |since| since.elapsed())
     }
 }
 

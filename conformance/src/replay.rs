@@ -85,7 +85,7 @@ pub(crate) async fn with_wiremock<T, F: Future<Output = T>>(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let front = tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, true)));
-    let transport = double::transport(address, clock, false);
+    let transport = double::transport(address, clock, double::Options::default());
     let outcome = work(TestNet { transport, with_webhook_secret: true }).await;
     front.abort();
     // Dropping a server with an exhausted cooperative budget can hang for ever.

@@ -35,6 +35,9 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
             first_then_good(c, Reply::new(503).header("retry-after", nonsense))
         }));
     }
+    if subject.capabilities.signed_requests {
+        cases.push(Case::new("RT-009", "signed-anew", signed_anew));
+    }
     for status in [400, 413, 415, 422] {
         cases.push(Case::new("RT-007", format!("final-{status}"), move |c| asked_once(c, status)));
     }
@@ -103,6 +106,26 @@ fn asked_once(subject: &Subject, status: u16) -> Verdict {
     let run = subject.fetch(turns)?;
     run.error()?;
     equal("requests", &run.requests(), &1)
+}
+
+/// The second attempt carries another time and another signature than the first.
+fn signed_anew(subject: &Subject) -> Verdict {
+    let turns = preceded(subject, Reply::new(503).header("retry-after", "7"))?;
+    let loosened = turns.into_iter().map(|mut turn| {
+        turn.request.headers.remove("ts");
+        turn
+    });
+    let options = Options { ticking: true, ..Options::default() };
+    let run = subject.fetch_with(loosened.collect(), |_| {}, options)?;
+    run.fetched()?;
+    for name in ["ts", "sign"] {
+        let (first, second) = (run.received[0].header(name), run.received[1].header(name));
+        ensure(
+            first.is_some() && first != second,
+            format!("{name} is the same in both attempts: {first:?}"),
+        )?;
+    }
+    Ok(())
 }
 
 fn stalls(subject: &Subject, head: bool) -> Verdict {
