@@ -125,31 +125,6 @@ pub(crate) async fn read_capped(incoming: &mut Incoming, cap: usize) -> Result<(
     Ok((out.freeze(), false))
 }
 
-/// What an error page, or an error in JSON or XML, begins with; `None` for anything else.
-///
-/// Used on the first bytes of content, whatever type was declared for it.
-pub fn text_prefix(bytes: &[u8]) -> Option<&'static str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let start = bytes.iter().position(|b| !b.is_ascii_whitespace())?;
-    let rest = &bytes[start..];
-    let begins =
-        |word: &str| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
-    if ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| begins(tag)) {
-        return Some("html");
-    }
-    if begins("<?xml") || begins("<error>") {
-        return Some("xml");
-    }
-    let after_brace = rest.strip_prefix(b"{").map(|rest| {
-        let start = rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
-        rest.get(start).copied()
-    });
-    match after_brace {
-        Some(Some(b'"' | b'}')) => Some("json"),
-        _ => None,
-    }
-}
-
 /// When the body of an upload last made progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(Arc<Mutex<Instant>>);
@@ -234,28 +209,5 @@ impl Stream for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let size = self.0.len().min(PIECE);
         Poll::Ready((size > 0).then(|| Ok(self.0.split_to(size))))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_pages_are_told_from_media() {
-        for (bytes, want) in [
-            (&b"\n <!DOCTYPE html><title>"[..], Some("html")),
-            (b"<html lang=en>", Some("html")),
-            (b"<?xml version='1.0'?><Error>", Some("xml")),
-            (b"\xef\xbb\xbf{ \"error\": {}}", Some("json")),
-            (b"{}", Some("json")),
-            (b"{\\rtf1 a document}", None),
-            (b"\xff\xd8\xff\xe0", None),
-            (b"%PDF-1.7", None),
-            (b"", None),
-            (b"hello media", None),
-        ] {
-            assert_eq!(text_prefix(bytes), want, "{}", String::from_utf8_lossy(bytes));
-        }
     }
 }

@@ -19,7 +19,6 @@ mod origin;
 mod request;
 mod status;
 
-pub use body::text_prefix;
 pub use client::{Call, Http, Opened};
 pub use credential::{BoundHeader, Credential};
 pub use multipart::Multipart;
