@@ -1,13 +1,20 @@
-//! Will a provider, and the phone, take this file? Answers offline, with the rule and the fix.
-//!
-//! [`check`] reads headers only: memory stays small whatever the file claims, and a file that is not
-//! what it seems gives a finding, never a panic.
+#![doc = include_str!("../README.md")]
 
 use std::io::{self, Read, Seek};
 
 use wamedia_core::{Capabilities, MediaKind, Mime};
 
+use crate::container::Stated;
+use crate::reader::Source;
+
+mod audio;
 mod container;
+mod image;
+mod mp4;
+mod ogg;
+mod reader;
+mod sources;
+mod webp;
 
 /// What a finding means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,12 +42,14 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// Everything that was found; empty when the file fits.
+/// Everything that was found; without findings when the file fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
+    /// Width and height of a picture, sticker or film as its header states them.
+    pub pixels: Option<(u32, u32)>,
 }
 
 impl Report {
@@ -49,14 +58,17 @@ impl Report {
         self.findings.iter().all(|finding| finding.severity != Severity::Refused)
     }
 
-    pub(crate) fn refuse(&mut self, source: &'static str, rule: &str, seen: String, fix: &str) {
-        self.findings.push(Finding {
-            severity: Severity::Refused,
-            rule: rule.to_owned(),
-            source,
-            seen,
-            fix: fix.to_owned(),
-        });
+    pub(crate) fn refuse(&mut self, source: &'static str, rule: &str, seen: impl Into<String>, fix: &str) {
+        self.add(Severity::Refused, source, rule, seen.into(), fix);
+    }
+
+    pub(crate) fn warn(&mut self, source: &'static str, rule: &str, seen: impl Into<String>, fix: &str) {
+        self.add(Severity::Warning, source, rule, seen.into(), fix);
+    }
+
+    fn add(&mut self, severity: Severity, source: &'static str, rule: &str, seen: String, fix: &str) {
+        let (rule, fix) = (rule.to_owned(), fix.to_owned());
+        self.findings.push(Finding { severity, rule, source, seen, fix });
     }
 }
 
@@ -73,6 +85,10 @@ pub fn usual_kind(mime: &Mime) -> MediaKind {
 
 /// Checks content against what a provider accepts for a kind, and against what phones play.
 ///
+/// `size_bytes` is the size that will be sent; where the content itself is longer, its length counts.
+/// Only headers are read: at most 4 KiB at a time, with a bounded number of seeks, and the content is
+/// left at its start.
+///
 /// # Errors
 ///
 /// Only when the content cannot be read.
@@ -84,30 +100,37 @@ pub fn check<R: Read + Seek>(
     capabilities: &Capabilities,
 ) -> io::Result<Report> {
     let mut report = Report::default();
-    let source = capabilities.limit(limit_kind(kind)).map_or(container::SOURCE, |limit| limit.source);
-    if size_bytes == 0 {
-        report.refuse(source, "content is not empty", "0 bytes".to_owned(), "choose another file");
+    let limit = capabilities.limit(limit_kind(kind));
+    let source = limit.map_or(sources::MEDIA, |limit| limit.source);
+    let mut bytes = Source::open(content)?;
+    if size_bytes == 0 || bytes.len() == 0 {
+        report.refuse(source, "content is not empty", "0 bytes", "choose another file");
+        content.rewind()?;
         return Ok(report);
     }
-    if let Some(limit) = capabilities.limit(limit_kind(kind)) {
-        if size_bytes > limit.max_bytes {
+    let stated = Stated { mime, kind, size_bytes: size_bytes.max(bytes.len()), source };
+    let known = container::check_kind(&stated, &mut report);
+    if let Some(limit) = limit {
+        if stated.size_bytes > limit.max_bytes {
             report.refuse(
                 source,
                 &format!("{} has at most {} bytes", kind.name(), limit.max_bytes),
-                format!("{size_bytes} bytes"),
+                format!("{} bytes", stated.size_bytes),
                 "make it smaller, or send it as a document",
             );
         }
-        if !limit.mimes.is_empty() && !limit.mimes.contains(&mime.essence()) {
+        // The sharper rule about kind and type has said it already.
+        if known && !limit.mimes.is_empty() && !limit.mimes.contains(&mime.essence()) {
             report.refuse(
                 source,
                 &format!("{} has one of the types {}", kind.name(), limit.mimes.join(", ")),
-                mime.essence().to_owned(),
+                mime.essence(),
                 "convert it, or send it as a document of an accepted type",
             );
         }
     }
-    container::check(content, mime, kind, &mut report)?;
+    container::check(&mut bytes, &stated, limit.map(|limit| limit.max_bytes), &mut report)?;
+    content.rewind()?;
     Ok(report)
 }
 
