@@ -1,12 +1,13 @@
 use async_trait::async_trait;
 use wamedia_core::{
     Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
+    ListOptions, MediaDescriptor, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
     ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{Settings, WhapiCloudBuilder};
+use crate::error::OneRetry;
 use crate::{CAPABILITIES, COPY_LIFETIME, NAME, webhook, wire};
 
 /// Whapi.Cloud, a gateway to a linked phone.
@@ -36,43 +37,48 @@ impl Provider for WhapiCloud {
     /// Works from the reference alone: by id where there is one, else by its public link. Renewing
     /// changes from one way to the other where there are two.
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
-        media.check_provider(NAME)?;
-        let source = match (&media.inline, &media.id, &media.link) {
-            (Some(bytes), ..) if !options.renew => Source::Inline(bytes.clone()),
-            (_, Some(_), Some(link)) if options.renew => Source::Link(link.clone()),
-            (_, None, Some(link)) => Source::Link(link.clone()),
-            (_, Some(_), _) => Source::Direct,
-            (_, None, None) => {
-                return Err(refused(ErrorKind::InvalidRequest, "the reference has neither id nor link")
-                    .with_operation("resolve"));
+        media.check_provider(NAME).map_err(|error| error.with_operation("resolve"))?;
+        if let Some(bytes) = media.inline.clone().filter(|_| !options.renew) {
+            return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
+        }
+        let hosts = &self.settings.link_hosts;
+        let id = media.id.as_ref().filter(|id| id.as_str() != wire::PLACEHOLDER);
+        let source = match (id, &media.link) {
+            // A link to a host that would be refused is no second way.
+            (Some(_), Some(link)) if options.renew && hosts.check(&link.url).is_ok() => {
+                Source::Link(link.clone())
+            }
+            (Some(_), _) => Source::Direct,
+            (None, Some(link)) => Source::Link(link.clone()),
+            (None, None) if media.id.is_some() => {
+                return Err(wire::not_ready().with_provider(NAME).with_operation("resolve"));
+            }
+            (None, None) => {
+                let why = "the reference has neither id nor link";
+                return Err(refused("resolve", ErrorKind::InvalidRequest, why));
             }
         };
         Ok(MediaDescriptor::new(media.clone(), source))
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
-        let expected = media.declared.mime.as_ref().or(media.media.declared.mime.as_ref());
+        let expected = media.media.declared.mime.as_ref().or(media.declared.mime.as_ref());
         let resume = options.resume.as_ref().filter(|_| self.settings.try_range);
         let opened = match &media.source {
             Source::Inline(bytes) => return Ok(MediaStream::from_bytes(bytes.clone())),
             Source::Link(link) => {
                 let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.link_hosts);
-                self.http
-                    .open(call, expected, |_| wire::by_link_request(link, resume), wire::judge_by_link)
-                    .await?
+                let judge = |reply: &Reply| wire::judge_by_link(reply, expected);
+                self.http.open(call, expected, |_| wire::by_link_request(link, resume), judge).await?
             }
             _ => {
-                let id = media.media.id_for(NAME)?;
+                let id = media.media.id_for(NAME).map_err(|error| error.with_operation("open"))?;
                 let age = media.media.age(self.http.now());
-                let mut tries = 0;
+                let mut judge = wire::ById::new(age, self.settings.not_found_retries, expected);
                 let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.api_hosts);
-                let judge = |reply: &Reply| {
-                    tries += 1;
-                    wire::judge_by_id(reply, age, tries, self.settings.not_found_retries)
-                };
-                self.http
-                    .open(call, expected, |_| wire::by_id_request(&self.settings, id, resume), judge)
-                    .await?
+                let build =
+                    |_| wire::by_id_request(&self.settings, id, resume).map_err(|error| named("open", error));
+                self.http.open(call, expected, build, |reply| judge.judge(reply)).await?
             }
         };
         Ok(opened.into_stream())
@@ -80,44 +86,50 @@ impl Provider for WhapiCloud {
 
     /// The vendor encodes anew what it sends on, so size and digest of a sent message may differ from these bytes.
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
-        if let (UploadBody::Bytes(bytes), Some(want)) = (&content.body, content.sha256)
-            && Sha256::of(bytes) != want
-        {
-            return Err(refused(ErrorKind::Integrity, "the bytes do not hash to the stated digest"));
+        let refuse = |kind, why: &str| Err(refused("upload", kind, why));
+        if let UploadBody::Bytes(bytes) = &content.body {
+            if content.sha256.is_some_and(|want| Sha256::of(bytes) != want) {
+                return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
+            }
+            if content.size_bytes.is_some_and(|size| size != bytes.len() as u64) {
+                return refuse(ErrorKind::InvalidRequest, "the bytes are not as many as stated");
+            }
         }
         if content.size_bytes.is_none() {
-            return Err(refused(ErrorKind::InvalidRequest, "the size must be known: spool the source first"));
+            return refuse(ErrorKind::InvalidRequest, "the size must be known: spool the source first");
         }
-        let (mime, size) = (content.mime, content.size_bytes);
-        let mut form = Some(Multipart::new().file("media", &content.name, &mime, content.body, size));
+        let (name, mime, size) = (wire::upload_name(&content), content.mime, content.size_bytes);
+        let mut form = Some(Multipart::new().file("media", &name, &mime, content.body, size));
         let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
         let build = |_| match form.take() {
-            Some(form) => wire::upload_request(&self.settings, form),
-            None => Err(refused(ErrorKind::InvalidRequest, "an upload is sent once")),
+            Some(form) => wire::upload_request(&self.settings, form).map_err(|error| named("upload", error)),
+            None => Err(refused("upload", ErrorKind::InvalidRequest, "an upload is sent once")),
         };
         let id = self.http.call(call, build, wire::read_uploaded).await?;
-        let id = MediaId::new(id).map_err(|error| error.with_kind(ErrorKind::Decode).with_provider(NAME))?;
         let expires_at = self.http.now().checked_add(COPY_LIFETIME);
         Ok(Uploaded::from_media(MediaRef::new(NAME, id).with_expires_at(expires_at)))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
-        let id = media.id_for(NAME)?;
+        let id = media.id_for(NAME).map_err(|error| error.with_operation("delete"))?;
         let call = Call::idempotent(NAME, "delete", &options.budget, &self.settings.api_hosts);
-        self.http.call(call, |_| wire::delete_request(&self.settings, id), wire::read_deleted).await
+        let build = |_| wire::delete_request(&self.settings, id).map_err(|error| named("delete", error));
+        let mut limited = OneRetry::default();
+        let read = |reply: &Reply| wire::read_deleted(reply).map_err(|error| limited.bound(error));
+        self.http.call(call, build, read).await
     }
 
     async fn list(&self, options: ListOptions) -> Result<MediaPage> {
         let count = wire::page_size(options.page_size);
-        let offset = match &options.cursor {
-            Some(cursor) => cursor
-                .parse()
-                .map_err(|_| refused(ErrorKind::InvalidRequest, "the cursor is not one of this list"))?,
-            None => 0,
-        };
+        let cursor = wire::Cursor::parse(options.cursor.as_deref()).map_err(|error| named("list", error))?;
         let call = Call::idempotent(NAME, "list", &options.budget, &self.settings.api_hosts);
-        let build = |_| wire::list_request(&self.settings, count, offset);
-        self.http.call(call, build, |reply| wire::read_page(reply, count, offset)).await
+        let build = |_| {
+            wire::list_request(&self.settings, count, cursor.offset).map_err(|error| named("list", error))
+        };
+        let mut limited = OneRetry::default();
+        let read =
+            |reply: &Reply| wire::read_page(reply, count, &cursor).map_err(|error| limited.bound(error));
+        self.http.call(call, build, read).await
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
@@ -129,6 +141,11 @@ impl Provider for WhapiCloud {
     }
 }
 
-fn refused(kind: ErrorKind, why: &str) -> Error {
-    Error::new(kind, why).with_provider(NAME).with_phase(Phase::Prepare)
+/// What the transport adds to every error, for those that come before it.
+fn named(operation: &'static str, error: Error) -> Error {
+    error.with_provider(NAME).with_operation(operation)
+}
+
+fn refused(operation: &'static str, kind: ErrorKind, why: &str) -> Error {
+    named(operation, Error::new(kind, why).with_phase(Phase::Prepare))
 }

@@ -92,19 +92,29 @@ impl WhapiCloudBuilder {
     pub fn build(self) -> Result<WhapiCloud> {
         let mut problems = Vec::new();
         let token = self.token.expose().trim();
-        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+        // Users paste the whole header value.
+        let (scheme, rest) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
+        let token = if scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { token };
         if token.is_empty() {
             problems.push("the token is missing".to_owned());
+        } else if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            problems.push("the token has characters that no header can carry".to_owned());
+        }
+        if self.webhook_headers.iter().any(|(_, value)| value.is_blank()) {
+            problems.push("the value of the webhook header is empty".to_owned());
         }
         let token_char = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if self.webhook_headers.iter().any(|(name, _)| name.is_empty() || !name.bytes().all(token_char)) {
             problems.push("the name of the webhook header is no header name".to_owned());
         }
-        let mut parse =
-            |text: &str| Origin::parse(text).map_err(|error| problems.push(error.message().to_owned())).ok();
-        let api = parse(self.base_url.as_deref().unwrap_or(API));
-        let own: Vec<Origin> = self.content_origins.iter().filter_map(|origin| parse(origin)).collect();
-        let store = parse(STORE);
+        let mut parse = |setting: &str, text: &str| {
+            let problem = |error: Error| problems.push(format!("{setting} is {}", error.message()));
+            Origin::parse(text).map_err(problem).ok()
+        };
+        let api = parse("base_url", self.base_url.as_deref().unwrap_or(API));
+        let own: Vec<Origin> =
+            self.content_origins.iter().filter_map(|origin| parse("content_origin", origin)).collect();
+        let store = parse("the store's host", STORE);
         let (Some(api), Some(store), true) = (api, store, problems.is_empty()) else {
             let message = format!("the configuration is not usable: {}", problems.join("; "));
             return Err(Error::new(ErrorKind::InvalidRequest, message)
@@ -124,5 +134,55 @@ impl WhapiCloudBuilder {
             api,
         };
         Ok(WhapiCloud { settings, http })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let error = WhapiCloud::builder(" Bearer ")
+            .base_url("http://gate.example.test")
+            .content_origin("https://store.test/in-files")
+            .webhook_header("no header", Secret::new(" "))
+            .build()
+            .unwrap_err();
+        assert_eq!((error.kind(), error.provider()), (ErrorKind::InvalidRequest, Some("whapi")));
+        for word in [
+            "token",
+            "base_url",
+            "content_origin",
+            "name of the webhook header",
+            "value of the webhook header",
+        ] {
+            assert!(error.message().contains(word), "{word}: {}", error.message());
+        }
+        assert!(WhapiCloud::builder("a\r\nb").build().is_err());
+    }
+
+    #[test]
+    fn the_stores_stay_when_the_base_url_changes() {
+        let settings = WhapiCloud::builder("TEST-canary")
+            .base_url("http://127.0.0.1:4010")
+            .content_origin("https://store.test")
+            .build()
+            .unwrap()
+            .settings;
+        let allowed = |link: &str| settings.link_hosts.check(&link.parse().unwrap()).is_ok();
+        for link in [
+            "https://s3.eu-central-1.wasabisys.com/in-files/1",
+            "https://files.whapi.cloud/1",
+            "https://store.test/1",
+        ] {
+            assert!(allowed(link), "{link}");
+        }
+        for link in
+            ["https://s3.us-east-1.wasabisys.com/1", "https://evilwhapi.cloud/1", "http://store.test/1"]
+        {
+            assert!(!allowed(link), "{link}");
+        }
+        assert!(!format!("{settings:?}").contains("canary"));
     }
 }

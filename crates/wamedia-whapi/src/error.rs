@@ -90,8 +90,10 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         Some(row) => (row.kind, row.retry),
         None => (by_status.kind(), by_status.retry()),
     };
-    let message =
-        text.map_or_else(|| by_status.message().to_owned(), |text| format!("HTTP status {status}: {text}"));
+    let message = text.map_or_else(
+        || by_status.message().to_owned(),
+        |text| format!("HTTP status {status}: {}", without_private(text)),
+    );
     let result = Error::new(kind, message).with_retry(retry).with_status(status).with_phase(Phase::Head);
     let result = match found.map(|row| row.note).filter(|note| !note.is_empty()) {
         Some(note) => result.with_note(note),
@@ -101,6 +103,46 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         Some(code) => result.with_provider_code(code),
         None => result,
     })
+}
+
+/// True for the 404 that means "no such media", and no other.
+pub(crate) fn names_missing_media(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.message().to_lowercase().contains("media")
+}
+
+/// One delayed retry is all that a 429 gets: it is a ban of WhatsApp's, not a throttle of the API, and
+/// advice is to rest the number.
+///
+/// Source: <https://support.whapi.cloud/help-desk/troubleshooting/429-too-many-requests-soft-ban>
+#[derive(Debug, Default)]
+pub(crate) struct OneRetry(bool);
+
+impl OneRetry {
+    pub(crate) fn bound(&mut self, error: Error) -> Error {
+        if error.kind() != ErrorKind::RateLimited {
+            return error;
+        }
+        if !std::mem::replace(&mut self.0, true) {
+            return error;
+        }
+        let wait = error.retry_after();
+        let error = error.with_retry(Retry::Never);
+        match wait {
+            Some(wait) => error.with_note(format!("the vendor asks to wait {} s", wait.as_secs())),
+            None => error,
+        }
+    }
+}
+
+/// Vendor text without what may be a phone number, a chat, a link or a token.
+fn without_private(text: &str) -> String {
+    let private = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= 7 || word.contains("://") || word.contains('@') || (word.len() >= 24 && digits > 0)
+    };
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| if private(word) { ".." } else { word }).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -134,5 +176,53 @@ mod tests {
             ErrorKind::Unauthorized
         );
         assert!(in_reply(&Reply::new(200, r#"{"error":"a document of somebody"}"#)).is_none());
+        assert_eq!(error(503, "").kind(), ErrorKind::Upstream);
+        assert_eq!(error(200, r#"{"error":{"code":"x","message":null}}"#).kind(), ErrorKind::Upstream);
+    }
+
+    #[test]
+    fn the_three_kinds_of_404() {
+        let body = |message: &str| format!("{{\"error\":{{\"code\":404,\"message\":\"{message}\"}}}}");
+        for message in ["Channel not found", "channel not found"] {
+            assert_eq!(error(404, &body(message)).kind(), ErrorKind::Unauthorized);
+        }
+        for message in ["specified media not found", "media with specified id not found"] {
+            assert!(names_missing_media(&error(404, &body(message))), "{message}");
+        }
+        for body in ["", &body("specified message not found"), "<html>media</html>"] {
+            assert!(!names_missing_media(&error(404, body)), "{body}");
+            assert_eq!(error(404, body).kind(), ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn an_unlinked_phone_is_not_a_bad_token() {
+        let error =
+            error(401, r#"{"error":{"code":401,"message":"need channel authorization for get media"}}"#);
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(error.message().contains("no phone is linked"), "{error}");
+    }
+
+    #[test]
+    fn a_soft_ban_is_tried_once_more() {
+        let mut once = OneRetry::default();
+        let mut reply = Reply::new(429, "{}");
+        reply.headers.insert("retry-after", "7".parse().unwrap());
+        let limited = || in_reply(&reply).unwrap();
+        assert_eq!(once.bound(limited()).retry_after(), Some(std::time::Duration::from_secs(7)));
+        let last = once.bound(limited());
+        assert_eq!((last.kind(), last.retry()), (ErrorKind::RateLimited, Retry::Never));
+        assert!(last.message().contains("7 s"));
+        assert_eq!(once.bound(error(500, "")).retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn private_parts_of_vendor_text_are_left_out() {
+        let body = r#"{"error":{"code":400,"message":"chat 15550100123@s.whatsapp.net of +15550100123 at https://x.test/?token=TEST-canary is wrong"}}"#;
+        let shown = error(400, body).to_string();
+        assert!(
+            !shown.contains("1555") && !shown.contains("canary") && shown.contains("is wrong"),
+            "{shown}"
+        );
     }
 }
