@@ -5,10 +5,11 @@ use wamedia_core::{
     Provider, ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions,
     Uploaded,
 };
-use wamedia_http::{Call, Http, Multipart};
+use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{NxCloudBuilder, Settings};
-use crate::{CAPABILITIES, NAME, error, webhook, wire};
+use crate::error::OneRetry;
+use crate::{CAPABILITIES, NAME, webhook, wire};
 
 /// NXCloud's WhatsApp media API.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl NxCloud {
         let types = ["application/pdf", "video/mp4", "image/jpeg", "image/png", "image/jpg"];
         if !types.contains(&content.mime.essence()) {
             return Err(refused(
+                "upload",
                 ErrorKind::InvalidRequest,
                 "a template sample is a PDF, an MP4, a JPEG or a PNG",
             ));
@@ -63,21 +65,30 @@ impl NxCloud {
         content: UploadContent,
         options: UploadOptions,
     ) -> Result<String> {
-        if let (UploadBody::Bytes(bytes), Some(want)) = (&content.body, content.sha256)
-            && Sha256::of(bytes) != want
-        {
-            return Err(refused(ErrorKind::Integrity, "the bytes do not hash to the stated digest"));
+        let refuse = |kind, why: &str| Err(refused("upload", kind, why));
+        if let UploadBody::Bytes(bytes) = &content.body {
+            if content.sha256.is_some_and(|want| Sha256::of(bytes) != want) {
+                return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
+            }
+            if content.size_bytes.is_some_and(|size| size != bytes.len() as u64) {
+                return refuse(ErrorKind::InvalidRequest, "the bytes are not as many as stated");
+            }
         }
+        if content.size_bytes.is_none() {
+            return refuse(ErrorKind::InvalidRequest, "the size must be known: spool the source first");
+        }
+        // GUESS: the codec of voice notes belongs to the type, since the table takes Opus alone.
         let form = Multipart::new()
             .text("business_phone", &self.settings.business_phone)
             .text("messaging_product", "whatsapp")
-            .text("type", content.mime.essence())
+            .text("type", content.mime.as_str())
             .file("file", &content.name, &content.mime, content.body, content.size_bytes);
         let mut form = Some(form);
         let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
         let build = |now| match form.take() {
-            Some(form) => wire::upload_request(&self.settings, action, form, now),
-            None => Err(refused(ErrorKind::InvalidRequest, "an upload is sent once")),
+            Some(form) => wire::upload_request(&self.settings, action, form, now)
+                .map_err(|error| named("upload", error)),
+            None => Err(refused("upload", ErrorKind::InvalidRequest, "an upload is sent once")),
         };
         self.http.call(call, build, wire::read_uploaded).await
     }
@@ -97,10 +108,14 @@ impl Provider for NxCloud {
         if let Some(bytes) = media.inline.clone().filter(|_| !options.renew) {
             return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
         }
-        let id = media.id_for(NAME)?;
+        let id = media.id_for(NAME).map_err(|error| named("resolve", error))?;
         let call = Call::idempotent(NAME, "resolve", &options.budget, &self.settings.api_hosts);
-        let build = |now| wire::media_request(&self.settings, "getMedia", id, now);
-        self.http.call(call, build, |reply| wire::read_descriptor(media, reply)).await
+        let build = |now| {
+            wire::media_request(&self.settings, "getMedia", id, now).map_err(|error| named("resolve", error))
+        };
+        let mut once = OneRetry::default();
+        let read = |reply: &Reply| wire::read_descriptor(media, reply).map_err(|error| once.bound(error));
+        self.http.call(call, build, read).await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
@@ -108,37 +123,45 @@ impl Provider for NxCloud {
             Source::Link(link) => link,
             Source::Inline(bytes) => return Ok(MediaStream::from_bytes(bytes.clone())),
             _ => {
-                return Err(
-                    refused(ErrorKind::InvalidRequest, "the descriptor has no link").with_operation("open")
-                );
+                return Err(refused("open", ErrorKind::InvalidRequest, "the descriptor has no link"));
             }
         };
+        let hosts = &self.settings.content_hosts;
+        // A host that is refused stays refused, whatever a new link would say.
+        hosts.check(&link.url).map_err(|error| named("open", error))?;
         if wire::is_dead(link, self.http.now()) {
-            return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
+            return Err(refused("open", ErrorKind::Expired, "the link is past its time"));
         }
-        let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.content_hosts);
-        let build = |_| wire::content_request(link, options.resume.as_ref());
-        let judge = |reply: &wamedia_http::Reply| match reply.status {
-            429 | 408 => None,
-            200..=299 if !reply.text().contains("<Error>") && media.declared.mime.is_none() => None,
-            status => Some(error::for_store(status, &reply.text())),
-        };
-        Ok(self.http.open(call, media.declared.mime.as_ref(), build, judge).await?.into_stream())
+        // The sender's type outranks that of getMedia, and both that of the store.
+        let expected = media.media.declared.mime.as_ref().or(media.declared.mime.as_ref());
+        let call = Call::idempotent(NAME, "open", &options.budget, hosts);
+        let build =
+            |_| wire::content_request(link, options.resume.as_ref()).map_err(|error| named("open", error));
+        let judge = |reply: &Reply| wire::judge_content(reply, expected);
+        Ok(self.http.open(call, expected, build, judge).await?.into_stream())
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
         check(&content)?;
         let id = self.send("uploadMedia", content, options).await?;
-        let id = MediaId::new(id).map_err(|error| error.with_kind(ErrorKind::Decode).with_provider(NAME))?;
+        let id = MediaId::new(id).map_err(|_| {
+            let why = "the upload was accepted and no usable id came back, so the object may exist";
+            named("upload", Error::new(ErrorKind::Decode, why).with_phase(Phase::Head))
+        })?;
         let media = MediaRef::new(NAME, id).with_account(Some(&self.settings.business_phone));
         Ok(Uploaded::from_media(media))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
-        let id = media.id_for(NAME)?;
+        let id = media.id_for(NAME).map_err(|error| named("delete", error))?;
         let call = Call::idempotent(NAME, "delete", &options.budget, &self.settings.api_hosts);
-        let build = |now| wire::media_request(&self.settings, "deleteMedia", id, now);
-        self.http.call(call, build, wire::read_deleted).await
+        let build = |now| {
+            wire::media_request(&self.settings, "deleteMedia", id, now)
+                .map_err(|error| named("delete", error))
+        };
+        let mut once = OneRetry::default();
+        let read = |reply: &Reply| wire::read_deleted(reply).map_err(|error| once.bound(error));
+        self.http.call(call, build, read).await
     }
 
     async fn list(&self, _: ListOptions) -> Result<MediaPage> {
@@ -155,26 +178,85 @@ impl Provider for NxCloud {
 }
 
 /// Checks an upload against the vendor's table before anything is sent.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
 fn check(content: &UploadContent) -> Result<()> {
+    let refuse = |kind, why: &str| Err(refused("upload", kind, why));
     let essence = content.mime.essence();
-    let kind = content.kind.map(|kind| if kind == MediaKind::Voice { MediaKind::Audio } else { kind });
+    // The table knows five kinds; the others are one of them on the wire.
+    let kind = content.kind.map(|kind| match kind {
+        MediaKind::Voice => MediaKind::Audio,
+        MediaKind::Gif | MediaKind::VideoNote => MediaKind::Video,
+        kind => kind,
+    });
     let limit = match kind {
         Some(kind) => CAPABILITIES.limit(kind),
         None => CAPABILITIES.limits.iter().find(|limit| limit.mimes.contains(&essence)),
     };
     let Some(limit) = limit.filter(|limit| limit.mimes.contains(&essence)) else {
-        return Err(refused(ErrorKind::InvalidRequest, &format!("the vendor takes no {essence} for that")));
+        return refuse(ErrorKind::InvalidRequest, &format!("the vendor takes no {essence} for that"));
     };
+    let codec = content.mime.parameter("codecs");
+    if essence == "audio/ogg" && codec.is_some_and(|codec| !codec.eq_ignore_ascii_case("opus")) {
+        return refuse(ErrorKind::InvalidRequest, "the vendor takes Ogg with Opus only");
+    }
     match content.size_bytes {
-        Some(size) if size > limit.max_bytes => Err(refused(
+        Some(size) if size > limit.max_bytes => refuse(
             ErrorKind::TooLarge,
             &format!("{size} bytes, and {} has at most {}", limit.kind.name(), limit.max_bytes),
-        )),
-        Some(_) => Ok(()),
-        None => Err(refused(ErrorKind::InvalidRequest, "the size must be known: spool the source first")),
+        ),
+        _ => Ok(()),
     }
 }
 
-fn refused(kind: ErrorKind, why: &str) -> Error {
-    Error::new(kind, why).with_provider(NAME).with_phase(Phase::Prepare)
+/// What the transport adds to every error, for those that come before it.
+fn named(operation: &'static str, error: Error) -> Error {
+    error.with_provider(NAME).with_operation(operation)
+}
+
+fn refused(operation: &'static str, kind: ErrorKind, why: &str) -> Error {
+    named(operation, Error::new(kind, why).with_phase(Phase::Prepare))
+}
+
+#[cfg(test)]
+mod tests {
+    use wamedia_core::Mime;
+
+    use super::*;
+
+    fn sized(mime: &str, size: u64, kind: Option<MediaKind>) -> Option<ErrorKind> {
+        let mut content =
+            UploadContent::from_bytes(&b""[..], Mime::parse(mime).unwrap(), "x").with_kind(kind);
+        content.size_bytes = Some(size);
+        check(&content).err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn the_table_is_exact_at_its_borders() {
+        for limit in CAPABILITIES.limits {
+            for mime in limit.mimes {
+                assert_eq!(sized(mime, limit.max_bytes, None), None, "{mime}");
+                assert_eq!(sized(mime, limit.max_bytes, Some(limit.kind)), None, "{mime}");
+                assert_eq!(sized(mime, limit.max_bytes + 1, None), Some(ErrorKind::TooLarge), "{mime}");
+            }
+        }
+        let bounds: Vec<u64> = CAPABILITIES.limits.iter().map(|limit| limit.max_bytes).collect();
+        assert_eq!(bounds, [5 << 20, 16 << 20, 16 << 20, 100 << 20, 100 << 10]);
+    }
+
+    #[test]
+    fn kinds_and_types_must_fit() {
+        for (mime, kind, want) in [
+            ("audio/ogg; codecs=opus", Some(MediaKind::Voice), None),
+            ("audio/ogg; codecs=vorbis", None, Some(ErrorKind::InvalidRequest)),
+            ("VIDEO/MP4", Some(MediaKind::Gif), None),
+            ("video/3gp", Some(MediaKind::VideoNote), None),
+            ("image/jpeg", Some(MediaKind::Document), Some(ErrorKind::InvalidRequest)),
+            ("image/webp", Some(MediaKind::Image), Some(ErrorKind::InvalidRequest)),
+            ("application/zip", None, Some(ErrorKind::InvalidRequest)),
+            ("image/jpeg", Some(MediaKind::ProfilePicture), Some(ErrorKind::InvalidRequest)),
+        ] {
+            assert_eq!(sized(mime, 1, kind), want, "{mime} as {kind:?}");
+        }
+    }
 }

@@ -83,7 +83,8 @@ impl NxCloudBuilder {
         self
     }
 
-    /// Checks everything at once.
+    /// Checks everything at once. Without an access secret deliveries can be parsed, and every call to
+    /// the API is refused before it is sent.
     ///
     /// # Errors
     ///
@@ -92,15 +93,20 @@ impl NxCloudBuilder {
         let mut problems = Vec::new();
         if self.access_key.is_blank() {
             problems.push("the access key is missing".to_owned());
+        } else if !self.access_key.expose().trim().bytes().all(|b| b.is_ascii_graphic()) {
+            problems.push("the access key has characters that no header can carry".to_owned());
         }
         let phone = self.business_phone.unwrap_or_default();
         if phone.is_empty() || !phone.bytes().all(|b| b.is_ascii_digit()) {
             problems.push("the business phone must be digits with the country code".to_owned());
         }
-        let mut parse =
-            |text: &str| Origin::parse(text).map_err(|error| problems.push(error.message().to_owned())).ok();
-        let api = parse(self.base_url.as_deref().unwrap_or(API));
-        let content: Vec<Origin> = self.content_origins.iter().filter_map(|origin| parse(origin)).collect();
+        let mut parse = |setting: &str, text: &str| {
+            let problem = |error: Error| problems.push(format!("{setting} is {}", error.message()));
+            Origin::parse(text).map_err(problem).ok()
+        };
+        let api = parse("base_url", self.base_url.as_deref().unwrap_or(API));
+        let content: Vec<Origin> =
+            self.content_origins.iter().filter_map(|origin| parse("content_origin", origin)).collect();
         let (Some(api), true) = (api, problems.is_empty()) else {
             let message = format!("the configuration is not usable: {}", problems.join("; "));
             return Err(Error::new(ErrorKind::InvalidRequest, message)
@@ -128,3 +134,43 @@ impl NxCloudBuilder {
 
 pub(crate) const JSON: (HeaderName, HeaderValue) =
     (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let error = NxCloud::builder(" ", "TEST-canary")
+            .business_phone("86158xxxx1795")
+            .base_url("api2.nxcloud.com")
+            .content_origin("https://user@store.test")
+            .build()
+            .unwrap_err();
+        assert_eq!((error.kind(), error.provider()), (ErrorKind::InvalidRequest, Some("nxcloud")));
+        for word in ["access key", "business phone", "base_url", "content_origin"] {
+            assert!(error.message().contains(word), "{word}: {}", error.message());
+        }
+        assert!(NxCloud::builder("a\r\nb", "s").business_phone("1").build().is_err());
+        assert!(NxCloud::builder("a", "s").build().is_err());
+    }
+
+    #[test]
+    fn content_hosts_stay_when_the_base_url_changes() {
+        let settings = NxCloud::builder(" key ", " TEST-canary ")
+            .business_phone(" +8615800001795")
+            .base_url("http://127.0.0.1:4010")
+            .content_origin("https://store.test")
+            .build()
+            .unwrap()
+            .settings;
+        assert_eq!(settings.business_phone, "8615800001795");
+        let allowed = |link: &str| settings.content_hosts.check(&link.parse().unwrap()).is_ok();
+        assert!(allowed("https://goss.oss-cn-hongkong.aliyuncs.com/x") && allowed("https://store.test/x"));
+        for link in ["https://aliyuncs.com/x", "https://aliyuncs.com.evil.test/x", "http://127.0.0.1:4010/x"]
+        {
+            assert!(!allowed(link), "{link}");
+        }
+        assert!(!format!("{settings:?}").contains("canary"));
+    }
+}

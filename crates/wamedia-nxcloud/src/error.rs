@@ -1,9 +1,12 @@
 //! The vendor's codes.
 
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
+use wamedia_http::{Reply, error_for_status};
 
 const AUTH: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention";
 const MEDIA: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia";
+/// A copy of pages that the vendor took down.
+const COPY: &str = "https://github.com/Demon-2012/NXcloud-API-document";
 const SEND: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt";
 
 struct Row {
@@ -22,6 +25,7 @@ const fn row(code: i64, kind: ErrorKind, retry: Retry, what: &'static str, sourc
 /// The codes that the media pages and the calling convention name.
 const TABLE: &[Row] = &[
     row(-1, ErrorKind::Upstream, Retry::Never, "the request failed without a reason", MEDIA),
+    row(1000, ErrorKind::Unauthorized, Retry::Never, "authentication failed", MEDIA),
     row(1001, ErrorKind::InvalidRequest, Retry::Never, "a header is missing", AUTH),
     row(1002, ErrorKind::InvalidRequest, Retry::Never, "a parameter is wrong", AUTH),
     row(
@@ -31,25 +35,45 @@ const TABLE: &[Row] = &[
         "the signature is not accepted: check the access secret",
         AUTH,
     ),
+    // The credential is good and no limit is reached, so neither of those kinds fits.
     row(
-        1004,
-        ErrorKind::Unauthorized,
+        CLOCK,
+        ErrorKind::Upstream,
         Retry::Backoff,
         "the time is more than a minute off: check this machine's clock",
         AUTH,
     ),
     row(1005, ErrorKind::Unauthorized, Retry::Never, "the access key is wrong or may not do this", AUTH),
+    row(1100, ErrorKind::Forbidden, Retry::Never, "the customer is missing or disabled", COPY),
+    row(1102, ErrorKind::Forbidden, Retry::Never, "the balance is too low", COPY),
     row(9000, ErrorKind::InvalidRequest, Retry::Never, "a parameter is missing", MEDIA),
-    row(9001, ErrorKind::Upstream, Retry::Backoff, "the system failed", MEDIA),
+    row(SYSTEM, ErrorKind::Upstream, Retry::Backoff, "the system failed", MEDIA),
     row(9002, ErrorKind::Forbidden, Retry::Never, "the business phone is not one of this account", MEDIA),
+    row(9003, ErrorKind::Forbidden, Retry::Never, "the application is missing or disabled", SEND),
+    row(9004, ErrorKind::Forbidden, Retry::Never, "there is no price for the country", SEND),
     row(9005, ErrorKind::Forbidden, Retry::Never, "the balance is too low", SEND),
     row(9006, ErrorKind::Forbidden, Retry::Never, "the number is not bound to the application", MEDIA),
+    // QUIRK(nxcloud): two meanings, a failure further down when sending and "no integrator" elsewhere.
+    // https://github.com/Demon-2012/NXcloud-API-document
+    row(9007, ErrorKind::Upstream, Retry::Never, "something further down failed, or it is not allowed", SEND),
+    row(9099, ErrorKind::Upstream, Retry::Never, "Meta refused it", SEND),
+    row(9999, ErrorKind::Upstream, Retry::Never, "unknown to the vendor", COPY),
 ];
 
-/// The error for a code that is not zero.
-pub(crate) fn for_code(code: i64, message: &str) -> Error {
+/// The time of the request is more than a minute off.
+const CLOCK: i64 = 1004;
+/// A failure of the system that may pass.
+const SYSTEM: i64 = 9001;
+
+/// The error for a code that is not zero. A code without a meaning leaves it to the status.
+pub(crate) fn for_code(code: i64, message: &str, reply: &Reply) -> Error {
     let row = TABLE.iter().find(|row| row.code == code);
+    let says_nothing = code == -1 || row.is_none();
     let (kind, retry, what) = match row {
+        _ if says_nothing && !reply.is_success() => {
+            let by_status = error_for_status(reply);
+            (by_status.kind(), by_status.retry(), "the request failed")
+        }
         Some(row) => (row.kind, row.retry, row.what),
         // The whole family is about authentication; single codes of it are not explained.
         None if (1000..1010).contains(&code) => {
@@ -57,36 +81,88 @@ pub(crate) fn for_code(code: i64, message: &str) -> Error {
         }
         None => (ErrorKind::Upstream, Retry::Never, "the request failed"),
     };
-    Error::new(kind, format!("{what}: {message}"))
-        .with_retry(retry)
-        .with_provider_code(code)
-        .with_phase(Phase::Head)
+    let message = without_private(message);
+    let message = if message.is_empty() { what.to_owned() } else { format!("{what}: {message}") };
+    let error = Error::new(kind, message).with_retry(retry).with_provider_code(code).with_phase(Phase::Head);
+    if reply.is_success() { error } else { error.with_status(reply.status) }
+}
+
+/// One retry is all that a wrong time gets: it is signed with a fresh one, and if that is no good
+/// either, then no third one will be.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
+#[derive(Debug, Default)]
+pub(crate) struct OneRetry(bool);
+
+impl OneRetry {
+    pub(crate) fn bound(&mut self, error: Error) -> Error {
+        let about_time = error.provider_code().and_then(|code| code.parse().ok()) == Some(CLOCK);
+        if about_time && std::mem::replace(&mut self.0, true) {
+            return error.with_retry(Retry::Never).with_note("a fresh time was refused as well");
+        }
+        error
+    }
+}
+
+/// An upload is not repeated when it may have been processed; a bad signature or time comes before that.
+pub(crate) fn of_upload(error: Error) -> Error {
+    if error.provider_code().and_then(|code| code.parse().ok()) == Some(SYSTEM) {
+        return error.with_retry(Retry::Never).with_note("the object may exist");
+    }
+    error
+}
+
+/// Vendor text without what may be a phone number, a link or a token.
+fn without_private(text: &str) -> String {
+    let private = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= 7 || word.contains("://") || (word.len() >= 24 && word.is_ascii() && digits > 0)
+    };
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| if private(word) { ".." } else { word }).collect();
+    words.join(" ")
 }
 
 /// An error of the object store, from its XML. Only code and EC are kept: the rest quotes the key id
 /// and the text that was signed.
 ///
 /// Source: <https://www.alibabacloud.com/help/en/oss/user-guide/0002-00000069>
-pub(crate) fn for_store(status: u16, xml: &str) -> Error {
-    let code = element(xml, "Code").unwrap_or("");
-    let (kind, what) = match code {
+pub(crate) fn for_store(reply: &Reply) -> Error {
+    let xml = reply.text();
+    let code = element(&xml, "Code").unwrap_or("");
+    let ec = element(&xml, "EC");
+    let status = reply.status;
+    let dead = "the link is not accepted any more";
+    // GUESS: the status of these codes is general knowledge of that store, so the code is asked first.
+    let known = match (code, ec) {
         // QUIRK(nxcloud): an expired link and an altered one are both answered by 403; a new link is the
         // cure for either. https://www.alibabacloud.com/help/en/oss/user-guide/0002-00000069
-        "AccessDenied" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" => {
-            (ErrorKind::Expired, "the link is not accepted any more")
+        ("AccessDenied" | "SignatureDoesNotMatch" | "InvalidAccessKeyId", _)
+        | (_, Some("0002-00000067" | "0002-00000068" | "0002-00000069" | "0002-00000070")) => {
+            Some((ErrorKind::Expired, dead))
         }
-        "NoSuchKey" => (ErrorKind::NotFound, "the object is gone"),
-        _ if matches!(status, 401 | 403 | 410) => (ErrorKind::Expired, "the link is not accepted any more"),
-        _ if status == 404 => (ErrorKind::Expired, "there is nothing behind the link"),
-        _ if status >= 500 => (ErrorKind::Upstream, "the object store failed"),
-        _ if status < 300 => (ErrorKind::UnexpectedContent, "the object store answered with a page"),
-        _ => (ErrorKind::InvalidRequest, "the object store refused the request"),
+        ("NoSuchKey", _) => Some((ErrorKind::NotFound, "the object is gone")),
+        _ if matches!(status, 401 | 403 | 410) => Some((ErrorKind::Expired, dead)),
+        _ if status == 404 => Some((ErrorKind::Expired, "there is nothing behind the link")),
+        _ if reply.is_success() => {
+            Some((ErrorKind::UnexpectedContent, "the object store answered with something else"))
+        }
+        _ => None,
+    };
+    // The body is not quoted, whatever the status.
+    let mut bare = Reply::new(status, "");
+    bare.headers = reply.headers.clone();
+    bare.at = reply.at;
+    let by_status = error_for_status(&bare);
+    let (kind, what, retry) = match known {
+        Some((kind, what)) => (kind, what, Retry::Never),
+        None => (by_status.kind(), "the object store failed or refused", by_status.retry()),
     };
     let error = Error::new(kind, format!("{what} (HTTP status {status})"))
+        .with_retry(retry)
         .with_phase(Phase::Head)
         .with_status(status);
-    let error = if status >= 500 { error.with_retry(Retry::Backoff) } else { error };
-    match (code, element(xml, "EC")) {
+    match (code, ec) {
         ("", _) => error,
         (code, Some(ec)) => error.with_provider_code(format!("{code}/{ec}")),
         (code, None) => error.with_provider_code(code),
@@ -106,29 +182,101 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    fn inside_200(code: i64, message: &str) -> Error {
+        for_code(code, message, &Reply::new(200, ""))
+    }
+
     #[test]
     fn every_row_has_its_source_and_its_kind() {
         for row in TABLE {
             assert!(row.source.starts_with("https://"));
-            let error = for_code(row.code, "请求失败");
+            let error = inside_200(row.code, "请求失败");
             assert_eq!((error.kind(), error.retry()), (row.kind, row.retry));
             assert_eq!(error.provider_code(), Some(row.code.to_string().as_str()));
+            assert!(error.message().contains(row.what) && error.message().ends_with("请求失败"));
         }
-        assert_eq!(for_code(1007, "").kind(), ErrorKind::Unauthorized);
-        assert_eq!(for_code(77, "x").kind(), ErrorKind::Upstream);
+        assert_eq!(inside_200(1007, "").kind(), ErrorKind::Unauthorized);
+        assert_eq!(inside_200(77, "x").kind(), ErrorKind::Upstream);
+        assert_eq!(inside_200(9006, "").message(), "the number is not bound to the application");
+    }
+
+    #[test]
+    fn a_code_without_a_meaning_leaves_it_to_the_status() {
+        for (status, code, kind, retry) in [
+            (429, -1, ErrorKind::RateLimited, Retry::Backoff),
+            (500, -1, ErrorKind::Upstream, Retry::Backoff),
+            (403, 77, ErrorKind::Forbidden, Retry::Never),
+            (500, 9002, ErrorKind::Forbidden, Retry::Never),
+            (400, 9001, ErrorKind::Upstream, Retry::Backoff),
+        ] {
+            let error = for_code(code, "", &Reply::new(status, ""));
+            assert_eq!(
+                (error.kind(), error.retry(), error.status()),
+                (kind, retry, Some(status)),
+                "{status} {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_time_is_tried_once_more() {
+        let mut once = OneRetry::default();
+        assert_eq!(once.bound(inside_200(9001, "")).retry(), Retry::Backoff);
+        assert_eq!(once.bound(inside_200(1004, "")).retry(), Retry::Backoff);
+        let last = once.bound(inside_200(1004, ""));
+        assert_eq!((last.kind(), last.retry()), (ErrorKind::Upstream, Retry::Never));
+        assert!(last.message().contains("clock"));
+        assert_eq!(once.bound(inside_200(9001, "")).retry(), Retry::Backoff);
+        assert_eq!(of_upload(inside_200(9001, "")).retry(), Retry::Never);
+        assert_eq!(of_upload(inside_200(1004, "")).retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn private_parts_of_vendor_text_are_left_out() {
+        let shown =
+            inside_200(9002, "phone 8615800001795 has no https://x.test/?sign=TEST-canary").to_string();
+        assert!(
+            !shown.contains("86158") && !shown.contains("canary") && shown.contains("phone .. has no .."),
+            "{shown}"
+        );
     }
 
     #[test]
     fn the_stores_xml_is_read_without_what_it_quotes() {
-        let xml = "<?xml version=\"1.0\"?>\n<Error>\n <Code>SignatureDoesNotMatch</Code><OSSAccessKeyId>TEST-canary</OSSAccessKeyId>\
+        let xml = "<?xml version=\"1.0\"?>\n<Error>\n <Code> SignatureDoesNotMatch\n</Code><OSSAccessKeyId>TEST-canary</OSSAccessKeyId>\
             <StringToSign>GET TEST-canary</StringToSign><EC>0002-00000040</EC></Error>";
-        let error = for_store(403, xml);
+        let error = for_store(&Reply::new(403, xml));
         assert_eq!(error.kind(), ErrorKind::Expired);
         assert_eq!(error.provider_code(), Some("SignatureDoesNotMatch/0002-00000040"));
         assert!(!format!("{error} {error:?}").contains("canary"));
-        assert_eq!(for_store(404, "<Code>NoSuchKey</Code>").kind(), ErrorKind::NotFound);
-        for odd in ["<Code>", "<Code></Code>", "<Code>&lt;x&gt;</Code>", "<Code>\u{e9}</"] {
-            assert_eq!(for_store(403, odd).kind(), ErrorKind::Expired, "{odd}");
+        let huge = format!("<Code>{}</Code>", "x".repeat(1_000_000));
+        for odd in ["<Code>", "<Code></Code>", "<Code>&lt;x&gt;</Code>", "<Code>\u{e9}</", &huge] {
+            let error = for_store(&Reply::new(403, odd.to_owned()));
+            assert_eq!((error.kind(), error.provider_code()), (ErrorKind::Expired, None));
         }
+    }
+
+    #[test]
+    fn the_stores_errors() {
+        for (status, code, ec, kind, retry) in [
+            (403, "AccessDenied", "0002-00000069", ErrorKind::Expired, Retry::Never),
+            (400, "InvalidArgument", "0002-00000070", ErrorKind::Expired, Retry::Never),
+            (400, "InvalidArgument", "0002-00000001", ErrorKind::InvalidRequest, Retry::Never),
+            (403, "InvalidAccessKeyId", "", ErrorKind::Expired, Retry::Never),
+            (404, "NoSuchKey", "", ErrorKind::NotFound, Retry::Never),
+            (404, "", "", ErrorKind::Expired, Retry::Never),
+            (410, "", "", ErrorKind::Expired, Retry::Never),
+            (416, "InvalidRange", "", ErrorKind::InvalidRequest, Retry::Never),
+            (429, "", "", ErrorKind::RateLimited, Retry::Backoff),
+            (503, "", "", ErrorKind::Upstream, Retry::Backoff),
+            (200, "", "", ErrorKind::UnexpectedContent, Retry::Never),
+        ] {
+            let xml = format!("<Error><Code>{code}</Code><EC>{ec}</EC></Error>");
+            let error = for_store(&Reply::new(status, xml));
+            assert_eq!((error.kind(), error.retry()), (kind, retry), "{status} {code}");
+        }
+        let mut busy = Reply::new(503, "");
+        busy.headers.insert("retry-after", "7".parse().unwrap());
+        assert_eq!(for_store(&busy).retry_after(), Some(std::time::Duration::from_secs(7)));
     }
 }

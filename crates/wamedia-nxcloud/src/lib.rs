@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod error;
+mod json;
 mod sign;
 pub mod webhook;
 mod wire;

@@ -2,15 +2,15 @@
 //!
 //! Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook>
 
-use std::time::SystemTime;
+use std::borrow::Cow;
 
-use serde_json::Value;
 use wamedia_core::{
     Authenticity, Declared, Delivery, Error, ErrorKind, FailedItem, Inbound, InboundItem, MediaId, MediaItem,
     MediaKind, MediaRef, OtherItem, Phase, Result, Secret, signature, unix_seconds,
 };
 
 use crate::NAME;
+use crate::json::{Json, Object};
 use crate::sign::Signed;
 
 /// The largest body that is parsed, in bytes. Nothing is documented; it is what Meta sends at most.
@@ -58,176 +58,133 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
     if delivery.body.len() as u64 > MAX_BYTES {
         return Err(error(ErrorKind::TooLarge, "the delivery is larger than any of this provider"));
     }
-    let root: Value = serde_json::from_slice(delivery.body)
-        .map_err(|cause| error(ErrorKind::Decode, "the delivery is not JSON").with_source(cause))?;
-    let Some(root) = root.as_object() else {
-        return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
-    };
-    let phone = ["business_phone", "merchant_phone"]
-        .into_iter()
-        .find_map(|key| root.get(key).and_then(Value::as_str));
+    let root = Json::parse(delivery.body)
+        .ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON, or nested without reason"))?;
+    let root = root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))?;
     let mut inbound = Inbound::default();
-    for (index, message) in array(root.get("messages")) {
-        item(message, &format!("messages[{index}]"), phone, &mut inbound.items);
-    }
-    for (index, status) in array(root.get("statuses")) {
-        let mut other = OtherItem::new("status", format!("statuses[{index}]"));
-        other.message_id = text(status, "id");
-        inbound.items.push(InboundItem::Other(other));
-    }
-    if inbound.items.is_empty() {
-        let kind =
-            root.get("type").or_else(|| root.get("event")).and_then(Value::as_str).unwrap_or("unknown");
-        inbound.items.push(InboundItem::Other(OtherItem::new(kind, "")));
-    }
+    inbound.items = items(&root);
     Ok(inbound)
 }
 
-fn array(value: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
-    value.and_then(Value::as_array).into_iter().flatten().enumerate()
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
-}
-
-/// The kind of a message type that carries media. `voice` is a type of its own here.
-fn kind_of(name: &str, object: Option<&Value>) -> Option<MediaKind> {
-    Some(match name {
-        "image" => MediaKind::Image,
-        "video" => MediaKind::Video,
-        "voice" => MediaKind::Voice,
-        "audio" if object.and_then(|object| object.get("voice")) == Some(&Value::Bool(true)) => {
-            MediaKind::Voice
+fn items(root: &Object<'_>) -> Vec<InboundItem> {
+    // QUIRK(nxcloud): the tables say `business_phone`, every sample says `merchant_phone`.
+    // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
+    let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| plain(root, key));
+    let mut items = Vec::new();
+    for (index, message) in root.array("messages") {
+        self::message(message, &format!("messages[{index}]"), phone.as_deref(), &mut items);
+    }
+    for (name, value) in root.fields().filter(|(name, value)| *name != "contacts" && !value.is_null()) {
+        match value.array() {
+            Some(_) if name == "messages" => {}
+            // Everything else is counted under the name of its list.
+            Some(entries) => {
+                let kind = if name == "statuses" { "status" } else { name };
+                for (index, entry) in entries.into_iter().enumerate() {
+                    let id = entry.object().and_then(|entry| entry.text("id"));
+                    items.push(other(kind, &format!("{name}[{index}]"), id));
+                }
+            }
+            None if ["messages", "statuses"].contains(&name) => items.push(other(name, name, None)),
+            None => {}
         }
-        "audio" => MediaKind::Audio,
-        "document" => MediaKind::Document,
-        "sticker" => MediaKind::Sticker,
-        _ => return None,
-    })
+    }
+    if items.is_empty() {
+        let kind = ["type", "event", "field"].into_iter().find_map(|key| root.text(key));
+        items.push(other(kind.as_deref().unwrap_or("unknown"), "", None));
+    }
+    items
 }
 
-fn item(message: &Value, path: &str, phone: Option<&str>, items: &mut Vec<InboundItem>) {
-    let name = message.get("type").and_then(Value::as_str).unwrap_or("unknown");
-    let object = message.get(name).filter(|object| object.is_object());
-    let message_id = text(message, "id");
-    let Some(kind) = kind_of(name, object) else {
-        let mut other = OtherItem::new(name, path);
-        other.message_id = message_id;
-        if message.get("errors").is_some_and(Value::is_array) {
-            items.push(InboundItem::Failed(failed(message, name, path)));
+fn other(kind: &str, path: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
+    let mut other = OtherItem::new(kind, path);
+    other.message_id = message_id.map(Cow::into_owned);
+    InboundItem::Other(other)
+}
+
+/// Text, or a number written as one.
+fn plain<'a>(object: &Object<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let value = object.get(name)?;
+    let number = || Some(value.raw()).filter(|raw| raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+    value.text().or_else(|| number().map(Cow::Borrowed)).filter(|text| !text.is_empty())
+}
+
+const KINDS: &[(&str, MediaKind)] = &[
+    ("image", MediaKind::Image),
+    ("video", MediaKind::Video),
+    // QUIRK(nxcloud): a type of its own here, where the Cloud API has `audio` with a flag.
+    // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
+    ("voice", MediaKind::Voice),
+    ("audio", MediaKind::Audio),
+    ("document", MediaKind::Document),
+    ("sticker", MediaKind::Sticker),
+];
+
+/// One message gives one item.
+fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<InboundItem>) {
+    let Some(message) = value.object() else {
+        items.push(other("unknown", path, None));
+        return;
+    };
+    let message_id = message.text("id");
+    let name = message.text("type");
+    // Without a type the object that is there counts.
+    let found = match name.as_deref() {
+        Some(name) => KINDS.iter().find(|(key, _)| *key == name),
+        None => KINDS.iter().find(|(key, _)| message.object(key).is_some()),
+    };
+    let Some((key, kind)) = found else {
+        let name = name.as_deref().unwrap_or("unknown");
+        items.push(if message.array("errors").next().is_some() {
+            InboundItem::Failed(failed(&message, name, path))
         } else {
-            items.push(InboundItem::Other(other));
-        }
+            other(name, path, message_id)
+        });
         return;
     };
-    let id = object.and_then(|object| object.get("id")).and_then(Value::as_str).map(MediaId::new);
+    let object = message.object(key);
+    let id = object.as_ref().and_then(|object| object.text("id")).map(MediaId::new);
     let (Some(object), Some(Ok(id))) = (object, id) else {
-        items.push(InboundItem::Failed(failed(message, name, path)));
+        items.push(InboundItem::Failed(failed(&message, key, path)));
         return;
     };
-    let sent_at = timestamp(message.get("timestamp"));
+    let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
+    let kind = if is_voice { MediaKind::Voice } else { *kind };
+    let sent_at = message.get("timestamp").and_then(Json::whole).and_then(unix_seconds);
     let declared = Declared::NOTHING
         .with_kind(kind)
-        .with_mime_text(object.get("mime_type").and_then(Value::as_str))
-        .with_sha256_text(object.get("sha256").and_then(Value::as_str))
-        .with_name(object.get("filename").and_then(Value::as_str));
+        .with_mime_text(object.text("mime_type").as_deref())
+        .with_size_bytes(object.get("file_size").and_then(Json::whole))
+        .with_sha256_text(object.text("sha256").as_deref())
+        .with_name(object.text("filename").as_deref());
     let media = MediaRef::new(NAME, id)
         .with_declared(declared)
         .with_account(phone)
         .with_message(message_id.as_deref())
         .with_sent_at(sent_at);
-    let mut item = MediaItem::new(media, kind, format!("{path}.{name}"));
-    item.message_id = message_id;
-    item.sender = text(message, "from").map(Secret::new);
-    item.caption = text(object, "caption");
+    let mut item = MediaItem::new(media, kind, format!("{path}.{key}"));
+    item.message_id = message_id.map(Cow::into_owned);
+    item.sender = plain(&message, "from").map(Secret::new);
+    item.caption = object.text("caption").map(Cow::into_owned);
     item.timestamp = sent_at;
-    item.raw = object.to_string();
+    object.raw().clone_into(&mut item.raw);
     items.push(InboundItem::Media(Box::new(item)));
 }
 
-fn failed(message: &Value, name: &str, path: &str) -> FailedItem {
+fn failed(message: &Object<'_>, name: &str, path: &str) -> FailedItem {
     let mut item = FailedItem::new(name, path);
-    let error = message.get("errors").and_then(|errors| errors.get(0));
-    item.message_id = text(message, "id");
-    item.provider_code =
-        error.and_then(|error| error.get("code")).map(|code| code.to_string().trim_matches('"').to_owned());
-    item.message = error
-        .and_then(|error| text(error, "title").or_else(|| text(error, "message")))
-        .or_else(|| Some("the message names media and has no usable media id".to_owned()));
-    item.raw = message.to_string();
+    let error = message.array("errors").find_map(|(_, error)| error.object());
+    let text = |key: &str| error.as_ref().and_then(|error| error.text(key));
+    item.message_id = message.text("id").map(Cow::into_owned);
+    item.provider_code = error.as_ref().and_then(|error| plain(error, "code")).map(Cow::into_owned);
+    item.message = Some(
+        text("title")
+            .or_else(|| text("message"))
+            .map_or_else(|| "the message names media and has no usable media id".to_owned(), Cow::into_owned),
+    );
+    message.raw().clone_into(&mut item.raw);
     item
 }
 
-/// Unix seconds, as text or as a number.
-fn timestamp(value: Option<&Value>) -> Option<SystemTime> {
-    let seconds = match value? {
-        Value::Number(number) => number.as_u64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    unix_seconds(seconds)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BODY: &str = r#"{"contacts":[{"profile":{"name":"Jay"},"wa_id":"8617600000819"}],"messages":[{"from":"8617600000819","id":"ABGHhhdgYFCBnwIQk5kC-xMSoi3XpEwoF2ZkIg","image":{"id":"2bc7102f-5491-40b1-a92f-338303eab9d3","mime_type":"image/jpeg","sha256":"0ed3d9d4db83ed7751314af5f2e9bf008edc49a101bebb9054a97f824cf2136b"},"timestamp":"1663053029","type":"image"}],"business_phone":"8615800001795","messaging_product":"whatsapp"}"#;
-
-    fn headers(algorithm: &str, sign: &str) -> Vec<(String, String)> {
-        [
-            ("AccessKey", "fme2na3kdi3ki"),
-            ("action", "mo"),
-            ("bizType", "2"),
-            ("ts", "1663053030000"),
-            ("algorithm", algorithm),
-            ("Sign", sign),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
-    }
-
-    #[test]
-    fn the_vector_verifies_in_both_algorithms_and_any_case() {
-        let secret = Secret::new("abciiiko2k3");
-        let md5 = "962c3bd6b53958d73228d71af633763f";
-        let sha256 = "34f0cb25d9142c4d5964d157aa1f8d540d96c5205fb551c1e339043a28e75ed7";
-        let check = |algorithm, sign: &str, body: &str| {
-            verify(&Delivery::new(body.as_bytes()).with_headers(&headers(algorithm, sign)), &secret)
-        };
-        assert_eq!(check("md5", md5, BODY), Authenticity::Verified);
-        assert_eq!(check("SHA256", &sha256.to_uppercase(), BODY), Authenticity::Verified);
-        assert!(matches!(check("md5", sha256, BODY), Authenticity::Forged(_)));
-        assert!(matches!(check("md5", md5, &BODY.replace("Jay", "Joy")), Authenticity::Forged(_)));
-        assert!(matches!(check("", md5, BODY), Authenticity::Forged(_)));
-        let delivery = Delivery::new(BODY.as_bytes());
-        assert_eq!(verify(&delivery, &Secret::new("")), Authenticity::Unsigned);
-        assert!(matches!(verify(&delivery, &secret), Authenticity::Forged(_)));
-    }
-
-    #[test]
-    fn the_image_becomes_a_reference() {
-        let inbound = parse(&Delivery::new(BODY.as_bytes())).unwrap();
-        let item = inbound.media().next().unwrap();
-        assert_eq!(item.path, "messages[0].image");
-        assert_eq!(item.media.scope.account.as_deref(), Some("8615800001795"));
-        assert!(item.media.declared.sha256.is_some());
-    }
-
-    #[test]
-    fn hollow_media_is_failed_and_the_rest_is_counted() {
-        let body = br#"{"messages":[{"type":"image","id":"a"},{"type":"voice","voice":{"id":"a/b"}},{"type":"hologram"},{}],"statuses":[{"id":"s"}]}"#;
-        let inbound = parse(&Delivery::new(body)).unwrap();
-        assert_eq!((inbound.failed().count(), inbound.media().count()), (2, 0));
-        assert_eq!(inbound.others().values().sum::<usize>(), 3);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_body_is_survived(body: Vec<u8>, text in "\\PC{0,80}") {
-            let _ = parse(&Delivery::new(&body));
-            let _ = parse(&Delivery::new(format!("{{\"messages\":[{{\"type\":\"image\",\"image\":{text}}}]}}").as_bytes()));
-        }
-    }
-}
+mod tests;

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
-    Resume, Source, unix_seconds,
+    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Mime, Phase,
+    Result, Resume, Source, unix_seconds,
 };
 use wamedia_http::{Body, Reply, Request};
 
@@ -33,16 +33,6 @@ struct MediaCall<'a> {
     #[serde(rename = "Media-ID")]
     media_id: &'a str,
     messaging_product: &'static str,
-}
-
-/// The envelope of every answer.
-#[derive(Deserialize)]
-struct Envelope {
-    code: Value,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    data: Option<Value>,
 }
 
 /// A signed call with a JSON body: serialized once, signed and sent.
@@ -129,26 +119,43 @@ fn text(value: &str) -> Result<HeaderValue> {
     })
 }
 
-/// The payload of an answer whose code is zero.
+/// The payload of an answer whose code is zero. The envelope is `code`, `message` and `data`; messages
+/// may be Chinese, so only the code counts.
 fn payload(reply: &Reply) -> Result<Option<Value>> {
-    let envelope: Envelope = match serde_json::from_slice(&reply.body) {
+    let mut envelope: Value = match serde_json::from_slice(&reply.body) {
         Ok(envelope) => envelope,
         Err(_) if !reply.is_success() => return Err(wamedia_http::error_for_status(reply)),
         Err(error) => return Err(undecodable("the answer is not the vendor's JSON").with_source(error)),
     };
-    let code = match &envelope.code {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
+    // QUIRK(nxcloud): older products of the vendor write the code as text.
+    // https://github.com/Demon-2012/NXcloud-API-document
+    let code = match envelope.get("code") {
+        Some(Value::Number(number)) => number.as_i64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
     match code {
-        Some(0) if reply.is_success() => Ok(envelope.data.filter(|data| !data.is_null())),
+        Some(0) if reply.is_success() => {
+            Ok(envelope.get_mut("data").map(Value::take).filter(|data| !data.is_null()))
+        }
         Some(code) if code != 0 => {
-            Err(error::for_code(code, envelope.message.as_deref().unwrap_or("no message")))
+            let message = envelope.get("message").and_then(Value::as_str).unwrap_or_default();
+            Err(error::for_code(code, message, reply))
         }
         _ if !reply.is_success() => Err(wamedia_http::error_for_status(reply)),
         _ => Err(undecodable("the answer has no code")),
     }
+}
+
+/// What a reply of the store in place of the bytes means.
+pub(crate) fn judge_content(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
+    let known = expected.filter(|mime| mime.essence() != "application/octet-stream");
+    let is_page = is_page(&reply.body);
+    // A success in JSON or XML may be a document of somebody.
+    if reply.is_success() && known.is_none() && !is_page {
+        return None;
+    }
+    Some(error::for_store(reply))
 }
 
 fn undecodable(why: &str) -> Error {
@@ -215,7 +222,7 @@ pub(crate) fn is_dead(link: &MediaLink, now: SystemTime) -> bool {
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
 pub(crate) fn read_uploaded(reply: &Reply) -> Result<String> {
-    let data = payload(reply)?;
+    let data = payload(reply).map_err(error::of_upload)?;
     let id =
         data.as_ref().and_then(|data| data.get("id")).and_then(Value::as_str).filter(|id| !id.is_empty());
     id.map(ToOwned::to_owned).ok_or_else(|| undecodable("the upload was accepted and no id came back"))
@@ -234,60 +241,15 @@ pub(crate) fn read_deleted(reply: &Reply) -> Result<DeleteOutcome> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn media() -> MediaRef {
-        MediaRef::new("nxcloud", MediaId::new("fd81acff-eea8-4d9d-acc9-6c62904d6615").unwrap())
-    }
-
-    #[test]
-    fn the_descriptor_of_the_documents() {
-        let body = r#"{"code":"0","data":{"mime_type":"image/webp","file_name":"c5e7","url":"https://goss.oss-cn-hongkong.aliyuncs.com/1b0a?Expires=1663747602&OSSAccessKeyId=x&Signature=EW1%3D"},"message":"Request successful"}"#;
-        let descriptor = read_descriptor(&media(), &Reply::new(200, body)).unwrap();
-        assert_eq!(descriptor.expires_at(), unix_seconds(1_663_747_602));
-        assert!(descriptor.link().unwrap().url.as_str().ends_with("Signature=EW1%3D"));
-        assert_eq!(descriptor.declared.name, None);
-    }
-
-    #[test]
-    fn success_without_content_is_no_descriptor() {
-        for body in [
-            r#"{"code":0,"data":null}"#,
-            r#"{"code":0,"data":{"url":""}}"#,
-            r#"{"code":0,"data":{}}"#,
-            "{}",
-            "[]",
-            "<html>",
-            "",
-        ] {
-            assert_eq!(
-                read_descriptor(&media(), &Reply::new(200, body)).unwrap_err().kind(),
-                ErrorKind::Decode,
-                "{body}"
-            );
-        }
-    }
-
-    #[test]
-    fn both_forms_of_expiry() {
-        let expiry = |query: &str| link_expiry(&Url::parse(&format!("https://a.test/x?{query}")).unwrap());
-        assert_eq!(expiry("Expires=1663747602"), unix_seconds(1_663_747_602));
-        assert_eq!(expiry("x-oss-date=20220921T080642Z&x-oss-expires=60"), unix_seconds(1_663_747_602 + 60));
-        for odd in ["", "Expires=soon", "x-oss-date=2022&x-oss-expires=60", "Expires=99999999999999999999"] {
-            assert_eq!(expiry(odd), None, "{odd}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>) {
-            let reply = Reply::new(status, body);
-            let _ = read_descriptor(&media(), &reply);
-            let _ = read_uploaded(&reply);
-            let _ = read_deleted(&reply);
-            let _ = error::for_store(status, &reply.text());
-        }
-    }
+/// True for what begins like an HTML page or an error of an object store; other XML may be somebody's document.
+fn is_page(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(1024)]).to_ascii_lowercase();
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let begins = |text: &str| ["<!doctype html", "<html", "<error>"].iter().any(|tag| text.starts_with(tag));
+    let after_declaration =
+        text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map(|(_, rest)| rest.trim_start());
+    begins(text) || after_declaration.is_some_and(begins)
 }
+
+#[cfg(test)]
+mod tests;
