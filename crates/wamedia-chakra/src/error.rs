@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::Reply;
+use wamedia_http::{Reply, vendor_text};
 
 /// Meta's codes where Chakra forwards them; what is not here is judged by its status.
 const FORWARDED: &[(i64, ErrorKind, Retry)] = &[
@@ -40,14 +40,17 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     if reply.is_success() {
         // Only the vendor's own error list makes a success a failure; a message may be anything.
         return first.map(|_| {
-            Error::new(ErrorKind::Upstream, text.unwrap_or("the vendor gives no message"))
-                .with_phase(Phase::Head)
+            Error::new(
+                ErrorKind::Upstream,
+                text.map_or_else(|| "the vendor gives no message".to_owned(), vendor_text),
+            )
+            .with_phase(Phase::Head)
         });
     }
     let by_status = by_status();
     let message = text.map_or_else(
         || by_status.message().to_owned(),
-        |text| format!("HTTP status {}: {text}", reply.status),
+        |text| format!("HTTP status {}: {}", reply.status, vendor_text(text)),
     );
     let retry = wait_in(&body).filter(|_| by_status.is_retryable()).map_or(by_status.retry(), Retry::After);
     Some(
@@ -74,9 +77,10 @@ fn forwarded(reply: &Reply, error: &Value) -> Error {
     };
     let kind = if kind == ErrorKind::Decode { ErrorKind::Upstream } else { kind };
     let message = error.get("message").and_then(Value::as_str).unwrap_or("the vendor gives no message");
-    let words: Vec<_> = message.split_whitespace().filter(|word| !word.contains("://")).collect();
-    let result =
-        Error::new(kind, words.join(" ")).with_retry(retry).with_status(reply.status).with_phase(Phase::Head);
+    let result = Error::new(kind, vendor_text(message))
+        .with_retry(retry)
+        .with_status(reply.status)
+        .with_phase(Phase::Head);
     match (code, subcode) {
         (Some(code), Some(subcode)) => result.with_provider_code(format!("{code}/{subcode}")),
         (Some(code), None) => result.with_provider_code(code),

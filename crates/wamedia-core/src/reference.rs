@@ -38,8 +38,8 @@ impl MediaId {
         } else {
             return Ok(Self(text));
         };
-        Err(Error::new(ErrorKind::InvalidRequest, format!("the media id cannot be valid: {problem}"))
-            .with_phase(Phase::Prepare))
+        // Without a phase: an id may come from a caller or out of a reply.
+        Err(Error::new(ErrorKind::InvalidRequest, format!("the media id cannot be valid: {problem}")))
     }
 
     /// The id as the vendor writes it.
@@ -349,7 +349,7 @@ impl FromStr for MediaRef {
         }
         media.id = match id.as_str() {
             "" if media.link.is_some() || media.inline.is_some() => None,
-            _ => Some(MediaId::new(id)?),
+            _ => Some(MediaId::new(id).map_err(|error| error.with_phase(Phase::Prepare))?),
         };
         Ok(media)
     }

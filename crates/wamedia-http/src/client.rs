@@ -156,7 +156,7 @@ impl Http {
                     });
                     sent.await
                 }
-                Err(error) => Err((error.with_retry(Retry::Never), true)),
+                Err(error) => Err((unbuilt(error, call), true)),
             };
             match outcome {
                 Ok(value) => return Ok(value),
@@ -187,7 +187,7 @@ impl Http {
             let now = self.now();
             let outcome = match build(now) {
                 Ok(request) => self.open_once(call, attempt, expected, request, &mut judge).await,
-                Err(error) => Err((error.with_retry(Retry::Never), true)),
+                Err(error) => Err((unbuilt(error, call), true)),
             };
             match outcome {
                 Ok(opened) => return Ok(opened),
@@ -413,6 +413,11 @@ fn with_tls(
         builder = builder.tls_certs_only([]);
     }
     Ok(builder)
+}
+
+/// A request that could not even be made is the same the next time.
+fn unbuilt(error: Error, call: Call<'_>) -> Error {
+    error.with_retry(Retry::Never).with_provider(call.provider).with_operation(call.operation)
 }
 
 enum Hop {

@@ -25,4 +25,4 @@ pub use multipart::Multipart;
 pub use net::{Lookup, Net, Resolver, SystemClock, TransportOptions};
 pub use origin::{HostRules, Origin};
 pub use request::{Body, Reply, Request};
-pub use status::{error_for_status, retry_after};
+pub use status::{error_for_status, retry_after, vendor_text};

@@ -34,9 +34,21 @@ pub fn error_for_status(reply: &Reply) -> Error {
     } else if text.starts_with('<') || text.starts_with('\u{feff}') {
         format!("HTTP status {} with a page instead of an answer", reply.status)
     } else {
-        format!("HTTP status {}: {}", reply.status, text.chars().take(200).collect::<String>())
+        let beginning: String = text.chars().take(200).collect();
+        format!("HTTP status {}: {}", reply.status, vendor_text(&beginning))
     };
     Error::new(kind, message).with_retry(retry).with_status(reply.status).with_phase(Phase::Head)
+}
+
+/// A vendor's text as an error may show it: on one line, without words that may be a phone number, a link
+/// or a token.
+pub fn vendor_text(text: &str) -> String {
+    let private = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= 7 || word.contains("://") || (word.len() >= 24 && word.is_ascii() && digits > 0)
+    };
+    let words = text.split_whitespace().map(|word| if private(word) { ".." } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// `Retry-After` in seconds or as a date; a past date means now. Malformed values are ignored.
@@ -69,6 +81,14 @@ mod tests {
         for nonsense in ["", "-1", "1.5", "99999999999999999999999", "soon"] {
             assert_eq!(wait(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn what_may_be_private_is_left_out() {
+        let text = "No 491700000000 at https://x.test/?a=1\nwith TEST-canary-7f3a-0123456789: sorry";
+        assert_eq!(vendor_text(text), "No .. at .. with .. sorry");
+        let error = error_for_status(&Reply::new(400, text));
+        assert_eq!(error.message(), "HTTP status 400: No .. at .. with .. sorry");
     }
 
     #[test]

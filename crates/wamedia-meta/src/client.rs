@@ -165,7 +165,9 @@ impl Provider for MetaCloud {
             None => Err(refused(ErrorKind::InvalidRequest, "an upload is sent once")),
         };
         let id = self.http.call(call, build, wire::read_id).await?;
-        let id = MediaId::new(id).map_err(|error| error.with_kind(ErrorKind::Decode).with_provider(NAME))?;
+        let id = MediaId::new(id).map_err(|error| {
+            error.with_kind(ErrorKind::Decode).with_phase(Phase::Body).with_provider(NAME)
+        })?;
         let expires_at = self.http.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
         Ok(Uploaded::from_media(
             MediaRef::new(NAME, id).with_account(Some(account)).with_expires_at(expires_at),

@@ -118,7 +118,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         message.push_str(": ");
         message.push_str(details);
     }
-    let result = Error::new(kind, without_urls(&message))
+    let result = Error::new(kind, wamedia_http::vendor_text(&message))
         .with_retry(retry)
         .with_status(reply.status)
         .with_phase(Phase::Head);
@@ -140,11 +140,6 @@ fn wait_of(reply: &Reply) -> Option<Duration> {
     let entries = usage.as_object()?.values().filter_map(Value::as_array).flatten();
     let minutes = entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64()).max()?;
     (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60)))
-}
-
-/// Meta's texts end in a link to its documents, which only makes a line longer.
-fn without_urls(text: &str) -> String {
-    text.split_whitespace().filter(|word| !word.contains("://")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

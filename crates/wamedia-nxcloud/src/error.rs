@@ -1,7 +1,7 @@
 //! The vendor's codes.
 
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::{Reply, error_for_status};
+use wamedia_http::{Reply, error_for_status, vendor_text};
 
 const AUTH: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention";
 const MEDIA: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia";
@@ -81,7 +81,7 @@ pub(crate) fn for_code(code: i64, message: &str, reply: &Reply) -> Error {
         }
         None => (ErrorKind::Upstream, Retry::Never, "the request failed"),
     };
-    let message = without_private(message);
+    let message = vendor_text(message);
     let message = if message.is_empty() { what.to_owned() } else { format!("{what}: {message}") };
     let error = Error::new(kind, message).with_retry(retry).with_provider_code(code).with_phase(Phase::Head);
     if reply.is_success() { error } else { error.with_status(reply.status) }
@@ -110,17 +110,6 @@ pub(crate) fn of_upload(error: Error) -> Error {
         return error.with_retry(Retry::Never).with_note("the object may exist");
     }
     error
-}
-
-/// Vendor text without what may be a phone number, a link or a token.
-fn without_private(text: &str) -> String {
-    let private = |word: &str| {
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        digits >= 7 || word.contains("://") || (word.len() >= 24 && word.is_ascii() && digits > 0)
-    };
-    let words: Vec<&str> =
-        text.split_whitespace().map(|word| if private(word) { ".." } else { word }).collect();
-    words.join(" ")
 }
 
 /// An error of the object store, from its XML. Only code and EC are kept: the rest quotes the key id

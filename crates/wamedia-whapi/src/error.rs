@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::Reply;
+use wamedia_http::{Reply, vendor_text};
 
 /// Where the meaning of a bad token is written.
 const SKILL: &str = "https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill";
@@ -92,7 +92,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     };
     let message = text.map_or_else(
         || by_status.message().to_owned(),
-        |text| format!("HTTP status {status}: {}", without_private(text)),
+        |text| format!("HTTP status {status}: {}", vendor_text(text)),
     );
     let result = Error::new(kind, message).with_retry(retry).with_status(status).with_phase(Phase::Head);
     let result = match found.map(|row| row.note).filter(|note| !note.is_empty()) {
@@ -132,17 +132,6 @@ impl OneRetry {
             None => error,
         }
     }
-}
-
-/// Vendor text without what may be a phone number, a chat, a link or a token.
-fn without_private(text: &str) -> String {
-    let private = |word: &str| {
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        digits >= 7 || word.contains("://") || word.contains('@') || (word.len() >= 24 && digits > 0)
-    };
-    let words: Vec<&str> =
-        text.split_whitespace().map(|word| if private(word) { ".." } else { word }).collect();
-    words.join(" ")
 }
 
 #[cfg(test)]
