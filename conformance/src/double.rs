@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use wamedia_http::{Lookup, Net, Resolver, TransportOptions};
-use wamedia_sandbox::http1::{Limits, Request, Server, Step};
+use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Server, Service, Step};
 
-use crate::matching::Received;
+use crate::matching::{Body, Received};
 use crate::script::{Reply, Turn};
 use crate::tls::{self, Tls};
 use crate::{TestClock, TestNet};
@@ -41,11 +41,22 @@ pub(crate) struct Options {
     pub(crate) inside: bool,
     /// The time of day goes on with the runtime's time.
     pub(crate) ticking: bool,
+    /// The TLS handshake is never answered.
+    pub(crate) silent: bool,
+    /// Requests may come in any order; each turn is still taken once.
+    pub(crate) any_order: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { trusted: true, misnamed: false, inside: false, ticking: false }
+        Self {
+            trusted: true,
+            misnamed: false,
+            inside: false,
+            ticking: false,
+            silent: false,
+            any_order: false,
+        }
     }
 }
 
@@ -58,24 +69,24 @@ impl Double {
         let acceptor = tls::acceptor(&names, options.trusted);
         let log = Arc::new(Mutex::new(Log::default()));
         let shared = Arc::clone(&log);
-        let service = move |request: Request| {
-            let steps = answer(&shared, &turns, &request);
-            async move { steps }
-        };
+        let taken = Mutex::new(vec![false; turns.len()]);
+        let service = Script { log: shared, turns, any_order: options.any_order, taken };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let server = Server::start(listener, service, Limits::default(), move |stream| {
             let acceptor = acceptor.clone();
-            async move { Ok(Tls(Box::new(acceptor.accept(stream).await?))) }
+            async move {
+                if options.silent {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Tls(Box::new(acceptor.accept(stream).await?)))
+            }
         })?;
         Ok(Self { server, log, clock, options })
     }
 
     /// The network that leads to this double, whatever the name.
     pub(crate) fn net(&self) -> TestNet {
-        TestNet {
-            transport: transport(self.server.address(), self.clock, self.options),
-            with_webhook_secret: true,
-        }
+        TestNet::new(transport(self.server.address(), self.clock, self.options))
     }
 
     pub(crate) fn log<T>(&self, read: impl FnOnce(&Log) -> T) -> T {
@@ -112,36 +123,69 @@ impl Resolver for Everywhere {
     }
 }
 
-fn answer(log: &Mutex<Log>, turns: &[Turn], request: &Request) -> Vec<Step> {
-    let received = Received {
-        origin: format!("https://{}", request.head.header("host").unwrap_or_default()),
-        method: request.head.method.clone(),
-        target: request.head.target.clone(),
-        headers: request
-            .head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
-            .collect(),
-        body: request.body.to_vec(),
-    };
-    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    let turn = turns.get(log.next).or_else(|| turns.last().filter(|turn| turn.forever));
-    let verdict = match turn {
-        None => Err("nothing more was expected".to_owned()),
-        Some(turn) => received.check_always().and_then(|()| received.check(&turn.origin, &turn.request)),
-    };
-    log.next += 1;
-    let number = log.next;
-    log.received.push(received);
-    match (verdict, turn) {
-        (Ok(()), Some(turn)) => turn.reply.steps(),
-        (Err(why), turn) => {
-            let id = turn.map_or("none", |turn| turn.id.as_str());
-            log.problems.push(format!("request {number} (expected: {id}): {why}"));
-            // A status that no vendor sends, so that it cannot be taken for an answer.
-            Reply::new(599).body("unexpected request").steps()
+/// The turns of a case, answered one after the other.
+struct Script {
+    log: Arc<Mutex<Log>>,
+    turns: Vec<Turn>,
+    any_order: bool,
+    taken: Mutex<Vec<bool>>,
+}
+
+impl Service for Script {
+    fn call(&self, request: Request) -> Answer<'_> {
+        let steps = self.answer(&request.head, &request.body, true);
+        Box::pin(async move { steps })
+    }
+
+    fn early(&self, head: &Head) -> Option<Vec<Step>> {
+        let next = self.log.lock().unwrap_or_else(PoisonError::into_inner).next;
+        let early = self.turns.get(next).is_some_and(|turn| turn.early);
+        early.then(|| self.answer(head, &[], false))
+    }
+}
+
+impl Script {
+    fn answer(&self, head: &Head, body: &[u8], whole: bool) -> Vec<Step> {
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        let received = Received {
+            origin: format!("https://{}", head.header("host").unwrap_or_default()),
+            method: head.method.clone(),
+            target: head.target.clone(),
+            headers: head.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            body: body.to_vec(),
+        };
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn(log.next, &received);
+        let verdict = match turn {
+            None => Err("nothing more was expected".to_owned()),
+            Some(turn) => received.check_always().and_then(|()| {
+                let body = if whole { Body::Whole } else { Body::Unread };
+                received.check(&turn.origin, &turn.request, body)
+            }),
+        };
+        log.next += 1;
+        let number = log.next;
+        log.received.push(received);
+        match (verdict, turn) {
+            (Ok(()), Some(turn)) => turn.reply.steps(),
+            (Err(why), turn) => {
+                let id = turn.map_or("none", |turn| turn.id.as_str());
+                log.problems.push(format!("request {number} (expected: {id}): {why}"));
+                // A status that no vendor sends, so that it cannot be taken for an answer.
+                Reply::new(599).body("unexpected request").steps()
+            }
+            (Ok(()), None) => vec![Step::Close],
         }
-        (Ok(()), None) => vec![Step::Close],
+    }
+
+    fn turn(&self, number: usize, received: &Received) -> Option<&Turn> {
+        if !self.any_order {
+            return self.turns.get(number).or_else(|| self.turns.last().filter(|turn| turn.forever));
+        }
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |turn: &Turn| received.check(&turn.origin, &turn.request, Body::Whole).is_ok();
+        let index = self.turns.iter().enumerate().position(|(index, turn)| !taken[index] && fits(turn))?;
+        taken[index] = true;
+        self.turns.get(index)
     }
 }

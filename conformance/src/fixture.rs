@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::Sha256;
 
-use crate::matching::Matcher;
+use crate::matching::{Matcher, PartMatch};
 
 /// One fixture. Unknown keys are refused: a misspelt matcher must not match everything.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,6 +90,9 @@ pub(crate) struct RequestMatch {
     pub(crate) headers: BTreeMap<String, Matcher>,
     #[serde(default)]
     pub(crate) json: Option<Value>,
+    /// The parts of a form, all of them, in order.
+    #[serde(default)]
+    pub(crate) multipart: Option<Vec<PartMatch>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -130,6 +133,9 @@ pub(crate) struct Expect {
     /// `verified`, `unsigned` or `forged`, of a delivery.
     #[serde(default)]
     pub(crate) authenticity: Option<String>,
+    /// When the link dies, in seconds since 1970, as the vendor says.
+    #[serde(default)]
+    pub(crate) link_expires: Option<u64>,
     /// Media items of a delivery.
     #[serde(default)]
     pub(crate) media: Option<usize>,
@@ -161,6 +167,11 @@ impl Fixture {
             }
         }
         Ok(fixture)
+    }
+
+    /// What is done with it, from its folder: `fetch`, `upload`, …
+    pub(crate) fn operation(&self) -> &str {
+        self.id.split('/').nth(1).unwrap_or_default()
     }
 
     /// All fixtures of a provider, in the order of their ids.

@@ -59,6 +59,14 @@ pub struct TestNet {
     pub transport: TransportOptions,
     /// Whether webhook secrets are configured.
     pub with_webhook_secret: bool,
+    /// Whether to try ranges where the vendor does not document them but a setting allows it.
+    pub with_range: bool,
+}
+
+impl TestNet {
+    fn new(transport: TransportOptions) -> Self {
+        Self { transport, with_webhook_secret: true, with_range: false }
+    }
 }
 
 /// A clock that stands still, or goes with the runtime's time from where it began.

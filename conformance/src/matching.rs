@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use wamedia_core::Sha256;
+use wamedia_sandbox::multipart::{Part, parse};
 
 use crate::fixture::RequestMatch;
 
@@ -24,6 +26,53 @@ impl Matcher {
         };
         if fits { Ok(()) } else { Err(format!("expected {self:?}, got {value:?}")) }
     }
+}
+
+/// One part of a form that is expected, in its place.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct PartMatch {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) equal_to: Option<String>,
+    #[serde(default)]
+    pub(crate) file_name: Option<String>,
+    #[serde(default)]
+    pub(crate) content_type: Option<String>,
+    #[serde(default)]
+    pub(crate) sha256: Option<String>,
+}
+
+fn check_form(parts: &[Part], want: &[PartMatch]) -> Result<(), String> {
+    let names = |parts: &[Part]| parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>();
+    let wanted: Vec<_> = want.iter().map(|part| part.name.clone()).collect();
+    if names(parts) != wanted {
+        return Err(format!("the parts are {:?}, expected {wanted:?}", names(parts)));
+    }
+    for (part, want) in parts.iter().zip(want) {
+        let same = |what: &str, got: Option<&str>, want: Option<&str>| {
+            if got == want {
+                return Ok(());
+            }
+            Err(format!("part {}: {what} is {got:?}, expected {want:?}", part.name))
+        };
+        same("the file name", part.filename.as_deref(), want.file_name.as_deref())?;
+        same("the type", part.content_type.as_deref(), want.content_type.as_deref())?;
+        if let Some(text) = &want.equal_to {
+            same("the text", std::str::from_utf8(&part.body).ok(), Some(text))?;
+        }
+        if let Some(digest) = &want.sha256 {
+            same("the digest", Some(&Sha256::of(&part.body).to_hex()), Some(digest))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the body of a request was read before it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Whole,
+    Unread,
 }
 
 /// A request as a double received it.
@@ -58,8 +107,13 @@ impl Received {
         Ok(())
     }
 
+    /// The parts of a form, where the body is one.
+    pub(crate) fn parts(&self) -> Option<Vec<Part>> {
+        parse(self.header("content-type")?, &self.body.clone().into())
+    }
+
     /// Checks the request against what the exchange expects.
-    pub(crate) fn check(&self, origin: &str, want: &RequestMatch) -> Result<(), String> {
+    pub(crate) fn check(&self, origin: &str, want: &RequestMatch, body: Body) -> Result<(), String> {
         if self.origin != origin {
             return Err(format!("it went to {}, expected {origin}", self.origin));
         }
@@ -69,6 +123,13 @@ impl Received {
         want.target.check(Some(&self.target)).map_err(|why| format!("target: {why}"))?;
         for (name, matcher) in &want.headers {
             matcher.check(self.header(name)).map_err(|why| format!("header {name}: {why}"))?;
+        }
+        if body == Body::Unread {
+            return Ok(());
+        }
+        if let Some(form) = &want.multipart {
+            let parts = self.parts().ok_or("the body is no form")?;
+            check_form(&parts, form)?;
         }
         if let Some(json) = &want.json {
             let got: Option<Value> = serde_json::from_slice(&self.body).ok();

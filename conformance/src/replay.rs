@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::matching::Received;
+use crate::matching::{Body, Received};
 use crate::script::Turn;
 use crate::{TestNet, double, tls};
 
@@ -47,7 +47,7 @@ impl Respond for Walk {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turns.get(seen.received.len());
         let verdict = turn.ok_or_else(|| "nothing more was expected".to_owned()).and_then(|turn| {
-            received.check_always().and_then(|()| received.check(&turn.origin, &turn.request))
+            received.check_always().and_then(|()| received.check(&turn.origin, &turn.request, Body::Whole))
         });
         seen.received.push(received);
         let number = seen.received.len();
@@ -86,7 +86,7 @@ pub(crate) async fn with_wiremock<T, F: Future<Output = T>>(
     let address = listener.local_addr()?;
     let front = tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, true)));
     let transport = double::transport(address, clock, double::Options::default());
-    let outcome = work(TestNet { transport, with_webhook_secret: true }).await;
+    let outcome = work(TestNet::new(transport)).await;
     front.abort();
     // Dropping a server with an exhausted cooperative budget can hang for ever.
     tokio::task::yield_now().await;

@@ -29,8 +29,15 @@ pub fn run<H: Harness>() -> ExitCode {
         Err(why) => return complain(&why),
     };
     let transport = wamedia_http::TransportOptions::default();
-    let capabilities = H::build(&TestNet { transport, with_webhook_secret: true }).capabilities();
-    let subject = Arc::new(Subject { build: H::build, provider: H::PROVIDER, root, fixtures, capabilities });
+    let capabilities = H::build(&TestNet::new(transport)).capabilities();
+    let subject = Arc::new(Subject {
+        build: H::build,
+        name: H::PROVIDER,
+        root,
+        fixtures,
+        capabilities,
+        with_range: false,
+    });
     let cases = cases::all(&subject);
     if cases.is_empty() {
         return complain("no case applies: that is a failure, not a success");
@@ -63,7 +70,7 @@ fn trial(
     let requirement =
         requirements.iter().find(|row| row["id"] == case.requirement).cloned().unwrap_or_default();
     let level = requirement["level"].as_str().unwrap_or("MUST").to_owned();
-    let name = format!("{}::{}::{}", subject.provider, case.requirement, case.name);
+    let name = format!("{}::{}::{}", subject.name, case.requirement, case.name);
     Trial::test(name, move || {
         let started = Instant::now();
         let outcome = (case.run)(&subject);
@@ -109,7 +116,7 @@ fn report(subject: &Subject, outcomes: &[Value]) -> Value {
     json!({
         "schema": "wamedia-report/1",
         "suite": env!("CARGO_PKG_VERSION"),
-        "subject": { "name": subject.provider },
+        "subject": { "name": subject.name },
         "capabilities": { "supported": named(true), "unsupported": named(false) },
         "passed": count("pass"), "unsupported": count("unsupported"), "failed": count("fail"),
         "result": if count("fail") == 0 { "success" } else { "failure" },

@@ -16,6 +16,8 @@ pub(crate) struct Turn {
     pub(crate) reply: Reply,
     /// True for a turn that answers every further request like it.
     pub(crate) forever: bool,
+    /// True for a turn that is answered as soon as the head of the request is there.
+    pub(crate) early: bool,
 }
 
 /// A reply: head, body, and how the connection goes on.
@@ -157,6 +159,7 @@ impl Turn {
             request: exchange.request.clone(),
             reply,
             forever: false,
+            early: false,
         }
     }
 
@@ -167,6 +170,11 @@ impl Turn {
 
     pub(crate) fn framed(self, framing: Framing) -> Self {
         self.with(|reply| reply.framing(framing))
+    }
+
+    pub(crate) fn early(mut self) -> Self {
+        self.early = true;
+        self
     }
 
     pub(crate) fn forever(mut self) -> Self {

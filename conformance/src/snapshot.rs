@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use wamedia_core::{Error, Inbound, InboundItem, MediaItem, Result, Sha256, format_rfc3339};
+use wamedia_core::{
+    Error, Inbound, InboundItem, ListedMedia, MediaItem, MediaPage, Result, Sha256, format_rfc3339,
+};
+use wamedia_sandbox::multipart::Part;
 use wamedia_transfer::Fetched;
 
 use crate::CANARY;
+use crate::cases::Done;
 use crate::matching::Received;
 
 /// Pins a value under `conformance/snapshots/<provider>/`, beside the fixtures folder.
@@ -21,26 +25,42 @@ pub(crate) fn pin(root: &Path, provider: &str, id: &str, value: &Value) {
     settings.bind(|| insta::assert_json_snapshot!(name, value));
 }
 
-pub(crate) fn of_fetch(outcome: &Result<Fetched>, received: &[Received]) -> Value {
+pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received]) -> Value {
     let result = match outcome {
-        Ok(fetched) => json!({
-            "bytes": fetched.bytes.len(),
-            "sha256": Sha256::of(&fetched.bytes).to_hex(),
-            "verified": fetched.receipt.verified.name(),
-            "against": fetched.receipt.verified.declared_by().map(wamedia_core::DeclaredBy::name),
-            "declared": {
-                "mime": fetched.receipt.declared.mime.as_ref().map(ToString::to_string),
-                "size_bytes": fetched.receipt.declared.size_bytes,
-                "name": fetched.receipt.declared.name,
-            },
-            "sniffed": fetched.receipt.sniffed_mime.as_ref().map(ToString::to_string),
-            "attempts": fetched.receipt.attempts,
-            "renewals": fetched.receipt.renewals,
-            "requests": fetched.receipt.requests,
+        Ok(Done::Fetched(fetched)) => of_fetched(fetched),
+        Ok(Done::Uploaded(uploaded)) => json!({
+            "media": uploaded.media.as_ref().map(ToString::to_string),
+            "link": uploaded.link.as_ref().map(ToString::to_string),
+            "expires_at": uploaded.expires_at.map(format_rfc3339),
         }),
+        Ok(Done::Deleted(outcome)) => json!({ "deleted": format!("{outcome:?}") }),
+        Ok(Done::Listed(pages)) => pages.iter().map(of_page).collect(),
         Err(error) => of_error(error),
     };
     json!({ "result": result, "requests": received.iter().map(of_request).collect::<Vec<_>>() })
+}
+
+fn of_page(page: &MediaPage) -> Value {
+    let item = |item: &ListedMedia| json!({ "media": item.media.to_string(), "created_at": item.created_at.map(format_rfc3339) });
+    json!({ "items": page.items.iter().map(item).collect::<Vec<_>>(), "next": page.next })
+}
+
+fn of_fetched(fetched: &Fetched) -> Value {
+    json!({
+        "bytes": fetched.bytes.len(),
+        "sha256": Sha256::of(&fetched.bytes).to_hex(),
+        "verified": fetched.receipt.verified.name(),
+        "against": fetched.receipt.verified.declared_by().map(wamedia_core::DeclaredBy::name),
+        "declared": {
+            "mime": fetched.receipt.declared.mime.as_ref().map(ToString::to_string),
+            "size_bytes": fetched.receipt.declared.size_bytes,
+            "name": fetched.receipt.declared.name,
+        },
+        "sniffed": fetched.receipt.sniffed_mime.as_ref().map(ToString::to_string),
+        "attempts": fetched.receipt.attempts,
+        "renewals": fetched.receipt.renewals,
+        "requests": fetched.receipt.requests,
+    })
 }
 
 fn of_error(error: &Error) -> Value {
@@ -68,6 +88,8 @@ fn of_request(received: &Received) -> Value {
                 "[secret]"
             } else if version {
                 "[version]"
+            } else if value.starts_with("multipart/form-data;") {
+                "multipart/form-data; boundary=[boundary]"
             } else {
                 value
             };
@@ -80,7 +102,19 @@ fn of_request(received: &Received) -> Value {
         "method": received.method,
         "target": received.target.replace(CANARY, "[secret]"),
         "headers": headers,
-        "body": (!received.body.is_empty()).then(|| String::from_utf8_lossy(&received.body).into_owned()),
+        "body": match received.parts() {
+            Some(parts) => parts.iter().map(of_part).collect(),
+            None if received.body.is_empty() => Value::Null,
+            None => String::from_utf8_lossy(&received.body).into(),
+        },
+    })
+}
+
+fn of_part(part: &Part) -> Value {
+    let text = std::str::from_utf8(&part.body).ok().filter(|_| part.filename.is_none());
+    json!({
+        "name": part.name, "file_name": part.filename, "type": part.content_type, "text": text,
+        "sha256": text.is_none().then(|| Sha256::of(&part.body).to_hex()),
     })
 }
 

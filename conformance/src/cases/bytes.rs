@@ -269,7 +269,7 @@ fn clean_files(subject: &Subject) -> Verdict {
             let double = Double::start(turns, subject.clock(), Options::default())
                 .await
                 .map_err(|error| error.to_string())?;
-            let provider = (subject.build)(&double.net());
+            let provider = subject.provider(&double);
             let mut options = TransferOptions::default();
             options.exists = wamedia_transfer::Exists::Replace;
             options.deadline = Some(Duration::from_secs(3600));

@@ -15,19 +15,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wamedia_core::{Capabilities, Error, MediaRef, Provider, Result as CoreResult};
 use wamedia_transfer::{Fetched, Transfer, TransferOptions};
 
+pub(crate) use replayed::Done;
+
 use crate::double::{Double, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::script::{Reply, Turn};
 use crate::{CANARY, TestNet};
+use wamedia_http::TransportOptions;
 
 /// What every case has at hand.
 pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
-    pub(crate) provider: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) root: PathBuf,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
     pub(crate) capabilities: Capabilities,
+    /// Ranges are tried although the vendor does not document them.
+    pub(crate) with_range: bool,
 }
 
 /// A case before it runs.
@@ -110,13 +115,40 @@ pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &
 }
 
 impl Subject {
+    /// The provider, led to this double.
+    pub(crate) fn provider(&self, double: &Double) -> Arc<dyn Provider> {
+        self.make(double.net())
+    }
+
+    pub(crate) fn make(&self, mut net: TestNet) -> Arc<dyn Provider> {
+        net.with_range = self.with_range;
+        (self.build)(&net)
+    }
+
+    /// The same provider with ranges, which a setting may allow where the vendor documents none.
+    pub(crate) fn ranged(&self) -> Option<Self> {
+        let mut net = TestNet::new(TransportOptions::default());
+        net.with_range = true;
+        let capabilities = (self.build)(&net).capabilities();
+        let fixtures = Arc::clone(&self.fixtures);
+        let (build, provider, root) = (self.build, self.name, self.root.clone());
+        capabilities.open_range.then(|| Self {
+            build,
+            name: provider,
+            root,
+            fixtures,
+            capabilities,
+            with_range: true,
+        })
+    }
+
     /// The plain fetch that most cases bend.
     pub(crate) fn base(&self) -> Result<&Fixture, String> {
         self.fixture("fetch/ok")
     }
 
     pub(crate) fn fixture(&self, name: &str) -> Result<&Fixture, String> {
-        let id = format!("{}/{name}", self.provider);
+        let id = format!("{}/{name}", self.name);
         self.fixtures
             .iter()
             .find(|fixture| fixture.id == id)
@@ -196,7 +228,7 @@ impl Subject {
         paused(async {
             let double =
                 Double::start(turns, self.clock(), options).await.map_err(|error| error.to_string())?;
-            let provider = (self.build)(&double.net());
+            let provider = self.provider(&double);
             let started = tokio::time::Instant::now();
             let outcome = Transfer::new(&*provider).with_options(transfer).fetch(media).await;
             let elapsed = started.elapsed();
@@ -213,15 +245,9 @@ pub(crate) async fn finish(
     outcome: CoreResult<Fetched>,
     elapsed: Duration,
 ) -> Result<Run, String> {
-    // The server notices a closed connection a moment later.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let (received, problems) = double.log(|log| (log.received.clone(), log.problems.clone()));
-    if let Some(problem) = problems.first() {
-        return Err(format!(
-            "{problem} (outcome: {:?})",
-            outcome.as_ref().map(|fetched| fetched.bytes.len())
-        ));
-    }
+    let received = settled(double).await.map_err(|why| {
+        format!("{why} (outcome: {:?})", outcome.as_ref().map(|fetched| fetched.bytes.len()))
+    })?;
     match &outcome {
         Ok(fetched) => {
             let counted = usize::try_from(fetched.receipt.requests).unwrap_or(usize::MAX);
@@ -230,6 +256,14 @@ pub(crate) async fn finish(
         Err(error) => no_secret(error)?,
     }
     Ok(Run { outcome, received, connections: double.server().connections(), elapsed })
+}
+
+/// The requests that came, all of them expected.
+pub(crate) async fn settled(double: &Double) -> Result<Vec<Received>, String> {
+    // The server notices a closed connection a moment later.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (received, problems) = double.log(|log| (log.received.clone(), log.problems.clone()));
+    problems.into_iter().next().map_or(Ok(received), Err)
 }
 
 /// No form of the error shows the canary.

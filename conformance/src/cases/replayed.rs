@@ -1,12 +1,22 @@
 //! Every exchange fixture, by wiremock and by the fault server, with its snapshot.
 
-use wamedia_transfer::ProviderExt as _;
+use std::collections::HashSet;
 
-use super::{Case, Subject, Verdict, ensure, equal, finish, no_secret, paused};
+use wamedia_core::{
+    DeleteOptions, DeleteOutcome, Error, ListOptions, MediaPage, Mime, Provider, Result as CoreResult,
+    UploadContent, UploadOptions, Uploaded,
+};
+use wamedia_transfer::{Fetched, ProviderExt as _};
+
+use super::{Case, Subject, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::double::{Double, Options};
 use crate::fixture::{Fixture, Kind};
+use crate::matching::Received;
 use crate::replay::with_wiremock;
 use crate::snapshot;
+
+/// No list of a fixture has more pages.
+const MAX_PAGES: usize = 10;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -26,64 +36,105 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     cases
 }
 
+/// What the operation of a fixture gave.
+pub(crate) enum Done {
+    Fetched(Fetched),
+    Uploaded(Uploaded),
+    Deleted(DeleteOutcome),
+    Listed(Vec<MediaPage>),
+}
+
+/// Does what the fixture's folder says.
+async fn perform(
+    subject: &Subject,
+    fixture: &Fixture,
+    provider: &dyn Provider,
+) -> Result<CoreResult<Done>, String> {
+    Ok(match fixture.operation() {
+        "upload" => provider.upload(photo(subject)?, UploadOptions::default()).await.map(Done::Uploaded),
+        "delete" => {
+            let media = subject.media(fixture)?;
+            provider.delete(&media, DeleteOptions::default()).await.map(Done::Deleted)
+        }
+        "list" => all_pages(provider).await?.map(Done::Listed),
+        _ => provider.fetch(&subject.media(fixture)?).await.map(Done::Fetched),
+    })
+}
+
+/// The photo of the fixtures, as an upload.
+pub(super) fn photo(subject: &Subject) -> Result<UploadContent, String> {
+    let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
+    Ok(UploadContent::from_bytes(subject.content_bytes()?, mime, "photo.jpg"))
+}
+
+/// Every page of a list, which must end.
+async fn all_pages(provider: &dyn Provider) -> Result<CoreResult<Vec<MediaPage>>, String> {
+    let mut pages: Vec<MediaPage> = Vec::new();
+    let mut seen = HashSet::new();
+    for _ in 0..MAX_PAGES {
+        let cursor = pages.last().and_then(|page| page.next.clone());
+        let options = ListOptions::default().with_page_size(Some(2)).with_cursor(cursor);
+        match provider.list(options).await {
+            Ok(page) => pages.push(page),
+            Err(error) => return Ok(Err(error)),
+        }
+        for item in pages.last().into_iter().flat_map(|page| &page.items) {
+            ensure(seen.insert(item.media.short()), format!("{} is listed twice", item.media.short()))?;
+        }
+        if pages.last().is_some_and(|page| page.next.is_none()) {
+            return Ok(Ok(pages));
+        }
+    }
+    Err(format!("the list did not end after {MAX_PAGES} pages"))
+}
+
 fn by_wiremock(subject: &Subject, fixture: &Fixture) -> Verdict {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let media = subject.media(fixture)?;
     let turns = subject.turns(fixture);
-    let work = with_wiremock(turns, subject.clock(), async |net| (subject.build)(&net).fetch(&media).await);
+    let work = with_wiremock(turns, subject.clock(), async |net| {
+        perform(subject, fixture, &*subject.make(net)).await
+    });
     let (outcome, seen) = runtime.block_on(work).map_err(|error| error.to_string())?;
     if let Some(problem) = seen.problems.first() {
         return Err(problem.clone());
     }
-    if let Err(error) = &outcome {
-        no_secret(error)?;
-    }
-    check(fixture, outcome.as_ref().err(), seen.received.len())?;
-    snapshot::pin(
-        &subject.root,
-        subject.provider,
-        &fixture.id,
-        &snapshot::of_fetch(&outcome, &seen.received),
-    );
-    Ok(())
+    check(subject, fixture, &outcome?, &seen.received)
 }
 
 fn by_double(subject: &Subject, fixture: &Fixture) -> Verdict {
-    let media = subject.media(fixture)?;
     let turns = subject.turns(fixture);
     paused(async {
         let double = Double::start(turns, subject.clock(), Options::default())
             .await
             .map_err(|error| error.to_string())?;
-        let provider = (subject.build)(&double.net());
-        let started = tokio::time::Instant::now();
-        let outcome = provider.fetch(&media).await;
-        let run = finish(&double, outcome, started.elapsed()).await?;
-        check(fixture, run.outcome.as_ref().err(), run.requests())?;
+        let outcome = perform(subject, fixture, &*subject.provider(&double)).await?;
+        let received = settled(&double).await?;
         // The same snapshot as by wiremock: the two doubles check each other.
-        snapshot::pin(
-            &subject.root,
-            subject.provider,
-            &fixture.id,
-            &snapshot::of_fetch(&run.outcome, &run.received),
-        );
-        Ok(())
+        check(subject, fixture, &outcome, &received)
     })
 }
 
-fn check(fixture: &Fixture, error: Option<&wamedia_core::Error>, requests: usize) -> Verdict {
+fn check(subject: &Subject, fixture: &Fixture, outcome: &CoreResult<Done>, received: &[Received]) -> Verdict {
+    let error = outcome.as_ref().err();
     let kind = error.map(|error| error.kind().name());
     equal("the kind of the error", &kind, &fixture.expect.error.as_deref())?;
     if let Some(code) = &fixture.expect.provider_code {
-        let got = error.and_then(wamedia_core::Error::provider_code);
+        let got = error.and_then(Error::provider_code);
         equal("the vendor's code", &got, &Some(code.as_str()))?;
     }
     if let Some(error) = error {
-        ensure(
-            error.provider().is_some() && error.operation().is_some(),
-            format!("no subject in: {error:?}"),
-        )?;
+        no_secret(error)?;
+        let named = error.provider().is_some() && error.operation().is_some() && error.phase().is_some();
+        ensure(named, format!("provider, operation or phase is missing in: {error:?}"))?;
     }
-    fixture.expect.requests.map_or(Ok(()), |want| equal("requests", &requests, &want))
+    if let Ok(Done::Fetched(fetched)) = outcome {
+        let counted = usize::try_from(fetched.receipt.requests).unwrap_or(usize::MAX);
+        equal("requests in the receipt", &counted, &received.len())?;
+    }
+    if let Some(want) = fixture.expect.requests {
+        equal("requests", &received.len(), &want)?;
+    }
+    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_done(outcome, received));
+    Ok(())
 }

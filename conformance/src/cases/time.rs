@@ -113,6 +113,7 @@ fn signed_anew(subject: &Subject) -> Verdict {
     let turns = preceded(subject, Reply::new(503).header("retry-after", "7"))?;
     let loosened = turns.into_iter().map(|mut turn| {
         turn.request.headers.remove("ts");
+        turn.request.headers.remove("sign");
         turn
     });
     let options = Options { ticking: true, ..Options::default() };
@@ -174,7 +175,7 @@ fn minimum_rate(subject: &Subject) -> Verdict {
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let mut net = double.net();
         net.transport.min_rate = Some(1000);
-        let provider = (subject.build)(&net);
+        let provider = subject.make(net);
         let started = tokio::time::Instant::now();
         let outcome = Transfer::new(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;
@@ -188,7 +189,7 @@ fn dropped(subject: &Subject) -> Verdict {
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         let fetch = async { Transfer::new(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
@@ -207,7 +208,7 @@ fn dropped_while_waiting(subject: &Subject) -> Verdict {
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         let fetch = async { Transfer::new(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;

@@ -99,7 +99,7 @@ fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
         let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         let started = tokio::time::Instant::now();
         let outcome = Transfer::new(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;

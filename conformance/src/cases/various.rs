@@ -49,7 +49,7 @@ fn undeclared(subject: &Subject, operation: &str) -> Verdict {
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         let media = subject.media(subject.base()?)?;
         let outcome = match operation {
             "upload" => provider.upload(sample(10)?, UploadOptions::default()).await.map(|_| ()),
@@ -81,7 +81,7 @@ fn too_many_bytes(subject: &Subject) -> Verdict {
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         let size = usize::try_from(limit.max_bytes + 1).map_err(|error| error.to_string())?;
         let content = sample(size)?.with_kind(limit.kind);
         let error =
@@ -127,7 +127,7 @@ fn kept_connections(subject: &Subject) -> Verdict {
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = (subject.build)(&double.net());
+        let provider = subject.provider(&double);
         for _ in 0..2 {
             Transfer::new(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
         }
@@ -144,7 +144,7 @@ fn both_runtimes(subject: &Subject) -> Verdict {
     let double = runtime
         .block_on(Double::start(turns, subject.clock(), Options::default()))
         .map_err(|error| error.to_string())?;
-    let provider = (subject.build)(&double.net());
+    let provider = subject.provider(&double);
     let fetched = runtime.block_on(async { Transfer::new(&*provider).fetch(&media).await });
     fetched.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -40,7 +40,9 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 }
 
 fn provider(subject: &Subject, with_webhook_secret: bool) -> Arc<dyn Provider> {
-    (subject.build)(&TestNet { transport: TransportOptions::default(), with_webhook_secret })
+    let mut net = TestNet::new(TransportOptions::default());
+    net.with_webhook_secret = with_webhook_secret;
+    subject.make(net)
 }
 
 fn headers(fixture: &Fixture) -> Vec<(String, String)> {
@@ -61,7 +63,7 @@ fn parsed(subject: &Subject, fixture: &Fixture) -> Verdict {
         let got = provider.verify_webhook(&delivery).map_err(|error| error.to_string())?;
         equal("authenticity", &authenticity(got), &want.as_str())?;
     }
-    snapshot::pin(&subject.root, subject.provider, &fixture.id, &snapshot::of_inbound(&inbound));
+    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_inbound(&inbound));
     Ok(())
 }
 

@@ -12,7 +12,10 @@ impl Harness for Subject {
     const PROVIDER: &'static str = "meta";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let mut builder = MetaCloud::builder(Secret::new(CANARY)).transport(net.transport.clone());
+        let mut builder = MetaCloud::builder(Secret::new(CANARY))
+            .phone_number_id("106540352242922")
+            .try_range(net.with_range)
+            .transport(net.transport.clone());
         if net.with_webhook_secret {
             builder = builder.webhook_secret(Secret::new("TEST-webhook-secret"));
         }

@@ -24,7 +24,7 @@ mod faults;
 pub mod http1;
 mod media;
 mod meta;
-mod multipart;
+pub mod multipart;
 mod nxcloud;
 mod record;
 mod response;

@@ -4,15 +4,20 @@ use bytes::Bytes;
 
 /// One part of a form.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    pub(crate) name: String,
-    pub(crate) filename: Option<String>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Bytes,
+#[non_exhaustive]
+pub struct Part {
+    /// The name of the field.
+    pub name: String,
+    /// The file name, unquoted.
+    pub filename: Option<String>,
+    /// The type, as sent.
+    pub content_type: Option<String>,
+    /// The content.
+    pub body: Bytes,
 }
 
 /// The parts of a form, or `None` when the framing is broken.
-pub(crate) fn parse(content_type: &str, body: &Bytes) -> Option<Vec<Part>> {
+pub fn parse(content_type: &str, body: &Bytes) -> Option<Vec<Part>> {
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         return None;
     }

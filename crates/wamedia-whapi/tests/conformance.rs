@@ -12,7 +12,9 @@ impl Harness for Subject {
     const PROVIDER: &'static str = "whapi";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let mut builder = WhapiCloud::builder(Secret::new(CANARY)).transport(net.transport.clone());
+        let mut builder = WhapiCloud::builder(Secret::new(CANARY))
+            .try_range(net.with_range)
+            .transport(net.transport.clone());
         if net.with_webhook_secret {
             builder = builder.webhook_header("X-Hook-Secret", Secret::new("TEST-webhook-secret"));
         }
