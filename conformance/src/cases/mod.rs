@@ -1,10 +1,12 @@
 //! The cases. Each proves one requirement; most bend the provider's plain fetch into a fault.
 
 mod bytes;
+mod descriptors;
 mod links;
 mod replayed;
 mod time;
 mod trust;
+mod uploads;
 mod various;
 mod webhooks;
 
@@ -64,6 +66,8 @@ impl Case {
 /// All cases that apply.
 pub(crate) fn all(subject: &Subject) -> Vec<Case> {
     let mut cases = replayed::cases(subject);
+    cases.extend(descriptors::cases(subject));
+    cases.extend(uploads::cases(subject));
     cases.extend(bytes::cases(subject));
     cases.extend(links::cases(subject));
     cases.extend(time::cases(subject));

@@ -1,0 +1,308 @@
+//! What resolve makes of a reply: spellings, gaps, nonsense, and links with an end.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use wamedia_core::{
+    DigestSource, ErrorKind, MediaDescriptor, MediaRef, OpenOptions, ResolveOptions, Sha256, Source,
+};
+
+use super::{Case, Run, Subject, Verdict, ensure, equal, paused, settled};
+use crate::double::{Double, Options};
+use crate::script::{Framing, Reply, Turn};
+
+/// A link that is past its time by less than this is still tried: clocks differ.
+const SKEW: Duration = Duration::from_secs(240);
+
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    let can = &subject.capabilities;
+    let mut cases = Vec::new();
+    if can.resolve && can.resolve_remote {
+        cases.extend(hostile());
+        cases.extend([
+            Case::new("RV-006", "unknown-fields", unknown_fields),
+            Case::new("RV-006", "null-fields", null_fields),
+            Case::new("RV-005", "type-with-a-parameter", type_of_the_reply),
+        ]);
+        if has_field(subject, "file_size") {
+            for (name, size, known) in [
+                ("text", json!("18411"), true),
+                ("negative", json!(-1), false),
+                ("absurd", json!("99999999999999999999999"), false),
+                ("words", json!("18 KB"), false),
+                ("null", Value::Null, false),
+            ] {
+                cases.push(Case::new("RV-003", format!("size-{name}"), move |c| size_is(c, &size, known)));
+            }
+        }
+        if can.digest == DigestSource::ResolveAndWebhook {
+            for (name, spelling) in SPELLINGS {
+                cases.push(Case::new("RV-004", format!("reply-{name}"), move |c| {
+                    digest_in_reply(c, spelling)
+                }));
+            }
+            cases.push(Case::new("EX-006", "renewed-is-another", renewed_is_another));
+        }
+    } else {
+        cases.push(Case::new("RV-005", "type-with-a-parameter", type_of_the_reference));
+    }
+    for (name, spelling) in SPELLINGS {
+        cases.push(Case::new("RV-004", format!("webhook-{name}"), move |c| digest_in_webhook(c, spelling)));
+    }
+    if can.expiring_links && can.resolve_remote {
+        cases.extend([
+            Case::new("EX-003", "past-its-time", |c| past_its_time(c, Duration::from_hours(24), false)),
+            Case::new("EX-004", "a-little-past-its-time", |c| past_its_time(c, SKEW, true)),
+            Case::new("EX-004", "read-in-the-vendors-form", expiry_is_read),
+        ]);
+    }
+    cases
+}
+
+/// How digests are written in the field, and whether they can be used.
+const SPELLINGS: [(&str, fn(&Sha256) -> (String, bool)); 7] = [
+    ("hex", |digest| (digest.to_hex(), true)),
+    ("hex-upper", |digest| (digest.to_hex().to_uppercase(), true)),
+    ("base64", |digest| (base64(digest, false), true)),
+    ("base64-url-unpadded", |digest| (base64(digest, true).trim_end_matches('=').to_owned(), true)),
+    ("short", |digest| (digest.to_hex()[..62].to_owned(), false)),
+    ("empty", |_| (String::new(), false)),
+    ("words", |_| ("not a digest".to_owned(), false)),
+];
+
+/// Written here, apart from the decoder that it tests.
+fn base64(digest: &Sha256, for_urls: bool) -> String {
+    let (plus, slash) = if for_urls { ('-', '_') } else { ('+', '/') };
+    let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain([plus, slash]).collect();
+    let hex = digest.to_hex();
+    let bytes: Vec<u8> =
+        (0..32).filter_map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).ok()).collect();
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let number = (0..3).fold(0_u32, |sum, at| sum << 8 | u32::from(*three.get(at).unwrap_or(&0)));
+        for at in 0..4 {
+            let letter = letters[(number >> (18 - 6 * at) & 63) as usize];
+            out.push(if at > three.len() { '=' } else { letter });
+        }
+    }
+    out
+}
+
+fn with_json(reply: Reply, change: impl FnOnce(&mut Value)) -> Reply {
+    let Ok(mut json) = serde_json::from_slice(&reply.body) else { return reply };
+    change(&mut json);
+    reply.body(json.to_string())
+}
+
+/// Sets a field wherever it stands.
+fn set(json: &mut Value, name: &str, to: &Value) {
+    match json {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                if key == name { value.clone_from(to) } else { set(value, name, to) }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| set(item, name, to)),
+        _ => {}
+    }
+}
+
+fn has_field(subject: &Subject, name: &str) -> bool {
+    let Ok((before, _)) = subject.split() else { return false };
+    before.iter().any(|turn| String::from_utf8_lossy(&turn.reply.body).contains(&format!("\"{name}\"")))
+}
+
+/// The plain fetch with another reply to resolve.
+fn resolved_as(subject: &Subject, change: impl Fn(&mut Value)) -> Result<Run, String> {
+    let (before, content) = subject.split()?;
+    let mut turns: Vec<Turn> =
+        before.into_iter().map(|turn| turn.with(|reply| with_json(reply, &change))).collect();
+    turns.push(content);
+    subject.fetch(turns)
+}
+
+fn size_is(subject: &Subject, size: &Value, known: bool) -> Verdict {
+    let run = resolved_as(subject, |json| set(json, "file_size", size))?;
+    let want = known.then_some(subject.content_bytes()?.len() as u64);
+    equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &want)
+}
+
+fn digest_in_reply(subject: &Subject, spelling: fn(&Sha256) -> (String, bool)) -> Verdict {
+    let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
+    let run = resolved_as(subject, |json| set(json, "sha256", &json!(text)))?;
+    let verified = run.fetched()?.receipt.verified.name();
+    ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
+}
+
+fn digest_in_webhook(subject: &Subject, spelling: fn(&Sha256) -> (String, bool)) -> Verdict {
+    let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
+    let (mut media, mut turns, content) = subject.undeclared()?;
+    turns.push(content);
+    media.declared = media.declared.with_sha256_text(Some(&text));
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let verified = run.fetched()?.receipt.verified.name();
+    ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
+}
+
+fn keeps_its_parameter(run: &Run) -> Verdict {
+    let receipt = &run.fetched()?.receipt;
+    let mime = receipt.declared.mime.as_ref().map(ToString::to_string).unwrap_or_default();
+    ensure(mime.contains("quality=high"), format!("the parameter is lost: {mime:?}"))?;
+    ensure(receipt.differences.is_empty(), format!("equal types differ: {:?}", receipt.differences))
+}
+
+const ODD_TYPE: &str = "IMAGE/Jpeg; quality=high";
+
+fn type_of_the_reply(subject: &Subject) -> Verdict {
+    let mut media = subject.media(subject.base()?)?;
+    media.declared.mime = None;
+    let (before, content) = subject.split()?;
+    let odd = |reply| with_json(reply, |json| set(json, "mime_type", &json!(ODD_TYPE)));
+    let mut turns: Vec<Turn> = before.into_iter().map(|turn| turn.with(odd)).collect();
+    turns.push(content);
+    keeps_its_parameter(&subject.fetch_media(&media, turns, |_| {}, Options::default())?)
+}
+
+fn type_of_the_reference(subject: &Subject) -> Verdict {
+    let mut media = subject.media(subject.base()?)?;
+    media.declared = media.declared.with_mime_text(Some(ODD_TYPE));
+    let turns = subject.turns(subject.base()?);
+    keeps_its_parameter(&subject.fetch_media(&media, turns, |_| {}, Options::default())?)
+}
+
+fn unknown_fields(subject: &Subject) -> Verdict {
+    let run = resolved_as(subject, |json| {
+        json["new_in_2031"] = json!({ "url": 7, "deep": [[[null]]] });
+        json["another"] = json!("text");
+    })?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+}
+
+fn null_fields(subject: &Subject) -> Verdict {
+    let run = resolved_as(subject, |json| {
+        for name in ["sha256", "file_size", "mime_type", "file_name", "message", "messaging_product"] {
+            set(json, name, &Value::Null);
+        }
+    })?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+}
+
+/// Replies to resolve that are not what was promised.
+fn hostile() -> Vec<Case> {
+    let deep = format!("{}1{}", "{\"url\":".repeat(200), "}".repeat(200));
+    let deepest = "[".repeat(100_000);
+    [
+        ("html", "<!DOCTYPE html><html>TEST-canary-7f3a</html>".to_owned().into_bytes()),
+        ("xml", b"<?xml version=\"1.0\"?><Error><Code>No</Code></Error>".to_vec()),
+        ("empty", Vec::new()),
+        ("cut", b"{\"url\": \"https://lookas".to_vec()),
+        ("not-utf-8", b"{\"url\": \"\xff\xfe\"}".to_vec()),
+        ("deep", deep.into_bytes()),
+        ("deepest", deepest.into_bytes()),
+        ("array", b"[]".to_vec()),
+        ("huge", vec![b' '; 64 << 20]),
+    ]
+    .into_iter()
+    .map(|(name, body)| {
+        Case::new("RV-010", name, move |subject: &Subject| {
+            let mut turns = subject.turns(subject.base()?);
+            turns.truncate(1);
+            turns[0] = turns[0].clone().with(|reply| reply.body(body.clone()));
+            let run = subject.fetch(turns)?;
+            let kind = run.error()?.kind();
+            let typed =
+                matches!(kind, ErrorKind::Decode | ErrorKind::UnexpectedContent | ErrorKind::TooLarge);
+            ensure(typed, format!("kind {kind:?}"))
+        })
+    })
+    .collect()
+}
+
+/// Resolves against the base fixture, changes the descriptor, opens it, and says how many requests that took.
+fn opened(
+    subject: &Subject,
+    change: impl FnOnce(&mut MediaDescriptor),
+) -> Result<(wamedia_core::Result<()>, usize), String> {
+    let media: MediaRef = subject.media(subject.base()?)?;
+    let turns = subject.turns(subject.base()?);
+    paused(async {
+        let double =
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = subject.provider(&double);
+        let mut descriptor =
+            provider.resolve(&media, ResolveOptions::default()).await.map_err(|error| error.to_string())?;
+        change(&mut descriptor);
+        let outcome = provider.open(&descriptor, OpenOptions::default()).await.map(|_| ());
+        Ok((outcome, settled(&double).await?.len()))
+    })
+}
+
+fn past_its_time(subject: &Subject, by: Duration, tried: bool) -> Verdict {
+    let at = subject.clock() - by;
+    let (outcome, requests) = opened(subject, |descriptor| {
+        if let Source::Link(link) = &mut descriptor.source {
+            link.expires_at = Some(at);
+        }
+    })?;
+    let all = subject.turns(subject.base()?).len();
+    equal("requests", &requests, &if tried { all } else { all - 1 })?;
+    match outcome {
+        Ok(()) => ensure(tried, "a dead link was opened"),
+        Err(error) => equal("kind", &(error.kind(), tried), &(ErrorKind::Expired, false)),
+    }
+}
+
+fn expiry_is_read(subject: &Subject) -> Verdict {
+    let mut expires_at = None;
+    let opened = opened(subject, |descriptor| expires_at = descriptor.link().and_then(|link| link.expires_at));
+    opened?.0.map_err(|error| error.to_string())?;
+    let want = subject.base()?.expect.link_expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    ensure(want.is_some(), "the base fixture must say when its link dies")?;
+    equal("the end of the link", &expires_at, &want)?;
+    // Nonsense in the same place is no end at all, and no error.
+    let end = subject.base()?.expect.link_expires.unwrap_or_default().to_string();
+    let (before, content) = subject.split()?;
+    let nonsense = |text: &str| text.replace(&end, "nonsense");
+    let mut turns: Vec<Turn> = before
+        .into_iter()
+        .map(|turn| {
+            turn.with(|reply| {
+                let body = nonsense(&String::from_utf8_lossy(&reply.body));
+                reply.body(body)
+            })
+        })
+        .collect();
+    let mut content = content;
+    if let crate::matching::Matcher::EqualTo(target) = &content.request.target {
+        content.request.target = crate::matching::Matcher::EqualTo(nonsense(target));
+    }
+    turns.push(content);
+    let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+}
+
+/// The link dies mid-body, and the new descriptor is that of other content.
+fn renewed_is_another(subject: &Subject) -> Verdict {
+    let (before, content) = subject.split()?;
+    let other: bytes_crate::Bytes = vec![0x42; 9000].into();
+    let digest = Sha256::of(&other).to_hex();
+    let renewed = |reply| {
+        with_json(reply, |json| {
+            set(json, "sha256", &json!(digest));
+            set(json, "file_size", &json!(9000));
+        })
+    };
+    let mut turns = before.clone();
+    turns.push(content.clone().framed(Framing::Reset(4000)));
+    turns.push(content.clone().with(|_| Reply::new(403)));
+    turns.extend(before.into_iter().map(|turn| turn.with(renewed)));
+    turns.push(content.with(|reply| reply.body(other.clone())));
+    let mut media = subject.media(subject.base()?)?;
+    media.declared.sha256 = None;
+    media.declared.size_bytes = None;
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &other)?;
+    equal("verified", &run.fetched()?.receipt.verified.name(), &"digest")
+}
+
+use super::bytes_crate;

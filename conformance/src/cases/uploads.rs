@@ -1,0 +1,268 @@
+//! Uploads: what is sent, what is never sent twice, and what an answer means. Deletions that are lost.
+
+use std::time::Duration;
+
+use bytes_crate::Bytes;
+use futures_util::stream;
+use wamedia_core::{
+    DeleteOptions, DeleteOutcome, Error, ErrorKind, Mime, Result as CoreResult, UploadContent, UploadOptions,
+    UploadResult, Uploaded,
+};
+use wamedia_sandbox::http1::Step;
+
+use super::replayed::photo;
+use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
+use crate::double::{Double, Options};
+use crate::matching::Received;
+use crate::script::{Reply, Turn};
+
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    let can = &subject.capabilities;
+    let mut cases = Vec::new();
+    if can.upload {
+        cases.extend([
+            Case::new("UP-001", "in-small-pieces", in_pieces),
+            Case::new("UP-002", "unknown-length", unknown_length),
+            Case::new("UP-003", "source-fails", |c| bad_source(c, 3, true)),
+            Case::new("UP-003", "source-too-short", |c| bad_source(c, 3, false)),
+            Case::new("UP-003", "source-too-long", |c| bad_source(c, 5, false)),
+            Case::new("UP-003", "another-digest", another_digest),
+            Case::new("UP-007", "reset-after-the-body", |c| unknown_end(c, vec![Step::Reset])),
+            Case::new("UP-007", "closed-after-the-body", |c| unknown_end(c, vec![Step::Close])),
+            Case::new("UP-007", "no-answer", |c| unknown_end(c, vec![Step::Hang])),
+            Case::new("RT-010", "reset-after-the-body", |c| unknown_end(c, vec![Step::Reset])),
+            Case::new("RT-010", "busy", busy),
+            Case::new("SE-012", "hostile-name", hostile_name),
+            Case::new("LM-006", "slow-upload", slow_upload),
+            Case::new("UP-006", "id-or-link", id_or_link),
+        ]);
+        for (name, body) in [
+            ("object", "{}"),
+            ("null", "null"),
+            ("empty", ""),
+            ("null-id", r#"{"id":null,"media":[{"id":""}],"_data":{},"code":0,"data":{"id":null}}"#),
+            ("page", "<html>Welcome</html>"),
+        ] {
+            cases.push(Case::new("UP-006", name, move |c| no_id(c, body)));
+        }
+        for (status, kind) in
+            [(401, ErrorKind::Unauthorized), (413, ErrorKind::TooLarge), (415, ErrorKind::InvalidRequest)]
+        {
+            cases.push(Case::new("UP-005", format!("early-{status}"), move |c| early(c, status, kind)));
+        }
+        if !can.limits.is_empty() {
+            cases.push(Case::new("UP-004", "a-type-that-nobody-takes", refused_type));
+        }
+    }
+    if can.delete {
+        cases.extend([
+            Case::new("DE-003", "reset-before-the-head", lost_deletion),
+            Case::new("DE-002", "the-same-every-time", gone_twice),
+        ]);
+    }
+    cases
+}
+
+/// An upload against the fault server, with what the server saw.
+struct Sent {
+    outcome: CoreResult<Uploaded>,
+    received: Vec<Received>,
+    elapsed: Duration,
+}
+
+impl Sent {
+    fn error(&self) -> Result<&Error, String> {
+        let error = self.outcome.as_ref().err().ok_or("expected an error, and it was accepted")?;
+        no_secret(error)?;
+        Ok(error)
+    }
+}
+
+/// The exchange of the upload fixture, bent.
+fn turn(subject: &Subject) -> Result<Turn, String> {
+    let fixture = subject.fixture("upload/ok")?;
+    subject.turns(fixture).pop().ok_or_else(|| "the upload fixture has no exchange".to_owned())
+}
+
+fn send(subject: &Subject, turns: Vec<Turn>, content: UploadContent) -> Result<Sent, String> {
+    paused(async {
+        let double =
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = subject.provider(&double);
+        let started = tokio::time::Instant::now();
+        let outcome = provider.upload(content, UploadOptions::default()).await;
+        let elapsed = started.elapsed();
+        Ok(Sent { outcome, received: settled(&double).await?, elapsed })
+    })
+}
+
+fn jpeg(chunks: Vec<CoreResult<Bytes>>, size: Option<u64>) -> Result<UploadContent, String> {
+    let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
+    Ok(UploadContent::from_stream(stream::iter(chunks), size, mime, "photo.jpg"))
+}
+
+/// The bytes on the wire are those of the source, however they come.
+fn in_pieces(subject: &Subject) -> Verdict {
+    let bytes = subject.content_bytes()?;
+    let pieces = (0..bytes.len()).step_by(777).map(|at| Ok(bytes.slice(at..(at + 777).min(bytes.len()))));
+    let content = jpeg(pieces.collect(), Some(bytes.len() as u64))?;
+    let sent = send(subject, vec![turn(subject)?], content)?;
+    sent.outcome.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// No vendor here documents bodies of unknown length, so they are refused before anything is sent.
+fn unknown_length(subject: &Subject) -> Verdict {
+    let sent = send(subject, vec![turn(subject)?], jpeg(vec![Ok(Bytes::from_static(b"data"))], None)?)?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::InvalidRequest)?;
+    equal("requests", &sent.received.len(), &0)
+}
+
+fn bad_source(subject: &Subject, chunks: usize, fails: bool) -> Verdict {
+    let mut source: Vec<_> = (0..chunks).map(|_| Ok(Bytes::from_static(b"0123456789"))).collect();
+    if fails {
+        source.push(Err(Error::new(ErrorKind::Local, "the disk is gone")));
+    }
+    let sent = send(subject, vec![turn(subject)?], jpeg(source, Some(40))?)?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::Local)?;
+    // What was begun was never completed, so the server has seen no whole request.
+    equal("requests", &sent.received.len(), &0)
+}
+
+fn another_digest(subject: &Subject) -> Verdict {
+    let other = wamedia_core::Sha256::of(b"something else");
+    let sent = send(subject, vec![turn(subject)?], photo(subject)?.with_sha256(Some(other)))?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::Integrity)?;
+    equal("requests", &sent.received.len(), &0)
+}
+
+/// The whole body arrived and then nothing: the object may exist, and nobody sends it again.
+fn unknown_end(subject: &Subject, steps: Vec<Step>) -> Verdict {
+    let turn = turn(subject)?.with(|mut reply| {
+        reply.raw = Some(steps);
+        reply
+    });
+    let sent = send(subject, vec![turn], photo(subject)?)?;
+    let error = sent.error()?;
+    let kind = error.kind();
+    ensure(matches!(kind, ErrorKind::Transport | ErrorKind::Timeout), format!("kind {kind:?}"))?;
+    ensure(!error.is_retryable(), "it must not be tried again")?;
+    ensure(error.message().contains("may exist"), format!("it does not warn: {error}"))?;
+    equal("requests", &sent.received.len(), &1)?;
+    ensure(sent.elapsed < Duration::from_secs(600), format!("it took {:?}", sent.elapsed))
+}
+
+fn busy(subject: &Subject) -> Verdict {
+    let turn = turn(subject)?.with(|_| Reply::new(503).header("retry-after", "1"));
+    let sent = send(subject, vec![turn], photo(subject)?)?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::Upstream)?;
+    equal("requests", &sent.received.len(), &1)
+}
+
+/// The answer comes while the body is still being sent.
+fn early(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
+    let turn = turn(subject)?.with(|_| Reply::new(status)).early();
+    let chunk = Bytes::from(vec![7; 64 * 1024]);
+    let content = jpeg((0..48).map(|_| Ok(chunk.clone())).collect(), Some(48 * 64 * 1024))?;
+    let sent = send(subject, vec![turn], content)?;
+    equal("kind", &sent.error()?.kind(), &kind)?;
+    equal("status", &sent.error()?.status(), &Some(status))?;
+    equal("requests", &sent.received.len(), &1)
+}
+
+fn no_id(subject: &Subject, body: &'static str) -> Verdict {
+    let turn = turn(subject)?.with(|reply| reply.body(body));
+    let sent = send(subject, vec![turn], photo(subject)?)?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::Decode)?;
+    ensure(!sent.error()?.is_retryable(), "it must not be tried again")
+}
+
+fn id_or_link(subject: &Subject) -> Verdict {
+    let sent = send(subject, vec![turn(subject)?], photo(subject)?)?;
+    let uploaded = sent.outcome.map_err(|error| error.to_string())?;
+    let want = subject.capabilities.upload_result;
+    equal("an id", &uploaded.media.is_some(), &(want == UploadResult::Id))?;
+    equal("a link", &uploaded.link.is_some(), &(want == UploadResult::Link))
+}
+
+fn refused_type(subject: &Subject) -> Verdict {
+    let mime = Mime::parse("application/x-nobody").map_err(|error| error.to_string())?;
+    let sent = send(subject, vec![turn(subject)?], UploadContent::from_bytes(&b"data"[..], mime, "a.xyz"))?;
+    equal("kind", &sent.error()?.kind(), &ErrorKind::InvalidRequest)?;
+    equal("requests", &sent.received.len(), &0)
+}
+
+/// A name that tries to end its header, its part and the form.
+fn hostile_name(subject: &Subject) -> Verdict {
+    let mut turn = turn(subject)?;
+    let want: Vec<_> = turn.request.multipart.iter().flatten().map(|part| part.name.clone()).collect();
+    turn.request.multipart = None;
+    let mut content = photo(subject)?;
+    "a\"\r\nX-Evil: 1\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"evil\"\r\n\r\n.jpg"
+        .clone_into(&mut content.name);
+    let sent = send(subject, vec![turn], content)?;
+    sent.outcome.as_ref().map_err(|error| error.to_string())?;
+    let received = sent.received.first().ok_or("nothing was sent")?;
+    ensure(received.header("x-evil").is_none(), "a header was added")?;
+    let parts = received.parts().ok_or("the body is no form any more")?;
+    equal("parts", &parts.iter().map(|part| part.name.clone()).collect(), &want)?;
+    let file = parts.iter().find(|part| part.filename.is_some()).ok_or("the file is gone")?;
+    let name = file.filename.clone().unwrap_or_default();
+    ensure(!name.contains(['\r', '\n', '"']), format!("the name is {name:?}"))?;
+    equal("content", &file.body, &subject.content_bytes()?)
+}
+
+/// Half an hour of uploading is no stall as long as bytes move.
+fn slow_upload(subject: &Subject) -> Verdict {
+    let bytes = subject.content_bytes()?;
+    let size = bytes.len() as u64;
+    let pieces: Vec<_> =
+        (0..bytes.len()).step_by(200).map(|at| bytes.slice(at..(at + 200).min(bytes.len()))).collect();
+    let source = stream::unfold(pieces.into_iter(), |mut pieces| async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        pieces.next().map(|piece| (Ok(piece), pieces))
+    });
+    let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
+    let content = UploadContent::from_stream(source, Some(size), mime, "photo.jpg");
+    let sent = send(subject, vec![turn(subject)?], content)?;
+    sent.outcome.as_ref().map_err(|error| error.to_string())?;
+    ensure(sent.elapsed > Duration::from_secs(1500), "the source was not slow")
+}
+
+fn delete(
+    subject: &Subject,
+    turns: Vec<Turn>,
+    media_of: &str,
+) -> Result<(CoreResult<DeleteOutcome>, usize), String> {
+    let media = subject.media(subject.fixture(media_of)?)?;
+    paused(async {
+        let double =
+            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
+        let provider = subject.provider(&double);
+        let outcome = provider.delete(&media, DeleteOptions::default()).await;
+        Ok((outcome, settled(&double).await?.len()))
+    })
+}
+
+/// A deletion may be asked for again: the second time finds nothing left to do.
+fn lost_deletion(subject: &Subject) -> Verdict {
+    let mut turns = subject.turns(subject.fixture("delete/ok")?);
+    let lost = turns[0].clone().with(|mut reply| {
+        reply.raw = Some(vec![Step::Reset]);
+        reply
+    });
+    turns.insert(0, lost);
+    let (outcome, requests) = delete(subject, turns, "delete/ok")?;
+    equal("outcome", &outcome.map_err(|error| error.to_string())?, &DeleteOutcome::Deleted)?;
+    equal("requests", &requests, &2)
+}
+
+fn gone_twice(subject: &Subject) -> Verdict {
+    let name = ["delete/gone", "delete/failed"].into_iter().find(|name| subject.fixture(name).is_ok());
+    let name = name.ok_or("there is no fixture of a deletion of what is gone")?;
+    let shown = |outcome: CoreResult<DeleteOutcome>| match outcome {
+        Ok(outcome) => format!("{outcome:?}"),
+        Err(error) => format!("{:?} {:?}", error.kind(), error.provider_code()),
+    };
+    let once = || delete(subject, subject.turns(subject.fixture(name)?), name);
+    equal("the second answer", &shown(once()?.0), &shown(once()?.0))
+}
