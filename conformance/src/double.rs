@@ -184,7 +184,8 @@ impl Script {
         }
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |turn: &Turn| received.check(&turn.origin, &turn.request, Body::Whole).is_ok();
-        let index = self.turns.iter().enumerate().position(|(index, turn)| !taken[index] && fits(turn))?;
+        let index = self.turns.iter().enumerate().position(|(index, turn)| !taken[index] && fits(turn));
+        let Some(index) = index else { return self.turns.last().filter(|turn| turn.forever && fits(turn)) };
         taken[index] = true;
         self.turns.get(index)
     }

@@ -24,6 +24,7 @@ mod runner;
 mod script;
 mod snapshot;
 mod tls;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -51,7 +51,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     }
     if can.expiring_links && can.resolve_remote {
         cases.extend([
-            Case::new("EX-003", "past-its-time", |c| past_its_time(c, Duration::from_hours(24), false)),
+            Case::new("EX-003", "past-its-time", |c| past_its_time(c, Duration::from_secs(86_400), false)),
             Case::new("EX-004", "a-little-past-its-time", |c| past_its_time(c, SKEW, true)),
             Case::new("EX-004", "read-in-the-vendors-form", expiry_is_read),
         ]);
@@ -59,8 +59,11 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     cases
 }
 
-/// How digests are written in the field, and whether they can be used.
-const SPELLINGS: [(&str, fn(&Sha256) -> (String, bool)); 7] = [
+/// The text for a digest, and whether it can be used.
+type Spelling = fn(&Sha256) -> (String, bool);
+
+/// How digests are written in the field.
+const SPELLINGS: [(&str, Spelling); 7] = [
     ("hex", |digest| (digest.to_hex(), true)),
     ("hex-upper", |digest| (digest.to_hex().to_uppercase(), true)),
     ("base64", |digest| (base64(digest, false), true)),
@@ -127,14 +130,14 @@ fn size_is(subject: &Subject, size: &Value, known: bool) -> Verdict {
     equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &want)
 }
 
-fn digest_in_reply(subject: &Subject, spelling: fn(&Sha256) -> (String, bool)) -> Verdict {
+fn digest_in_reply(subject: &Subject, spelling: Spelling) -> Verdict {
     let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
     let run = resolved_as(subject, |json| set(json, "sha256", &json!(text)))?;
     let verified = run.fetched()?.receipt.verified.name();
     ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
 }
 
-fn digest_in_webhook(subject: &Subject, spelling: fn(&Sha256) -> (String, bool)) -> Verdict {
+fn digest_in_webhook(subject: &Subject, spelling: Spelling) -> Verdict {
     let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
     let (mut media, mut turns, content) = subject.undeclared()?;
     turns.push(content);
@@ -254,7 +257,8 @@ fn past_its_time(subject: &Subject, by: Duration, tried: bool) -> Verdict {
 
 fn expiry_is_read(subject: &Subject) -> Verdict {
     let mut expires_at = None;
-    let opened = opened(subject, |descriptor| expires_at = descriptor.link().and_then(|link| link.expires_at));
+    let opened =
+        opened(subject, |descriptor| expires_at = descriptor.link().and_then(|link| link.expires_at));
     opened?.0.map_err(|error| error.to_string())?;
     let want = subject.base()?.expect.link_expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     ensure(want.is_some(), "the base fixture must say when its link dies")?;

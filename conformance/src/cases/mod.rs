@@ -1,6 +1,7 @@
 //! The cases. Each proves one requirement; most bend the provider's plain fetch into a fault.
 
 mod bytes;
+mod crowd;
 mod descriptors;
 mod links;
 mod replayed;
@@ -8,6 +9,7 @@ mod time;
 mod trust;
 mod uploads;
 mod various;
+mod watched;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -68,6 +70,8 @@ pub(crate) fn all(subject: &Subject) -> Vec<Case> {
     let mut cases = replayed::cases(subject);
     cases.extend(descriptors::cases(subject));
     cases.extend(uploads::cases(subject));
+    cases.extend(crowd::cases(subject));
+    cases.extend(watched::cases(subject));
     cases.extend(bytes::cases(subject));
     cases.extend(links::cases(subject));
     cases.extend(time::cases(subject));
@@ -136,7 +140,7 @@ impl Subject {
         let capabilities = (self.build)(&net).capabilities();
         let fixtures = Arc::clone(&self.fixtures);
         let (build, provider, root) = (self.build, self.name, self.root.clone());
-        capabilities.open_range.then(|| Self {
+        capabilities.open_range.then_some(Self {
             build,
             name: provider,
             root,

@@ -200,7 +200,7 @@ fn hostile_name(subject: &Subject) -> Verdict {
     "a\"\r\nX-Evil: 1\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"evil\"\r\n\r\n.jpg"
         .clone_into(&mut content.name);
     let sent = send(subject, vec![turn], content)?;
-    sent.outcome.as_ref().map_err(|error| error.to_string())?;
+    sent.outcome.as_ref().map_err(ToString::to_string)?;
     let received = sent.received.first().ok_or("nothing was sent")?;
     ensure(received.header("x-evil").is_none(), "a header was added")?;
     let parts = received.parts().ok_or("the body is no form any more")?;
@@ -224,7 +224,7 @@ fn slow_upload(subject: &Subject) -> Verdict {
     let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
     let content = UploadContent::from_stream(source, Some(size), mime, "photo.jpg");
     let sent = send(subject, vec![turn(subject)?], content)?;
-    sent.outcome.as_ref().map_err(|error| error.to_string())?;
+    sent.outcome.as_ref().map_err(ToString::to_string)?;
     ensure(sent.elapsed > Duration::from_secs(1500), "the source was not slow")
 }
 

@@ -245,6 +245,16 @@ impl Error {
         self
     }
 
+    /// Takes a secret out of the message and the vendor's code: some servers repeat what they were sent.
+    #[must_use]
+    pub fn without_secret(mut self, secret: &str) -> Self {
+        if self.0.message.contains(secret) {
+            self.0.message = self.0.message.replace(secret, "..");
+        }
+        self.0.provider_code = self.0.provider_code.take().map(|code| code.replace(secret, ".."));
+        self
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -248,7 +248,11 @@ impl Http {
     ) -> Result<T, (Error, bool)> {
         let span = debug_span!("attempt", provider = call.provider, operation = call.operation, attempt);
         let work = async {
-            let context = |error: Error| error.with_provider(call.provider).with_operation(call.operation);
+            let bound = request.bound.clone();
+            let context = |error: Error| {
+                let error = error.with_provider(call.provider).with_operation(call.operation);
+                bound.iter().fold(error, |error, header| header.hide_in(error))
+            };
             call.hosts.check(&request.url).map_err(|error| (context(error), true))?;
             self.inner.breaker.admit().map_err(|error| (context(error), true))?;
             call.budget.count_request();
@@ -355,8 +359,22 @@ impl Http {
         Ok(Box::new(Opened { head, incoming }))
     }
 
-    /// Waits before the next attempt, or gives the error back.
-    async fn pause(&self, call: Call<'_>, attempt: u32, (error, unsent): (Error, bool)) -> Result<()> {
+    /// Waits before the next attempt, or gives the error back, and tells which.
+    async fn pause(&self, call: Call<'_>, attempt: u32, failure: (Error, bool)) -> Result<()> {
+        let outcome = self.wait_for_next(call, attempt, failure).await;
+        if let Err(error) = &outcome {
+            let kind = error.kind().name();
+            debug!(provider = call.provider, operation = call.operation, attempt, kind, "given up");
+        }
+        outcome
+    }
+
+    async fn wait_for_next(
+        &self,
+        call: Call<'_>,
+        attempt: u32,
+        (error, unsent): (Error, bool),
+    ) -> Result<()> {
         if !call.repeatable {
             let unknown = !unsent
                 && error.status().is_none()

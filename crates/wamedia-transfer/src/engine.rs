@@ -152,8 +152,21 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     }
 
     async fn run(&self, media: &MediaRef, pipe: &mut Pipe<'_>, default_max: u64) -> Result<Ended> {
-        let span = debug_span!("transfer", provider = self.provider.name());
-        let work = self.heal(media, pipe, default_max).instrument(span);
+        let span = debug_span!("transfer", provider = self.provider.name(), operation = "fetch");
+        let work = async {
+            let outcome = self.heal(media, pipe, default_max).await;
+            match &outcome {
+                Ok(Ended { receipt, .. }) => debug!(
+                    bytes = receipt.bytes,
+                    attempts = receipt.attempts,
+                    verified = receipt.verified.name(),
+                    "fetched"
+                ),
+                Err(error) => debug!(kind = error.kind().name(), "failed"),
+            }
+            outcome
+        };
+        let work = work.instrument(span);
         let outcome = match self.options.deadline {
             None => work.await,
             Some(deadline) => match tokio::time::timeout(deadline, work).await {
