@@ -11,6 +11,7 @@ use wamedia_http::{Lookup, Net, Resolver, TransportOptions};
 use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Server, Service, Step};
 
 use crate::matching::{Body, Received};
+use crate::mutants::Mistake;
 use crate::script::{Reply, Turn};
 use crate::tls::{self, Tls};
 use crate::{TestClock, TestNet};
@@ -27,6 +28,7 @@ pub(crate) struct Log {
 pub(crate) struct Double {
     server: Server,
     log: Arc<Mutex<Log>>,
+    mistake: Arc<Mutex<Option<Mistake>>>,
     clock: SystemTime,
     options: Options,
 }
@@ -70,7 +72,9 @@ impl Double {
         let log = Arc::new(Mutex::new(Log::default()));
         let shared = Arc::clone(&log);
         let taken = Mutex::new(vec![false; turns.len()]);
-        let service = Script { log: shared, turns, any_order: options.any_order, taken };
+        let mistake = Arc::new(Mutex::new(None));
+        let any_order = options.any_order;
+        let service = Script { log: shared, mistake: Arc::clone(&mistake), turns, any_order, taken };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let server = Server::start(listener, service, Limits::default(), move |stream| {
             let acceptor = acceptor.clone();
@@ -81,7 +85,12 @@ impl Double {
                 Ok(Tls(Box::new(acceptor.accept(stream).await?)))
             }
         })?;
-        Ok(Self { server, log, clock, options })
+        Ok(Self { server, log, mistake, clock, options })
+    }
+
+    /// Sees requests and sends replies as a client with this mistake would make and understand them.
+    pub(crate) fn make_mistake(&self, mistake: Option<Mistake>) {
+        *self.mistake.lock().unwrap_or_else(PoisonError::into_inner) = mistake;
     }
 
     /// The network that leads to this double, whatever the name.
@@ -126,6 +135,7 @@ impl Resolver for Everywhere {
 /// The turns of a case, answered one after the other.
 struct Script {
     log: Arc<Mutex<Log>>,
+    mistake: Arc<Mutex<Option<Mistake>>>,
     turns: Vec<Turn>,
     any_order: bool,
     taken: Mutex<Vec<bool>>,
@@ -147,13 +157,17 @@ impl Service for Script {
 impl Script {
     fn answer(&self, head: &Head, body: &[u8], whole: bool) -> Vec<Step> {
         let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
-        let received = Received {
+        let mistake = *self.mistake.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut received = Received {
             origin: format!("https://{}", head.header("host").unwrap_or_default()),
             method: head.method.clone(),
             target: head.target.clone(),
             headers: head.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
             body: body.to_vec(),
         };
+        if let Some(mistake) = mistake {
+            mistake.request(&mut received);
+        }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turn(log.next, &received);
         let verdict = match turn {
@@ -167,7 +181,13 @@ impl Script {
         let number = log.next;
         log.received.push(received);
         match (verdict, turn) {
-            (Ok(()), Some(turn)) => turn.reply.steps(),
+            (Ok(()), Some(turn)) => {
+                let mut reply = turn.reply.clone();
+                if let Some(mistake) = mistake {
+                    mistake.reply(&mut reply);
+                }
+                reply.steps()
+            }
             (Err(why), turn) => {
                 let id = turn.map_or("none", |turn| turn.id.as_str());
                 log.problems.push(format!("request {number} (expected: {id}): {why}"));

@@ -19,6 +19,7 @@ mod cases;
 mod double;
 mod fixture;
 mod matching;
+mod mutants;
 mod replay;
 mod runner;
 mod script;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cases::{self, Case, Subject};
 use crate::fixture::Fixture;
-use crate::{Harness, TestNet};
+use crate::{Harness, TestNet, mutants};
 
 /// Where the report goes, when somebody wants one.
 const REPORT: &str = "WAMEDIA_CONFORMANCE_REPORT";
@@ -37,7 +37,12 @@ pub fn run<H: Harness>() -> ExitCode {
         fixtures,
         capabilities,
         with_range: false,
+        mistake: None,
     });
+    let subject = match mutants::on_request(subject) {
+        Ok(subject) => subject,
+        Err(outcome) => return outcome.map_or_else(|why| complain(&why), |()| ExitCode::SUCCESS),
+    };
     let cases = cases::all(&subject);
     if cases.is_empty() {
         return complain("no case applies: that is a failure, not a success");

@@ -1,48 +1,52 @@
 //! Everything that is logged on this thread, by us and by our dependencies.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::Once;
 
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 /// Runs `work` and gives back, line by line, what it logged at any level, spans included.
 pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    static RECORDS: Once = Once::new();
-    // Records of the `log` crate reach whatever subscriber is the thread's own.
-    RECORDS.call_once(|| drop(tracing_log::LogTracer::init()));
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(lines.clone())
-        .finish();
-    let outcome = tracing::subscriber::with_default(subscriber, work);
-    let bytes = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(listen);
+    LINES.set(Some(Vec::new()));
+    let outcome = work();
+    let text = String::from_utf8_lossy(&LINES.take().unwrap_or_default()).into_owned();
     (outcome, text.lines().map(ToOwned::to_owned).collect())
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+/// One subscriber for the process, deaf on threads where nobody listens: subscribers that come and go
+/// on several threads at once make `tracing` forget some call sites for a moment.
+fn listen() {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(|| Line)
+        .with_filter(dynamic_filter_fn(|_, _| LINES.with_borrow(Option::is_some)));
+    // Somebody else's subscriber would stay, and the cases that listen would fail.
+    drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)));
+    // Records of the `log` crate reach it as well.
+    drop(tracing_log::LogTracer::init());
+}
 
-impl Write for Lines {
+thread_local! {
+    /// What was logged on this thread, while somebody listens.
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct Line;
+
+impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }

@@ -4,6 +4,7 @@
 mod ci;
 mod conformance;
 mod fixtures;
+mod mutants;
 mod tidy;
 
 use std::env;
@@ -16,6 +17,8 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
     --provider P    one provider       --filter TEXT   cases whose name contains it
     --list          only list          --json FILE     the report as JSON
     --markdown FILE the report as Markdown
+cargo xtask conformance --mutants      each requirement catches the broken client that it names
+    --matrix        every case against every broken client, which takes minutes
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask tidy                       layers, capability tables, links";
 
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
+        ["conformance", "--mutants"] => mutants::run(false),
+        ["conformance", "--mutants", "--matrix"] => mutants::run(true),
         ["conformance", options @ ..] => conformance::run(options),
         ["fixtures", "check"] => fixtures::check(),
         ["tidy"] => tidy::run(),

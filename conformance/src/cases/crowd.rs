@@ -8,11 +8,12 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use wamedia_core::{ErrorKind, MediaRef, OpenOptions, ResolveOptions};
 use wamedia_sandbox::http1::{Outcome, Step};
-use wamedia_transfer::{Job, Target, Transfer, safe_name, transfer_many};
+use wamedia_transfer::{Job, Target, safe_name, transfer_many};
 
 use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused, settled};
 use crate::double::{Double, Options};
 use crate::matching::Matcher;
+use crate::mutants::MUTANT;
 use crate::script::{Framing, Reply, Turn};
 
 /// How many are fetched at once.
@@ -90,7 +91,7 @@ fn many_at_once(subject: &Subject) -> Verdict {
         let shuffled = (0..MANY).map(|number| &all[number * 37 % MANY]);
         let work = shuffled.map(|(media, _, want)| {
             let provider = &provider;
-            async move { (Transfer::new(&**provider).fetch(media).await, want) }
+            async move { (subject.transfer(&**provider).fetch(media).await, want) }
         });
         for (outcome, want) in join_all(work).await {
             equal("content", &outcome.map_err(|error| error.to_string())?.bytes, want)?;
@@ -231,8 +232,8 @@ fn hostile_names(subject: &Subject) -> Verdict {
             let double =
                 Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
             let provider = subject.provider(&double);
-            let transfer = Transfer::new(&*provider);
-            transfer.download_in(&media, &inner).await.map_err(|error| format!("{name:.40?}: {error}"))
+            let transfer = subject.transfer(&*provider);
+            subject.download(&transfer, &media, &inner).await.map_err(|error| format!("{name:.40?}: {error}"))
         })?;
         let entries = |folder: &std::path::Path| {
             let all = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -262,6 +263,12 @@ fn proxy_variables(subject: &Subject) -> Verdict {
         command.env(name, "http://127.0.0.1:9");
     }
     command.env_remove("WAMEDIA_CONFORMANCE_REPORT").env_remove("NO_PROXY").env_remove("no_proxy");
+    if let Some(mistake) = subject.mistake {
+        command.env(MUTANT, mistake.name());
+    }
+    for name in ["WAMEDIA_CONFORMANCE_MUTANTS", "WAMEDIA_CONFORMANCE_MUTANTS_REPORT"] {
+        command.env_remove(name);
+    }
     let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure(output.status.success() && text.contains("1 passed"), text)

@@ -12,18 +12,19 @@ mod various;
 mod watched;
 mod webhooks;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wamedia_core::{Capabilities, Error, MediaRef, Provider, Result as CoreResult};
-use wamedia_transfer::{Fetched, Transfer, TransferOptions};
+use wamedia_core::{Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult};
+use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
 
 use crate::double::{Double, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
+use crate::mutants::{Broken, Mistake};
 use crate::script::{Reply, Turn};
 use crate::{CANARY, TestNet};
 use wamedia_http::TransportOptions;
@@ -37,6 +38,8 @@ pub(crate) struct Subject {
     pub(crate) capabilities: Capabilities,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
+    /// What is wrong with the client under test, where something is on purpose.
+    pub(crate) mistake: Option<Mistake>,
 }
 
 /// A case before it runs.
@@ -125,12 +128,69 @@ pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &
 impl Subject {
     /// The provider, led to this double.
     pub(crate) fn provider(&self, double: &Double) -> Arc<dyn Provider> {
+        double.make_mistake(self.mistake);
         self.make(double.net())
     }
 
     pub(crate) fn make(&self, mut net: TestNet) -> Arc<dyn Provider> {
         net.with_range = self.with_range;
-        (self.build)(&net)
+        let Some(mistake) = self.mistake else { return (self.build)(&net) };
+        mistake.net(&mut net);
+        Arc::new(Broken::new((self.build)(&net), mistake, self.clock()))
+    }
+
+    /// The same with this mistake in it.
+    pub(crate) fn with_mistake(&self, mistake: Mistake) -> Self {
+        let (root, fixtures) = (self.root.clone(), Arc::clone(&self.fixtures));
+        Self { root, fixtures, mistake: Some(mistake), ..*self }
+    }
+
+    /// A transfer as the client under test makes it.
+    pub(crate) fn transfer<'p>(&self, provider: &'p dyn Provider) -> Transfer<'p, dyn Provider> {
+        self.transfer_with(provider, TransferOptions::default())
+    }
+
+    pub(crate) fn transfer_with<'p>(
+        &self,
+        provider: &'p dyn Provider,
+        mut options: TransferOptions,
+    ) -> Transfer<'p, dyn Provider> {
+        if let Some(mistake) = self.mistake {
+            mistake.options(&mut options);
+        }
+        Transfer::new(provider).with_options(options)
+    }
+
+    /// The download of a file as the client under test makes it.
+    pub(crate) async fn download(
+        &self,
+        transfer: &Transfer<'_, dyn Provider>,
+        media: &MediaRef,
+        target: &Path,
+    ) -> CoreResult<Downloaded> {
+        if self.mistake == Some(Mistake::WritesInPlace) {
+            drop(std::fs::write(target, b"half a file"));
+        }
+        if target.is_dir() {
+            let stored = transfer.download_in(media, target).await?;
+            if self.mistake == Some(Mistake::KeepsNames) {
+                drop(std::fs::rename(&stored.path, target.join("../elsewhere")));
+            }
+            return Ok(stored);
+        }
+        transfer.download_to(media, target).await
+    }
+
+    /// What the client under test says about its transfer.
+    pub(crate) fn told(&self, outcome: &mut CoreResult<Fetched>) {
+        if let (Some(mistake), Ok(fetched)) = (self.mistake, outcome) {
+            mistake.outcome(fetched);
+        }
+    }
+
+    /// An id as the client under test takes it.
+    pub(crate) fn id(&self, text: &str) -> CoreResult<MediaId> {
+        if self.mistake == Some(Mistake::TakesAnyId) { MediaId::new("1") } else { MediaId::new(text) }
     }
 
     /// The same provider with ranges, which a setting may allow where the vendor documents none.
@@ -139,14 +199,12 @@ impl Subject {
         net.with_range = true;
         let capabilities = (self.build)(&net).capabilities();
         let fixtures = Arc::clone(&self.fixtures);
-        let (build, provider, root) = (self.build, self.name, self.root.clone());
         capabilities.open_range.then_some(Self {
-            build,
-            name: provider,
-            root,
+            root: self.root.clone(),
             fixtures,
             capabilities,
             with_range: true,
+            ..*self
         })
     }
 
@@ -238,7 +296,8 @@ impl Subject {
                 Double::start(turns, self.clock(), options).await.map_err(|error| error.to_string())?;
             let provider = self.provider(&double);
             let started = tokio::time::Instant::now();
-            let outcome = Transfer::new(&*provider).with_options(transfer).fetch(media).await;
+            let mut outcome = self.transfer_with(&*provider, transfer).fetch(media).await;
+            self.told(&mut outcome);
             let elapsed = started.elapsed();
             drop(provider);
             finish(&double, outcome, elapsed).await

@@ -6,7 +6,7 @@ use wamedia_core::{
     DeleteOptions, DeleteOutcome, Error, ListOptions, MediaPage, Mime, Provider, Result as CoreResult,
     UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_transfer::{Fetched, ProviderExt as _};
+use wamedia_transfer::Fetched;
 
 use super::{Case, Subject, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::double::{Double, Options};
@@ -57,7 +57,10 @@ async fn perform(
             provider.delete(&media, DeleteOptions::default()).await.map(Done::Deleted)
         }
         "list" => all_pages(provider).await?.map(Done::Listed),
-        _ => provider.fetch(&subject.media(fixture)?).await.map(Done::Fetched),
+        _ => {
+            let transfer = subject.transfer(provider);
+            transfer.fetch(&subject.media(fixture)?).await.map(Done::Fetched)
+        }
     })
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use wamedia_core::ErrorKind;
 use wamedia_sandbox::http1::Step;
-use wamedia_transfer::Transfer;
 
 use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::double::{Double, Options};
@@ -177,7 +176,7 @@ fn minimum_rate(subject: &Subject) -> Verdict {
         net.transport.min_rate = Some(1000);
         let provider = subject.make(net);
         let started = tokio::time::Instant::now();
-        let outcome = Transfer::new(&*provider).fetch(&media).await;
+        let outcome = subject.transfer(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;
         equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)
     })
@@ -190,7 +189,7 @@ fn dropped(subject: &Subject) -> Verdict {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let provider = subject.provider(&double);
-        let fetch = async { Transfer::new(&*provider).fetch(&media).await };
+        let fetch = async { subject.transfer(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -209,7 +208,7 @@ fn dropped_while_waiting(subject: &Subject) -> Verdict {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let provider = subject.provider(&double);
-        let fetch = async { Transfer::new(&*provider).fetch(&media).await };
+        let fetch = async { subject.transfer(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
         tokio::time::sleep(Duration::from_secs(60)).await;

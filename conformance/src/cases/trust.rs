@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 use wamedia_core::ErrorKind;
-use wamedia_transfer::Transfer;
 
 use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::CANARY;
@@ -101,7 +100,7 @@ fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let provider = subject.provider(&double);
         let started = tokio::time::Instant::now();
-        let outcome = Transfer::new(&*provider).fetch(&media).await;
+        let outcome = subject.transfer(&*provider).fetch(&media).await;
         let run = finish(&double, outcome, started.elapsed()).await?;
         equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
         let wait = std::time::Duration::from_millis(50);

@@ -1,9 +1,6 @@
 //! Capabilities, ids, the status table, connections.
 
-use wamedia_core::{
-    DeleteOptions, ErrorKind, ListOptions, MediaId, MediaRef, Mime, UploadContent, UploadOptions,
-};
-use wamedia_transfer::Transfer;
+use wamedia_core::{DeleteOptions, ErrorKind, ListOptions, MediaRef, Mime, UploadContent, UploadOptions};
 
 use super::{Case, Subject, Verdict, ensure, equal, paused};
 use crate::double::{Double, Options};
@@ -91,9 +88,9 @@ fn too_many_bytes(subject: &Subject) -> Verdict {
     })
 }
 
-fn impossible_ids(_: &Subject) -> Verdict {
+fn impossible_ids(subject: &Subject) -> Verdict {
     for id in ["", "/", "..", "a/../b", "%2f", "a\r\nb", "a\0b", &"x".repeat(10_240)] {
-        match MediaId::new(id) {
+        match subject.id(id) {
             Ok(_) => return Err(format!("accepted: {id:.20?}")),
             Err(error) => equal("kind", &error.kind(), &ErrorKind::InvalidRequest)?,
         }
@@ -113,7 +110,12 @@ fn long_error(subject: &Subject) -> Verdict {
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
     turns[0] = turns[0].clone().with(|_| Reply::new(400).header("content-type", "text/plain").body(text));
     let run = subject.fetch(turns)?;
-    let shown = run.error()?.to_string();
+    let mut shown = run.error()?.to_string();
+    let mut cause = std::error::Error::source(run.error()?);
+    while let Some(error) = cause {
+        shown.push_str(&error.to_string());
+        cause = error.source();
+    }
     ensure(shown.len() < 2000, format!("{} bytes of message", shown.len()))?;
     ensure(!shown.chars().any(char::is_control), "control characters in the message")
 }
@@ -129,7 +131,7 @@ fn kept_connections(subject: &Subject) -> Verdict {
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let provider = subject.provider(&double);
         for _ in 0..2 {
-            Transfer::new(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
+            subject.transfer(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
         }
         equal("connections", &double.server().connections(), &(origins.len() as u64))
     })
@@ -145,6 +147,6 @@ fn both_runtimes(subject: &Subject) -> Verdict {
         .block_on(Double::start(turns, subject.clock(), Options::default()))
         .map_err(|error| error.to_string())?;
     let provider = subject.provider(&double);
-    let fetched = runtime.block_on(async { Transfer::new(&*provider).fetch(&media).await });
+    let fetched = runtime.block_on(async { subject.transfer(&*provider).fetch(&media).await });
     fetched.map(|_| ()).map_err(|error| error.to_string())
 }

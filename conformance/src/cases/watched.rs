@@ -287,7 +287,8 @@ fn two_fetches(subject: &Subject, end: Step) -> Verdict {
         let provider = subject.provider(&double);
         let mut told = 0;
         for _ in 0..2 {
-            let fetched = wamedia_transfer::Transfer::new(&*provider).fetch(&media).await;
+            let mut fetched = subject.transfer(&*provider).fetch(&media).await;
+            subject.told(&mut fetched);
             told += fetched.map_err(|error| error.to_string())?.receipt.requests;
         }
         let seen = settled(&double).await?.len();
