@@ -1,7 +1,7 @@
 //! `wamedia put` and `wamedia check`
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -73,11 +73,20 @@ struct Source {
 impl Source {
     fn open(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
         let local = |why: String| Failure::new(exit::LOCAL, format!("cannot read {}: {why}", path.display()));
-        let mut file = File::open(path).map_err(|error| local(error.to_string()))?;
-        let meta = file.metadata().map_err(|error| local(error.to_string()))?;
-        if meta.is_dir() {
-            return Err(local("it is a folder".to_owned()));
-        }
+        let (mut file, size) = if path == Path::new("-") {
+            spool(&mut std::io::stdin().lock()).map_err(|error| local(error.to_string()))?
+        } else {
+            let mut file = File::open(path).map_err(|error| local(error.to_string()))?;
+            let meta = file.metadata().map_err(|error| local(error.to_string()))?;
+            if meta.is_dir() {
+                return Err(local("it is a folder".to_owned()));
+            }
+            if meta.is_file() {
+                (file, meta.len())
+            } else {
+                spool(&mut file).map_err(|error| local(error.to_string()))?
+            }
+        };
         let mut head = Vec::new();
         file.by_ref().take(4096).read_to_end(&mut head).map_err(|error| local(error.to_string()))?;
         let by_name =
@@ -92,7 +101,7 @@ impl Source {
             None => fallback()?,
         };
         let kind = kind.unwrap_or_else(|| usual_kind(&mime));
-        Ok(Self { path: path.to_owned(), file, size: meta.len(), mime, kind })
+        Ok(Self { path: path.to_owned(), file, size, mime, kind })
     }
 
     fn check(&mut self, capabilities: &Capabilities) -> Result<Report, Failure> {
@@ -100,6 +109,15 @@ impl Source {
             |error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display())),
         )
     }
+}
+
+/// A pipe does not say how long it is, and no vendor takes uploads of unknown length: it goes into a
+/// nameless temporary file first.
+fn spool(pipe: &mut dyn std::io::Read) -> std::io::Result<(File, u64)> {
+    let mut file = tempfile::tempfile()?;
+    let size = std::io::copy(pipe, &mut file)?;
+    file.rewind()?;
+    Ok((file, size))
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
@@ -153,17 +171,21 @@ async fn one(
             ));
         }
     }
-    let own_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own_name =
+        path.file_name().filter(|name| *name != "-").map(|name| name.to_string_lossy().into_owned());
     let told = safe_name(args.name.as_deref().or(own_name.as_deref()), Some(&source.mime), "file");
     let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
     let observer = bars.map(|bars| bars.observer(&told));
     if let Some(observer) = &observer {
         observer.event(&wamedia::Event::Resolved { size_bytes: Some(source.size) });
     }
-    // Opened anew, because reading from the file that was checked would begin where the check ended.
-    let file = tokio::fs::File::open(path)
-        .await
-        .map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", path.display())))?;
+    // The check ended somewhere in the file.
+    let file = source.file.try_clone().and_then(|mut file| {
+        file.rewind()?;
+        Ok(tokio::fs::File::from_std(file))
+    });
+    let file =
+        file.map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", path.display())))?;
     let digest = Arc::clone(&hasher);
     let stream = futures_util::stream::try_unfold(file, move |mut file| {
         let digest = Arc::clone(&digest);

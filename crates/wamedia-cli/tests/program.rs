@@ -1,105 +1,12 @@
 //! The real program against the real sandbox, over sockets.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+mod common;
+
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Stdio;
 
-use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wamedia");
-
-/// A running sandbox, stopped on drop.
-struct Sandbox {
-    child: Child,
-    ready: Value,
-    _lines: BufReader<ChildStdout>,
-}
-
-impl Sandbox {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .arg("sandbox")
-            .arg("--json")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let mut first = String::new();
-        lines.read_line(&mut first).expect("it prints a line");
-        let ready = serde_json::from_str(&first).expect("the line is JSON");
-        Self { child, ready, _lines: lines }
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let providers = self.ready["providers"].as_object().expect("providers");
-        let mut all = BTreeMap::new();
-        for (name, provider) in providers {
-            for (key, value) in provider["env"].as_object().expect("env") {
-                all.insert(key.clone(), value.as_str().expect("text").to_owned());
-            }
-            let prefix = format!("WAMEDIA_{}_", name.to_uppercase());
-            all.insert(format!("{prefix}BASE_URL"), provider["base_url"].as_str().expect("text").to_owned());
-            let origins = provider["content_origins"].as_array().expect("a list");
-            let origins: Vec<_> = origins.iter().filter_map(Value::as_str).collect();
-            all.insert(format!("{prefix}CONTENT_ORIGINS"), origins.join(","));
-        }
-        all
-    }
-
-    fn media(&self, provider: &str, index: usize) -> &Value {
-        &self.ready["providers"][provider]["media"][index]
-    }
-
-    fn reference(&self, provider: &str, index: usize) -> &str {
-        self.media(provider, index)["ref"].as_str().expect("a reference")
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        command(arguments).envs(self.environment()).output().expect("the program runs")
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).env_clear().env("HOME", "nowhere");
-    command
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> = folder
-        .read_dir()
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-        .collect();
-    names.sort();
-    names
-}
-
-fn digest(path: &Path) -> String {
-    hex(&std::fs::read(path).expect("a file"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    wamedia::Sha256::of(bytes).to_hex()
-}
+use common::{Sandbox, command, digest, hex, lines, names, text};
 
 #[test]
 fn four_references_of_four_providers_become_four_verified_files() {
