@@ -20,6 +20,8 @@ mod double;
 mod fixture;
 mod matching;
 mod replay;
+mod report;
+mod requirements;
 mod runner;
 mod script;
 mod snapshot;
@@ -46,10 +48,29 @@ pub trait Harness: 'static {
     /// Makes the provider with test credentials, for the network that the suite hands over.
     fn build(net: &TestNet) -> Arc<dyn Provider>;
 
-    /// Where the fixtures are.
+    /// Where the fixtures are: a folder that holds one of the provider's name.
     fn fixtures() -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+        own_fixtures()
     }
+
+    /// Where the snapshots are: a folder that holds one of the provider's name.
+    fn snapshots() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots")
+    }
+}
+
+/// The crate that is tested, as [`main!`] finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The fixtures of the providers of this repository.
+pub(crate) fn own_fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// The network of one case: names, certificates and time.
@@ -88,7 +109,10 @@ impl Clock for TestClock {
 macro_rules! main {
     ($harness:ty) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run::<$harness>()
+            $crate::run::<$harness>($crate::Package {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            })
         }
     };
 }

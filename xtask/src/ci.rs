@@ -20,7 +20,7 @@ pub(crate) fn run() -> Outcome {
     println!("== fixtures");
     fixtures::check()?;
     tests()?;
-    conformance::run(&[])?;
+    conformance::run(&conformance::Options::default())?;
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;

@@ -4,6 +4,7 @@
 mod ci;
 mod conformance;
 mod fixtures;
+mod report;
 mod tidy;
 
 use std::env;
@@ -13,9 +14,11 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask ci                         everything that every change must pass
 cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per provider
-    --provider P    one provider       --filter TEXT   cases whose name contains it
-    --list          only list          --json FILE     the report as JSON
-    --markdown FILE the report as Markdown
+    --provider P    one provider          --filter TEXT   cases whose name contains it
+    --profile P     receive, send, resume, list or signed-webhook
+    --strict        a SHOULD that is not met fails        --list  only list
+    --json FILE     the report as JSON    --markdown FILE the report as Markdown
+    --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask tidy                       layers, capability tables, links";
 
@@ -30,7 +33,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
-        ["conformance", options @ ..] => conformance::run(options),
+        ["conformance", options @ ..] => {
+            conformance::Options::parse(options).and_then(|options| conformance::run(&options))
+        }
         ["fixtures", "check"] => fixtures::check(),
         ["tidy"] => tidy::run(),
         _ => Err(USAGE.to_owned()),
@@ -49,10 +54,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Cargo, without the variables that would make a check pass or fail by themselves.
+/// Cargo, at the top of the repository, with a clean environment.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.current_dir(root()).args(arguments).env("INSTA_UPDATE", "no");
+    command.current_dir(root()).args(arguments);
+    clean(&mut command);
+    command
+}
+
+/// Takes away what would make a check pass or fail by itself.
+fn clean(command: &mut Command) {
+    command.env("INSTA_UPDATE", "no");
     for variable in [
         "INSTA_FORCE_PASS",
         "RUST_BACKTRACE",
@@ -65,7 +77,6 @@ fn cargo(arguments: &[&str]) -> Command {
     ] {
         command.env_remove(variable);
     }
-    command
 }
 
 /// Runs a command and says which one failed.
