@@ -20,6 +20,7 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
     --json FILE     the report as JSON    --markdown FILE the report as Markdown
     --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
+cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
 cargo xtask tidy                       layers, capability tables, links";
 
 /// The providers, in the order of every table.
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         ["conformance", options @ ..] => {
             conformance::Options::parse(options).and_then(|options| conformance::run(&options))
         }
-        ["fixtures", "check"] => fixtures::check(),
+        ["fixtures", words @ ..] => fixtures::run(words),
         ["tidy"] => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };
