@@ -1,6 +1,6 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, step, tidy};
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, root, step, tidy};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -21,6 +21,12 @@ pub(crate) fn run() -> Outcome {
     fixtures::check()?;
     tests()?;
     conformance::run(&conformance::Options::default())?;
+    for client in ["wamedia", "curl"] {
+        println!("== {client} from outside");
+        let file = root().join("conformance/clients").join(client).with_extension("txt");
+        let client = Some(file.display().to_string());
+        conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
+    }
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;

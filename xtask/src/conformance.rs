@@ -75,6 +75,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.badge.is_some() && !options.is_whole() {
         return Err("--badge wants a run of everything: its numbers go into the README".to_owned());
     }
+    if let Some(client) = &options.client {
+        return crate::client::run(options, client);
+    }
     let programs = build()?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for provider in options.providers() {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
 mod ci;
+mod client;
 mod conformance;
 mod fixtures;
 mod report;
@@ -19,6 +20,8 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
     --strict        a SHOULD that is not met fails        --list  only list
     --json FILE     the report as JSON    --markdown FILE the report as Markdown
     --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
+    --client 'PROGRAM {base} {content} {provider} {id} {out} {sha256} {size}', or a file of commands:
+                    scores a program, in any language, on what can be seen from outside
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
 cargo xtask tidy                       layers, capability tables, links";
