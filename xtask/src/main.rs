@@ -24,6 +24,10 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
                     scores a program, in any language, on what can be seen from outside
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
+cargo xtask fixtures export --wiremock DIR
+                                       exchanges as WireMock mappings and files
+cargo xtask fixtures record --origin NAME --upstream URL --out DIR [--requests N]
+                                       records through a loopback proxy, redacted by allow-list
 cargo xtask tidy                       layers, capability tables, links";
 
 /// The providers, in the order of every table.
