@@ -49,14 +49,8 @@ fn prepared<H: Harness>(package: Package) -> Result<ExitCode, String> {
     let rules = Rules::load(&root, H::PROVIDER)?;
     let capabilities = H::build(&TestNet::new(wamedia_http::TransportOptions::default())).capabilities();
     let features = requirements::features(&capabilities);
-    let subject = Subject {
-        build: H::build,
-        name: H::PROVIDER,
-        root,
-        fixtures,
-        capabilities,
-        with_range: false,
-    };
+    let subject =
+        Subject { build: H::build, name: H::PROVIDER, root, fixtures, capabilities, with_range: false };
     let profile = env::var(PROFILE).ok().filter(|name| !name.is_empty());
     if let Some(name) = profile.as_deref().filter(|name| !report::PROFILES.contains(name)) {
         return Err(format!("there is no profile {name}; there are {}", report::PROFILES.join(", ")));
