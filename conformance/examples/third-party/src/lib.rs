@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
 use url::Url;
 use wamedia_core::{
     Authenticity, Budget, Capabilities, Clock, Declared, DeleteOptions, DeleteOutcome, Delivery, Error,
@@ -151,6 +151,17 @@ fn decode(why: &str) -> Error {
     Error::new(ErrorKind::Decode, why).with_provider(NAME).with_operation("resolve")
 }
 
+/// A number, or a text that is one.
+fn size(value: &serde_json::Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// The name in `attachment; filename="…"`.
+fn file_name(text: &str) -> Option<String> {
+    let name = text.split("filename=").nth(1)?.split(';').next()?;
+    Some(name.trim().trim_matches('"').to_owned())
+}
+
 fn unsupported<T>(operation: &'static str) -> Result<T> {
     Err(Error::unsupported(operation).with_provider(NAME))
 }
@@ -193,7 +204,7 @@ impl Provider for Acme {
         let declared = Declared::NOTHING
             .with_mime_text(json["mime_type"].as_str())
             .with_sha256_text(json["sha256"].as_str())
-            .with_size_bytes(json["file_size"].as_u64());
+            .with_size_bytes(size(&json["file_size"]));
         Ok(MediaDescriptor::new(media.clone(), Source::Link(MediaLink::public(link))).with_declared(declared))
     }
 
@@ -216,6 +227,8 @@ impl Provider for Acme {
             return Err(error.with_provider(NAME).with_operation("open"));
         }
         let mut head = wamedia_core::MediaHead::default();
+        head.name = text(CONTENT_DISPOSITION).and_then(|text| file_name(&text));
+        head.validator = text(ETAG).filter(|etag| etag.starts_with('"'));
         (head.mime, head.body_bytes) = (mime, reply.content_length());
         let chunks = reply.bytes_stream().map(|chunk| {
             chunk.map_err(|error| network(&error, Phase::Body).with_provider(NAME).with_operation("open"))
