@@ -36,6 +36,9 @@ pub(crate) struct Fixture {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) expect: Expect,
+    /// What a recording replaced; for people.
+    #[serde(default, rename = "redactions")]
+    pub(crate) _redactions: Vec<Value>,
     #[serde(skip)]
     pub(crate) folder: PathBuf,
     #[serde(skip)]

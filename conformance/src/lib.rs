@@ -21,14 +21,18 @@ mod fixture;
 mod matching;
 mod mutants;
 mod replay;
+mod report;
+mod requirements;
 mod runner;
 mod script;
 mod snapshot;
 mod tls;
 mod watch;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use wamedia_core::{Clock, Provider};
@@ -47,10 +51,29 @@ pub trait Harness: 'static {
     /// Makes the provider with test credentials, for the network that the suite hands over.
     fn build(net: &TestNet) -> Arc<dyn Provider>;
 
-    /// Where the fixtures are.
+    /// Where the fixtures are: a folder that holds one of the provider's name.
     fn fixtures() -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+        own_fixtures()
     }
+
+    /// Where the snapshots are: a folder that holds one of the provider's name.
+    fn snapshots() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots")
+    }
+}
+
+/// The crate that is tested, as [`main!`] finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The fixtures of the providers of this repository.
+pub(crate) fn own_fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// The network of one case: names, certificates and time.
@@ -65,9 +88,42 @@ pub struct TestNet {
     pub with_range: bool,
 }
 
+/// What a client needs that is not built on `wamedia-http`.
 impl TestNet {
     fn new(transport: TransportOptions) -> Self {
         Self { transport, with_webhook_secret: true, with_range: false }
+    }
+
+    /// The address that every name leads to; none where nothing is going to be sent.
+    pub fn address(&self) -> Option<SocketAddr> {
+        // The suite's own resolver has its answer at once; the system's is not asked.
+        self.transport.net.roots.as_ref()?;
+        let mut lookup = self.transport.net.resolver.lookup("any");
+        match lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(addresses)) => addresses.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// The certificate authority to trust, and no other, as DER.
+    pub fn ca_der(&self) -> Vec<u8> {
+        tls::root()
+    }
+
+    /// The same as PEM.
+    pub fn ca_pem(&self) -> String {
+        tls::root_pem()
+    }
+
+    /// The time of day. It may stand still.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.transport.net.clock)
+    }
+
+    /// False where names lead to an address that must not be contacted, as a name does that somebody
+    /// points at a machine behind the firewall. All addresses of the suite are on loopback.
+    pub fn permits_loopback(&self) -> bool {
+        self.transport.net.permitted.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 }
 
@@ -89,7 +145,10 @@ impl Clock for TestClock {
 macro_rules! main {
     ($harness:ty) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run::<$harness>()
+            $crate::run::<$harness>($crate::Package {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            })
         }
     };
 }

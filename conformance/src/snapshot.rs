@@ -1,6 +1,9 @@
 //! Snapshots: the normalized result and the requests that were sent, one JSON file per provider and fixture.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use wamedia_core::{
@@ -13,16 +16,43 @@ use crate::CANARY;
 use crate::cases::Done;
 use crate::matching::Received;
 
-/// Pins a value under `conformance/snapshots/<provider>/`, beside the fixtures folder.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+/// The names of this run's snapshots; a process tests one provider.
+static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Says where the snapshots of this process are.
+pub(crate) fn keep_in(folder: PathBuf) {
+    FOLDER.get_or_init(|| folder);
+}
+
+/// Pins a value under `<snapshots>/<provider>/`.
 pub(crate) fn pin(root: &Path, provider: &str, id: &str, value: &Value) {
-    let folder = root.join("../conformance/snapshots").join(provider);
+    let folder = FOLDER.get().cloned().unwrap_or_else(|| root.join("../conformance/snapshots"));
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(folder);
+    settings.set_snapshot_path(folder.join(provider));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_sort_maps(true);
     let name = id.split_once('/').map_or(id, |(_, rest)| rest).replace('/', "-");
+    USED.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
     settings.bind(|| insta::assert_json_snapshot!(name, value));
+}
+
+/// The snapshots of a provider that nothing has pinned in this process.
+pub(crate) fn unreferenced(provider: &str) -> Vec<String> {
+    let Some(folder) = FOLDER.get() else { return Vec::new() };
+    let used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut unused: Vec<_> = fs::read_dir(folder.join(provider))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "snap"))
+        .filter(|path| path.file_stem().is_none_or(|stem| !used.contains(stem.to_string_lossy().as_ref())))
+        .map(|path| path.display().to_string())
+        .collect();
+    unused.sort();
+    unused
 }
 
 pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received]) -> Value {

@@ -17,6 +17,7 @@ use wamedia_sandbox::http1::Transport;
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     der: Vec<u8>,
+    pem: String,
 }
 
 fn authority() -> &'static Authority {
@@ -26,14 +27,19 @@ fn authority() -> &'static Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names, no problem");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("a certificate can be made");
-        let der = certificate.der().to_vec();
-        Authority { issuer: Issuer::new(params, key), der }
+        let (der, pem) = (certificate.der().to_vec(), certificate.pem());
+        Authority { issuer: Issuer::new(params, key), der, pem }
     })
 }
 
 /// What clients of the suite trust.
 pub(crate) fn root() -> Vec<u8> {
     authority().der.clone()
+}
+
+/// The same, as PEM.
+pub(crate) fn root_pem() -> String {
+    authority().pem.clone()
 }
 
 /// Speaks TLS for these names; with `trusted == false` by a certificate that nobody signed.

@@ -1,6 +1,6 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, step, tidy};
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, root, step, tidy};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -20,7 +20,14 @@ pub(crate) fn run() -> Outcome {
     println!("== fixtures");
     fixtures::check()?;
     tests()?;
-    conformance::run(&[])?;
+    conformance::run(&conformance::Options::default())?;
+    for client in ["wamedia", "curl"] {
+        println!("== {client} from outside");
+        let file = root().join("conformance/clients").join(client).with_extension("txt");
+        let client = Some(file.display().to_string());
+        conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
+    }
+    third_party()?;
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;
@@ -33,6 +40,16 @@ pub(crate) fn run() -> Outcome {
     tidy::run()?;
     println!("everything passed");
     Ok(())
+}
+
+/// A crate outside the workspace runs the suite with its own client, fixtures and snapshots.
+fn third_party() -> Outcome {
+    let folder = root().join("conformance/examples/third-party");
+    let manifest = folder.join("Cargo.toml").display().to_string();
+    step("a third party's formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
+    let arguments =
+        ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--", "--quiet"];
+    step("a third party's provider", cargo(&arguments).env("INSTA_WORKSPACE_ROOT", &folder))
 }
 
 /// By nextest where it is installed, else by cargo; documentation tests by cargo either way.

@@ -1,150 +1,299 @@
-//! The behavioural suite, and its report.
+//! The behavioural suite: builds it, runs it, and says how it went.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::report::{self, cases, name};
 use crate::{Outcome, PROVIDERS, cargo, root};
 
-pub(crate) fn run(options: &[&str]) -> Outcome {
-    let mut providers: Vec<&str> = PROVIDERS.to_vec();
-    let (mut filter, mut json_file, mut markdown_file, mut list) = (None, None, None, false);
-    let mut options = options.iter();
-    while let Some(option) = options.next() {
-        let mut value = || options.next().copied().ok_or_else(|| format!("{option} wants a value"));
-        match *option {
-            "--provider" => providers = vec![value()?],
-            "--filter" => filter = Some(value()?),
-            "--json" => json_file = Some(value()?),
-            "--markdown" => markdown_file = Some(value()?),
-            "--list" => list = true,
-            other => return Err(format!("conformance has no option {other}")),
+const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
+
+/// What the command line asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) provider: Option<String>,
+    pub(crate) profile: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) client: Option<String>,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
+    pub(crate) badge: Option<PathBuf>,
+    pub(crate) strict: bool,
+    pub(crate) list: bool,
+    pub(crate) mutants: bool,
+    pub(crate) matrix: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || {
+                words.next().map(|value| (*value).to_owned()).ok_or_else(|| format!("{word} wants a value"))
+            };
+            match *word {
+                "--provider" => options.provider = Some(value()?),
+                "--profile" => options.profile = Some(value()?),
+                "--filter" => options.filter = Some(value()?),
+                "--client" => options.client = Some(value()?),
+                "--json" => options.json = Some(value()?.into()),
+                "--markdown" => options.markdown = Some(value()?.into()),
+                "--badge" => options.badge = Some(value()?.into()),
+                "--strict" => options.strict = true,
+                "--list" => options.list = true,
+                "--mutants" => options.mutants = true,
+                "--matrix" => options.matrix = true,
+                other => return Err(format!("conformance has no option {other}")),
+            }
         }
+        check("provider", options.provider.as_deref(), &PROVIDERS)?;
+        check("profile", options.profile.as_deref(), &PROFILES)?;
+        Ok(options)
     }
-    if let Some(unknown) = providers.iter().find(|name| !PROVIDERS.contains(name)) {
-        return Err(format!("no provider is called {unknown}"));
+
+    /// Everything of every provider: only then do the numbers mean anything.
+    fn is_whole(&self) -> bool {
+        self.provider.is_none() && self.profile.is_none() && self.filter.is_none() && !self.list
     }
-    let mut reports = Vec::new();
-    let mut failed = Vec::new();
-    let whole = filter.is_none() && !list;
-    for provider in providers {
+
+    pub(crate) fn providers(&self) -> Vec<&str> {
+        self.provider.as_deref().map_or_else(|| PROVIDERS.to_vec(), |one| vec![one])
+    }
+}
+
+fn check(what: &str, value: Option<&str>, known: &[&str]) -> Outcome {
+    match value {
+        Some(value) if !known.contains(&value) => {
+            Err(format!("no {what} is called {value}; there are {}", known.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    if options.badge.is_some() && !options.is_whole() {
+        return Err("--badge wants a run of everything: its numbers go into the README".to_owned());
+    }
+    if let Some(client) = &options.client {
+        return crate::client::run(options, client);
+    }
+    if options.mutants || options.matrix {
+        return crate::mutants::run(options.matrix);
+    }
+    let programs = build()?;
+    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    for provider in options.providers() {
+        let program =
+            programs.get(provider).ok_or_else(|| format!("the suite of {provider} was not built"))?;
         println!("== conformance of {provider}");
-        let path = root().join("target").join(format!("conformance-{provider}.json"));
-        let _ = fs::remove_file(&path);
-        let package = format!("wamedia-{provider}");
-        let mut arguments =
-            vec!["test", "--locked", "-p", &package, "--test", "conformance", "--", "--quiet"];
-        arguments.extend(filter);
-        if list {
-            arguments.push("--list");
-        }
-        let status = cargo(&arguments).env("WAMEDIA_CONFORMANCE_REPORT", &path).status();
-        if !status.is_ok_and(|status| status.success()) {
+        let (report, passed) = run_one(options, provider, program)?;
+        reports.extend(report);
+        if !passed {
             failed.push(provider);
         }
-        if let Ok(text) = fs::read_to_string(&path) {
-            reports.push(serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())?);
-        }
     }
-    if list {
-        return Ok(());
+    if options.list {
+        return if failed.is_empty() { Ok(()) } else { Err(format!("{} cannot list", failed.join(", "))) };
     }
-    print!("{}", table(&reports));
-    if let Some(file) = json_file {
-        let report = json!({ "schema": "wamedia-reports/1", "reports": reports });
-        fs::write(file, format!("{report:#}\n")).map_err(|error| format!("{file}: {error}"))?;
-    }
-    if let Some(file) = markdown_file {
-        fs::write(file, markdown(&reports)).map_err(|error| format!("{file}: {error}"))?;
-    }
+    let requirements = report::Requirements::load(&root().join("fixtures/requirements.json"))?;
+    print!("{}", report::table(&reports, &requirements));
+    write_all(options, &reports, &requirements)?;
     if !failed.is_empty() {
         return Err(format!("conformance failed for {}", failed.join(", ")));
     }
-    if whole { expected_cases(&reports) } else { Ok(()) }
+    if options.is_whole() {
+        expected_cases(&reports)?;
+        covered(&reports)?;
+        committed_badge(options, &reports)?;
+    }
+    Ok(())
+}
+
+/// Reports as files: JSON, Markdown, badge.
+pub(crate) fn write_all(
+    options: &Options,
+    reports: &[Value],
+    requirements: &report::Requirements,
+) -> Outcome {
+    if let Some(file) = &options.json {
+        write(file, &report::document(reports))?;
+    }
+    if let Some(file) = &options.markdown {
+        write(file, &report::markdown(reports, requirements))?;
+    }
+    if let Some(file) = &options.badge {
+        report::write_badge(file, reports)?;
+    }
+    Ok(())
+}
+
+/// Builds the suites of all providers at once, whichever is asked for: so the crates below them are
+/// built with one set of features, and once.
+pub(crate) fn build() -> Result<BTreeMap<String, PathBuf>, String> {
+    let packages: Vec<String> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
+    let mut arguments = vec!["test", "--locked", "--no-run", "--quiet", "--test", "conformance"];
+    arguments.push("--message-format=json-render-diagnostics");
+    for package in &packages {
+        arguments.extend(["-p", package]);
+    }
+    let output = cargo(&arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err("the suite does not build".to_owned());
+    }
+    let mut programs = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        let (Some(program), Some(manifest)) =
+            (message["executable"].as_str(), message["manifest_path"].as_str())
+        else {
+            continue;
+        };
+        let folder = Path::new(manifest).parent().and_then(Path::file_name).unwrap_or_default();
+        if let Some(provider) = folder.to_string_lossy().strip_prefix("wamedia-") {
+            programs.insert(provider.to_owned(), PathBuf::from(program));
+        }
+    }
+    Ok(programs)
+}
+
+/// The suite of a provider, to be run as cargo would run it.
+pub(crate) fn suite(provider: &str, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    crate::clean(&mut command);
+    command.current_dir(root().join(format!("crates/wamedia-{provider}")));
+    command.env("INSTA_WORKSPACE_ROOT", root());
+    command
+}
+
+/// Runs one provider's suite: its report, and whether it passed.
+fn run_one(options: &Options, provider: &str, program: &Path) -> Result<(Option<Value>, bool), String> {
+    let path = root().join("target").join(format!("conformance-{provider}.json"));
+    let _ = fs::remove_file(&path);
+    let mut command = suite(provider, program);
+    command.env("WAMEDIA_CONFORMANCE_REPORT", &path);
+    command.env("WAMEDIA_CONFORMANCE_STRICT", if options.strict { "1" } else { "0" });
+    command.env("WAMEDIA_CONFORMANCE_PROFILE", options.profile.as_deref().unwrap_or_default());
+    command.arg("--quiet").args(options.filter.as_deref());
+    if options.list {
+        command.arg("--list");
+    }
+    let status = command.status().map_err(|error| format!("{}: {error}", program.display()))?;
+    let report = match fs::read_to_string(&path) {
+        Ok(text) => {
+            Some(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        Err(_) => None,
+    };
+    Ok((report, status.success()))
 }
 
 /// The number of cases is committed: cases that vanish are noticed.
 fn expected_cases(reports: &[Value]) -> Outcome {
     let path = root().join("conformance/expected-cases.json");
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let expected: BTreeMap<String, u64> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let expected: BTreeMap<String, u64> = read(&path)?;
     for report in reports {
-        let name = report["subject"]["name"].as_str().unwrap_or_default();
-        let count = report["cases"].as_array().map_or(0, Vec::len) as u64;
-        if count == 0 || expected.get(name) != Some(&count) {
+        let count = cases(report).count() as u64;
+        if count == 0 || expected.get(name(report)) != Some(&count) {
             return Err(format!(
-                "{name} ran {count} cases, {} expects {:?}; change it if that is meant",
+                "{} ran {count} cases, {} expects {:?}; change it if that is meant",
+                name(report),
                 path.display(),
-                expected.get(name)
+                expected.get(name(report))
             ));
         }
     }
     Ok(())
 }
 
-fn cases(report: &Value) -> impl Iterator<Item = &Value> {
-    report["cases"].as_array().into_iter().flatten()
+/// Every requirement that applies has a case or a written reason, and no reason is out of date.
+pub(crate) fn covered(reports: &[Value]) -> Outcome {
+    let mut problems = Vec::new();
+    for report in reports {
+        let provider = name(report);
+        for row in report["not_run"].as_array().into_iter().flatten().filter(|row| row["reason"].is_null()) {
+            problems.push(format!(
+                "{provider} has no case for {}; write one, or say in fixtures/coverage-reasons.json why not",
+                row["id"].as_str().unwrap_or_default()
+            ));
+        }
+        for id in report["stale_reasons"].as_array().into_iter().flatten() {
+            problems.push(format!(
+                "{provider} has cases for {}; take its name out of that row of fixtures/coverage-reasons.json",
+                id.as_str().unwrap_or_default()
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// A row per group, a column per provider.
-fn table(reports: &[Value]) -> String {
-    let mut groups: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
-    for (column, report) in reports.iter().enumerate() {
-        for case in cases(report) {
-            let group = case["id"].as_str().and_then(|id| id.get(..2)).unwrap_or("??");
-            let row = groups.entry(group).or_insert_with(|| vec![(0, 0); reports.len()]);
-            row[column].1 += 1;
-            row[column].0 += u64::from(case["outcome"] != "fail");
-        }
+/// The committed badge says what this run says.
+fn committed_badge(options: &Options, reports: &[Value]) -> Outcome {
+    let path = root().join("conformance/badge.json");
+    if options.strict || options.badge.is_some() {
+        return Ok(());
     }
-    let mut out = format!("\n{:<8}", "");
-    for report in reports {
-        out.push_str(&format!("{:>12}", report["subject"]["name"].as_str().unwrap_or("?")));
+    let committed: Value = read(&path)?;
+    let now = report::badge(reports);
+    if committed == now {
+        return Ok(());
     }
-    for (group, row) in groups {
-        out.push_str(&format!("\n{group:<8}"));
-        for (passed, all) in row {
-            out.push_str(&format!("{:>12}", format!("{passed}/{all}")));
-        }
-    }
-    out.push_str(&format!("\n{:<8}", "all"));
-    for report in reports {
-        let all = cases(report).count();
-        let failed = cases(report).filter(|case| case["outcome"] == "fail").count();
-        out.push_str(&format!("{:>12}", format!("{}/{all}", all - failed)));
-    }
-    out.push('\n');
-    for report in reports {
-        for case in cases(report).filter(|case| case["outcome"] == "fail") {
-            let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
-            let name = report["subject"]["name"].as_str().unwrap_or("?");
-            out.push_str(&format!("FAIL {name} {} {}: {}\n", text("id"), text("case"), text("why")));
-        }
-    }
-    out
+    Err(format!(
+        "{} says {}, this run says {}; write it anew with `cargo xtask conformance --badge conformance/badge.json`",
+        path.display(),
+        committed["message"],
+        now["message"]
+    ))
 }
 
-/// A row per requirement, a column per provider.
-fn markdown(reports: &[Value]) -> String {
-    let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (column, report) in reports.iter().enumerate() {
-        for case in cases(report) {
-            let Some(id) = case["id"].as_str() else { continue };
-            let row = rows.entry(id).or_insert_with(|| vec![""; reports.len()]);
-            let outcome = case["outcome"].as_str().unwrap_or("?");
-            if row[column] != "fail" {
-                row[column] = outcome;
-            }
+/// One document around all reports.
+pub(crate) fn around(reports: &[Value]) -> Value {
+    json!({ "schema": "wamedia-reports/1", "reports": reports })
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let place = |why: String| format!("{}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| place(error.to_string()))
+}
+
+pub(crate) fn write(file: &Path, text: &str) -> Outcome {
+    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_known_or_refused_by_name() {
+        let options = Options::parse(&["--provider", "meta", "--strict", "--json", "f"]).expect("known");
+        assert_eq!((options.provider.as_deref(), options.strict), (Some("meta"), true));
+        assert!(!options.is_whole());
+        for (words, part) in [
+            (vec!["--provider", "acme"], "no provider is called acme"),
+            (vec!["--profile", "x"], "receive, send"),
+            (vec!["--json"], "--json wants a value"),
+            (vec!["--wat"], "no option --wat"),
+        ] {
+            let why = Options::parse(&words).expect_err("refused");
+            assert!(why.contains(part), "{why}");
         }
     }
-    let mut out = String::from("| requirement |");
-    for report in reports {
-        out.push_str(&format!(" {} |", report["subject"]["name"].as_str().unwrap_or("?")));
+
+    #[test]
+    fn a_requirement_without_case_and_reason_is_named() {
+        let report = json!({ "subject": { "name": "meta" },
+            "not_run": [{ "id": "UP-001", "reason": null }, { "id": "UP-002", "reason": "later" }],
+            "stale_reasons": ["IN-001"] });
+        let why = covered(&[report]).expect_err("refused");
+        assert!(why.contains("UP-001") && why.contains("IN-001") && !why.contains("UP-002"), "{why}");
     }
-    out.push_str(&format!("\n|---|{}\n", "---|".repeat(reports.len())));
-    for (id, row) in rows {
-        out.push_str(&format!("| {id} | {} |\n", row.join(" | ")));
-    }
-    out
 }

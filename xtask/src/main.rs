@@ -2,9 +2,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
 mod ci;
+mod client;
 mod conformance;
 mod fixtures;
 mod mutants;
+mod report;
 mod tidy;
 
 use std::env;
@@ -14,12 +16,21 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask ci                         everything that every change must pass
 cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per provider
-    --provider P    one provider       --filter TEXT   cases whose name contains it
-    --list          only list          --json FILE     the report as JSON
-    --markdown FILE the report as Markdown
-cargo xtask conformance --mutants      each requirement catches the broken client that it names
-    --matrix        every case against every broken client, which takes minutes
+    --provider P    one provider          --filter TEXT   cases whose name contains it
+    --profile P     receive, send, resume, list or signed-webhook
+    --strict        a SHOULD that is not met fails        --list  only list
+    --json FILE     the report as JSON    --markdown FILE the report as Markdown
+    --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
+    --client 'PROGRAM {base} {content} {provider} {id} {out} {sha256} {size}', or a file of commands:
+                    scores a program, in any language, on what can be seen from outside
+    --mutants       each requirement catches the broken client that it names
+    --matrix        with --mutants: every case against every broken client, which takes minutes
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
+cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
+cargo xtask fixtures export --wiremock DIR
+                                       exchanges as WireMock mappings and files
+cargo xtask fixtures record --origin NAME --upstream URL --out DIR [--requests N]
+                                       records through a loopback proxy, redacted by allow-list
 cargo xtask tidy                       layers, capability tables, links";
 
 /// The providers, in the order of every table.
@@ -33,10 +44,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
-        ["conformance", "--mutants"] => mutants::run(false),
-        ["conformance", "--mutants", "--matrix"] => mutants::run(true),
-        ["conformance", options @ ..] => conformance::run(options),
-        ["fixtures", "check"] => fixtures::check(),
+        ["conformance", options @ ..] => {
+            conformance::Options::parse(options).and_then(|options| conformance::run(&options))
+        }
+        ["fixtures", words @ ..] => fixtures::run(words),
         ["tidy"] => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };
@@ -54,10 +65,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// Cargo, without the variables that would make a check pass or fail by themselves.
+/// Cargo, at the top of the repository, with a clean environment.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.current_dir(root()).args(arguments).env("INSTA_UPDATE", "no");
+    command.current_dir(root()).args(arguments);
+    clean(&mut command);
+    command
+}
+
+/// Takes away what would make a check pass or fail by itself.
+fn clean(command: &mut Command) {
+    command.env("INSTA_UPDATE", "no");
     for variable in [
         "INSTA_FORCE_PASS",
         "RUST_BACKTRACE",
@@ -70,7 +88,6 @@ fn cargo(arguments: &[&str]) -> Command {
     ] {
         command.env_remove(variable);
     }
-    command
 }
 
 /// Runs a command and says which one failed.

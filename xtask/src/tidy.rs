@@ -36,6 +36,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(layers()?);
     problems.extend(tables()?);
     problems.extend(links());
+    problems.extend(crate::report::check_readme().err());
     if problems.is_empty() {
         println!("the house is tidy");
         return Ok(());

@@ -22,15 +22,16 @@ const MUTANTS_REPORT: &str = "WAMEDIA_CONFORMANCE_MUTANTS_REPORT";
 /// One mistake to make while the suite runs as usual.
 pub(crate) const MUTANT: &str = "WAMEDIA_CONFORMANCE_MUTANT";
 
-/// Runs mistakes instead of the suite, where the environment says so; `Err` is the end of the program.
-pub(crate) fn on_request(subject: Arc<Subject>) -> Result<Arc<Subject>, Result<(), String>> {
+/// What is to be tested, or nothing where the environment wanted mistakes to be run, and they were.
+pub(crate) fn on_request(subject: Subject) -> Result<Option<Subject>, String> {
     if let (Ok(which), Some(report)) = (env::var(MUTANTS), env::var_os(MUTANTS_REPORT)) {
-        return Err(run(&subject, &which, Path::new(&report)));
+        run(&subject, &which, Path::new(&report))?;
+        return Ok(None);
     }
-    let Ok(name) = env::var(MUTANT) else { return Ok(subject) };
+    let Ok(name) = env::var(MUTANT) else { return Ok(Some(subject)) };
     match Mistake::find(&name) {
-        Some(mistake) => Ok(Arc::new(subject.with_mistake(mistake))),
-        None => Err(Err(format!("no mutant is called {name}"))),
+        Some(mistake) => Ok(Some(subject.with_mistake(mistake))),
+        None => Err(format!("no mutant is called {name}")),
     }
 }
 

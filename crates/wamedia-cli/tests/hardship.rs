@@ -86,7 +86,7 @@ fn a_thousand_transfers_with_a_tenth_in_trouble() {
         };
         wanted.insert(format!("meta:{id}"), kind);
     }
-    let list: String = wanted.keys().map(|reference| format!("{reference}\n")).collect();
+    let list = wanted.keys().cloned().collect::<Vec<_>>().join("\n");
     let dir = folder.path().to_str().expect("UTF-8");
     let mut child = command(&["get", "--from", "-", "--json", "--dir", dir, "--concurrency", "16"])
         .envs(sandbox.environment())

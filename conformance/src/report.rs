@@ -1,0 +1,265 @@
+//! The report of one provider, in the format `wamedia-report/1`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use wamedia_core::Sha256;
+
+use crate::Package;
+use crate::requirements::{self, Requirement, Rules};
+
+/// What became of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Pass,
+    Fail,
+    /// A SHOULD that is not met.
+    NonStrict,
+    /// The capability is not declared, and nothing happened.
+    Unsupported,
+    KnownFailure,
+    NotRun,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NonStrict => "non-strict",
+            Self::Unsupported => "unsupported",
+            Self::KnownFailure => "known-failure",
+            Self::NotRun => "not-run",
+        }
+    }
+
+    /// How much it weighs among the cases of one requirement: the worst stands for all.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Fail => 5,
+            Self::KnownFailure => 4,
+            Self::NotRun => 3,
+            Self::NonStrict => 2,
+            Self::Pass => 1,
+            Self::Unsupported => 0,
+        }
+    }
+}
+
+/// A case as the report shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) requirement: String,
+    pub(crate) case: String,
+    pub(crate) level: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) why: Option<String>,
+    pub(crate) ms: u64,
+}
+
+/// What a report is about.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) package: Package,
+    pub(crate) root: &'a Path,
+    pub(crate) features: &'a [(&'static str, bool)],
+    pub(crate) date: String,
+    pub(crate) strict: bool,
+    /// The only profile that is reported, where one was asked for.
+    pub(crate) profile: Option<&'a str>,
+}
+
+/// The profiles, the one that counts first.
+pub(crate) const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
+
+/// Builds the report from all cases of a provider, those that did not run included.
+pub(crate) fn build(about: &About<'_>, rules: &Rules, rows: &[Row]) -> Value {
+    let named =
+        |want: bool| about.features.iter().filter(|row| row.1 == want).map(|row| row.0).collect::<Vec<_>>();
+    let reasons = rules.reasons_of(about.provider);
+    let outcomes = by_requirement(rows);
+    let (mut not_run, mut not_applicable) = (Vec::new(), Vec::new());
+    for requirement in rules.requirements.iter().filter(|row| row.applies(about.features)) {
+        let reason = reasons.get(requirement.id.as_str());
+        match (outcomes.get(requirement.id.as_str()), reason) {
+            (None, Some(reason)) if reason.not_applicable => {
+                not_applicable.push(json!({ "id": requirement.id, "reason": reason.why }));
+            }
+            (None, reason) => {
+                let reason = reason.map(|reason| &reason.why);
+                not_run.push(json!({ "id": requirement.id, "reason": reason }));
+            }
+            (Some(_), _) => {}
+        }
+    }
+    let stale: Vec<_> = reasons.keys().filter(|id| outcomes.contains_key(*id)).collect();
+    let profiles = PROFILES.iter().filter(|name| about.profile.is_none_or(|only| only == **name));
+    let profiles = profiles.map(|name| {
+        let of =
+            |core: bool| part(rules, about, &outcomes, |row| row.profile == *name && row.is_core() == core);
+        json!({ "name": name, "core": of(true), "extended": of(false) })
+    });
+    let known = rules.known.iter().map(|known| {
+        json!({ "id": known.requirement, "case": known.case, "reason": known.reason,
+            "issue": known.issue, "expires": known.expires })
+    });
+    json!({
+        "schema": "wamedia-report/1",
+        "suite": env!("CARGO_PKG_VERSION"),
+        "fixtures_sha256": fixtures_digest(about.root, about.provider),
+        "requirements_sha256": digest_of(&requirements::requirements_file(about.root)),
+        "date": about.date,
+        "strict": about.strict,
+        "subject": {
+            "name": about.provider, "crate": about.package.name, "version": about.package.version,
+        },
+        "capabilities": { "supported": named(true), "unsupported": named(false) },
+        "profiles": profiles.collect::<Vec<_>>(),
+        "not_run": not_run,
+        "not_applicable": not_applicable,
+        "stale_reasons": stale,
+        "known_failures": known.collect::<Vec<_>>(),
+        "cases": rows.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+fn row(row: &Row) -> Value {
+    json!({
+        "id": row.requirement, "case": row.case, "level": row.level, "outcome": row.outcome.name(),
+        "why": row.why, "ms": row.ms,
+    })
+}
+
+fn by_requirement(rows: &[Row]) -> BTreeMap<&str, Outcome> {
+    let mut out: BTreeMap<&str, Outcome> = BTreeMap::new();
+    for row in rows {
+        let slot = out.entry(&row.requirement).or_insert(row.outcome);
+        if row.outcome.weight() > slot.weight() {
+            *slot = row.outcome;
+        }
+    }
+    out
+}
+
+/// The core or the extended part of a profile. A requirement that did not run makes it partial.
+fn part(
+    rules: &Rules,
+    about: &About<'_>,
+    outcomes: &BTreeMap<&str, Outcome>,
+    belongs: impl Fn(&Requirement) -> bool,
+) -> Value {
+    let reasons = rules.reasons_of(about.provider);
+    let (mut passed, mut failed, mut known, mut non_strict, mut skipped) =
+        (0_u32, Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for requirement in rules.requirements.iter().filter(|row| belongs(row)) {
+        let id = requirement.id.as_str();
+        match outcomes.get(id) {
+            Some(Outcome::Pass | Outcome::Unsupported) => passed += 1,
+            Some(Outcome::Fail) => failed.push(id),
+            Some(Outcome::KnownFailure) => known.push(id),
+            Some(Outcome::NonStrict) => non_strict.push(id),
+            Some(Outcome::NotRun) => skipped.push(id),
+            None => {
+                let excused = reasons.get(id).is_some_and(|reason| reason.not_applicable);
+                if requirement.applies(about.features) && !excused {
+                    skipped.push(id);
+                }
+            }
+        }
+    }
+    let result = if !failed.is_empty() {
+        "failure"
+    } else if !skipped.is_empty() || !known.is_empty() {
+        "partial"
+    } else if passed == 0 && non_strict.is_empty() {
+        "unsupported"
+    } else {
+        "success"
+    };
+    json!({
+        "result": result, "passed": passed, "failed": failed, "known_failures": known,
+        "non_strict": non_strict, "skipped": skipped,
+    })
+}
+
+/// One digest over the names and contents of a provider's fixtures and the shared media.
+fn fixtures_digest(root: &Path, provider: &str) -> String {
+    let mut files = Vec::new();
+    for folder in [provider, "media"] {
+        collect(&root.join(folder), &mut files);
+    }
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        let name: Vec<_> = file.strip_prefix(root).into_iter().flatten().collect();
+        let name: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
+        text.push_str(&format!("{}  {}\n", digest_of(&file), name.join("/")));
+    }
+    Sha256::of(text.as_bytes()).to_hex()
+}
+
+fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { collect(&path, out) } else { out.push(path) }
+    }
+}
+
+fn digest_of(file: &Path) -> String {
+    Sha256::of(&fs::read(file).unwrap_or_default()).to_hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(rows: &[(&str, Outcome)]) -> Value {
+        let root = crate::own_fixtures();
+        let rules = Rules::load(&root, "nobody").expect("the catalogue is readable");
+        let features = requirements::features(&wamedia_core::Capabilities::NONE);
+        let about = About {
+            provider: "nobody",
+            package: Package { name: "nobody", version: "0.0.0" },
+            root: &root,
+            features: &features,
+            date: "2026-11-20".to_owned(),
+            strict: false,
+            profile: None,
+        };
+        let rows: Vec<Row> = rows
+            .iter()
+            .map(|(id, outcome)| Row {
+                requirement: (*id).to_owned(),
+                case: "case".to_owned(),
+                level: "MUST".to_owned(),
+                outcome: *outcome,
+                why: None,
+                ms: 0,
+            })
+            .collect();
+        build(&about, &rules, &rows)
+    }
+
+    #[test]
+    fn a_core_requirement_that_did_not_run_makes_a_profile_partial() {
+        let report = report(&[("ER-001", Outcome::Pass)]);
+        let receive = &report["profiles"][0];
+        assert_eq!(receive["name"], "receive");
+        assert_eq!(receive["core"]["result"], "partial");
+        assert_eq!(receive["core"]["passed"], 1);
+        // RS-007 is the only one of its profile for a provider that cannot resume.
+        assert_eq!(report["profiles"][2]["core"]["skipped"], json!(["RS-007"]));
+        assert_eq!(report["profiles"][3]["core"]["result"], "unsupported");
+    }
+
+    #[test]
+    fn the_worst_case_of_a_requirement_stands_for_it() {
+        let report = report(&[("RS-007", Outcome::Pass), ("RS-007", Outcome::Fail)]);
+        assert_eq!(report["profiles"][2]["core"]["result"], "failure");
+        let fine = self::report(&[("RS-007", Outcome::Unsupported), ("RS-007", Outcome::Pass)]);
+        assert_eq!(fine["profiles"][2]["core"]["result"], "success");
+    }
+}

@@ -1,0 +1,115 @@
+//! Scores any program, in real time, on what can be seen from outside.
+//!
+//! Each row gets a sandbox and a folder of its own; the program is started with the sandbox's test
+//! credentials in its environment and nothing else but `PATH`.
+
+mod command;
+mod row;
+mod run;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use wamedia_core::{Clock as _, format_rfc3339};
+use wamedia_http::SystemClock;
+
+use crate::conformance::{Options, write_all};
+use crate::fixtures::read_json;
+use crate::report::{Requirements, table};
+use crate::{Outcome, cargo, root, step};
+use command::Commands;
+use row::Row;
+
+/// So many programs at once: most of them wait most of the time.
+const AT_ONCE: usize = 12;
+
+/// Runs `--client`: a command line, or a file of them.
+pub(crate) fn run(options: &Options, client: &str) -> Outcome {
+    let commands = Commands::read(client)?;
+    if commands.program() == Some("wamedia") {
+        step("the program", &mut cargo(&["build", "--quiet", "--locked", "-p", "wamedia-cli"]))?;
+    }
+    let rows = Row::all(&read_json(&root().join("fixtures/faults.json"))?)?;
+    let rows: Vec<Row> = rows
+        .into_iter()
+        .filter(|row| options.filter.as_ref().is_none_or(|part| row.case().contains(part)))
+        .collect();
+    if rows.is_empty() {
+        return Err("no row has that in its name: that is a failure, not a success".to_owned());
+    }
+    let requirements = Requirements::load(&root().join("fixtures/requirements.json"))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let reports = runtime.block_on(score(options, &commands, &rows, &requirements))?;
+    print!("{}", table(&reports, &requirements));
+    write_all(options, &reports, &requirements)?;
+    commands.judge(&reports)
+}
+
+async fn score(
+    options: &Options,
+    commands: &Commands,
+    rows: &[Row],
+    requirements: &Requirements,
+) -> Result<Vec<Value>, String> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let providers = options.providers();
+    let mut running = JoinSet::new();
+    let mut not_applicable = vec![Vec::new(); providers.len()];
+    for (column, provider) in providers.iter().enumerate() {
+        let Some(words) = commands.of(provider) else { continue };
+        for (place, row) in rows.iter().enumerate() {
+            if let Some(why) = row.except.get(*provider) {
+                let id = &row.requirement;
+                not_applicable[column].push(json!({ "id": id, "case": row.case(), "reason": why }));
+                continue;
+            }
+            let (row, words, provider) = (row.clone(), words.to_vec(), (*provider).to_owned());
+            let places = Arc::clone(&places);
+            running.spawn(async move {
+                let _place = places.acquire_owned().await;
+                (column, place, run::one(&provider, &row, &words).await)
+            });
+        }
+    }
+    let mut seen = BTreeMap::new();
+    while let Some(done) = running.join_next().await {
+        let (column, place, one) = done.map_err(|error| error.to_string())?;
+        seen.insert((column, place), one?);
+    }
+    let mut reports = Vec::new();
+    for (column, provider) in providers.iter().enumerate().filter(|(_, name)| commands.of(name).is_some()) {
+        let of = |(place, row): (usize, &Row)| {
+            seen.get(&(column, place)).map(|seen| row.report(seen, requirements))
+        };
+        let cases: Vec<Value> = rows.iter().enumerate().filter_map(of).collect();
+        reports.push(report(commands, provider, &cases, &not_applicable[column]));
+    }
+    if reports.is_empty() {
+        return Err("the client has no command for any of these providers".to_owned());
+    }
+    Ok(reports)
+}
+
+/// The same shape as a provider's own report, with one profile: what can be seen from outside.
+fn report(commands: &Commands, provider: &str, cases: &[Value], not_applicable: &[Value]) -> Value {
+    let failed: Vec<_> =
+        cases.iter().filter(|case| case["outcome"] == "fail").map(|case| &case["case"]).collect();
+    let core = json!({
+        "result": if failed.is_empty() { "success" } else { "failure" },
+        "passed": cases.len() - failed.len(), "failed": failed, "known_failures": [], "non_strict": [],
+        "skipped": [],
+    });
+    json!({
+        "schema": "wamedia-report/1",
+        "suite": env!("CARGO_PKG_VERSION"),
+        "date": format_rfc3339(SystemClock.now()).chars().take(10).collect::<String>(),
+        "strict": false,
+        "subject": { "name": provider, "client": commands.name },
+        "profiles": [{ "name": "outside", "core": core }],
+        "not_applicable": not_applicable,
+        "cases": cases,
+    })
+}
