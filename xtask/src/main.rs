@@ -1,6 +1,7 @@
-//! Tasks of this repository: `cargo xtask ci`, `conformance`, `fixtures check`, `tidy`.
+//! Tasks of this repository: `cargo xtask ci`, `bench`, `conformance`, `fixtures check`, `tidy`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
+mod bench;
 mod ci;
 mod conformance;
 mod fixtures;
@@ -16,6 +17,10 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
     --provider P    one provider       --filter TEXT   cases whose name contains it
     --list          only list          --json FILE     the report as JSON
     --markdown FILE the report as Markdown
+cargo xtask bench [OPTIONS]            wamedia beside the baseline client, interleaved
+    --quick         under two minutes  --scenario TEXT only what contains it
+    --rounds N      rounds of each     --list          only list
+    --json FILE     all figures        --markdown FILE the table
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask tidy                       layers, capability tables, links";
 
@@ -30,6 +35,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
+        ["bench", options @ ..] => bench::run(options),
+        // The other end of the benchmark, a process of its own.
+        ["bench-server", options @ ..] => bench::server::run(options),
         ["conformance", options @ ..] => conformance::run(options),
         ["fixtures", "check"] => fixtures::check(),
         ["tidy"] => tidy::run(),
