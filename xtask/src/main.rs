@@ -21,6 +21,7 @@ cargo xtask bench [OPTIONS]            wamedia beside the baseline client, inter
     --quick         under two minutes  --scenario TEXT only what contains it
     --rounds N      rounds of each     --list          only list
     --json FILE     all figures        --markdown FILE the table
+    --wamedia FILE  another build of the program
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask tidy                       layers, capability tables, links";
 

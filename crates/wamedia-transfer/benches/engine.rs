@@ -34,17 +34,15 @@ impl Provider for Memory {
     }
 
     async fn resolve(&self, media: &MediaRef, _: ResolveOptions) -> Result<MediaDescriptor> {
-        let declared =
-            Declared::NOTHING.with_sha256(self.digest).with_size_bytes(self.content.len() as u64);
+        let declared = Declared::NOTHING.with_sha256(self.digest).with_size_bytes(self.content.len() as u64);
         Ok(MediaDescriptor::new(media.clone(), Source::Direct).with_declared(declared))
     }
 
     async fn open(&self, _: &MediaDescriptor, _: OpenOptions) -> Result<MediaStream> {
         let (content, chunk) = (self.content.clone(), self.chunk);
         let count = content.len().div_ceil(chunk);
-        let piece = move |index: usize| {
-            Ok(content.slice(index * chunk..((index + 1) * chunk).min(content.len())))
-        };
+        let piece =
+            move |index: usize| Ok(content.slice(index * chunk..((index + 1) * chunk).min(content.len())));
         Ok(MediaStream::new(MediaHead::default(), stream::iter((0..count).map(piece))))
     }
 

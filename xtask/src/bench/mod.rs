@@ -29,6 +29,8 @@ struct Options<'a> {
     scenario: Option<&'a str>,
     json: Option<&'a str>,
     markdown: Option<&'a str>,
+    /// Another build of the program, to compare two of them.
+    wamedia: Option<&'a str>,
 }
 
 /// Everything that was built and started.
@@ -77,7 +79,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         scenarios.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(());
     }
-    let bench = Bench::set_up()?;
+    let bench = Bench::set_up(options.wamedia)?;
     let setting = bench.setting()?;
     report::print_setting(&setting);
     let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 7 });
@@ -117,6 +119,7 @@ fn parse<'a>(words: &[&'a str]) -> Result<Options<'a>, String> {
             "--scenario" => options.scenario = Some(value()?),
             "--json" => options.json = Some(value()?),
             "--markdown" => options.markdown = Some(value()?),
+            "--wamedia" => options.wamedia = Some(value()?),
             _ => return Err(format!("bench has no option {word}")),
         }
     }
@@ -128,9 +131,11 @@ fn parse<'a>(words: &[&'a str]) -> Result<Options<'a>, String> {
 
 impl Bench {
     /// Builds all programs with the release profile and starts the servers.
-    fn set_up() -> Result<Self, String> {
-        let build = ["build", "--release", "--locked", "-p", "wamedia-cli"];
-        step("wamedia", &mut cargo(&build))?;
+    fn set_up(wamedia: Option<&str>) -> Result<Self, String> {
+        if wamedia.is_none() {
+            let build = ["build", "--release", "--locked", "-p", "wamedia-cli"];
+            step("wamedia", &mut cargo(&build))?;
+        }
         step("the bench server", &mut cargo(&["build", "--release", "--locked", "-p", "xtask"]))?;
         let target = root().join("target");
         // A workspace of its own, in the same folder for what it builds.
@@ -145,7 +150,7 @@ impl Bench {
         let shared = Server::start(&xtask, scratch.path(), None)?;
         Ok(Self {
             raw: release.join("raw"),
-            wamedia: release.join("wamedia"),
+            wamedia: wamedia.map_or_else(|| release.join("wamedia"), PathBuf::from),
             scratch,
             pinned,
             apart,

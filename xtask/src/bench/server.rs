@@ -117,8 +117,7 @@ async fn connection(
 async fn answer(request: Request<Incoming>, base: &str, state: Arc<State>) -> Response<Content> {
     let path = request.uri().path();
     if path == "/stats" {
-        // The connection that asks is one of them.
-        let (open, content) = (state.open.most.load(Relaxed) - 1, state.content.most.load(Relaxed));
+        let (open, content) = (state.open.most.load(Relaxed), state.content.most.load(Relaxed));
         state.open.most.store(0, Relaxed);
         state.content.most.store(0, Relaxed);
         return json(&format!("{{\"open\":{open},\"content\":{content}}}"));
