@@ -11,6 +11,10 @@ use wamedia_core::{MediaRef, Provider, Result};
 use crate::gate::Gate;
 use crate::{Downloaded, Transfer, TransferOptions};
 
+/// How many jobs resolve ahead at most: far from the provider they are what keeps the contents coming,
+/// but each holds a connection.
+const MAX_AHEAD: usize = 16;
+
 /// Where a job puts its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -75,7 +79,7 @@ pub struct Finished {
 /// Runs many downloads, at most `concurrency` at once; results come as they finish, and one failure
 /// stops no other.
 ///
-/// While contents come in, as many further jobs resolve ahead, so that the next content can begin
+/// While contents come in, further jobs resolve ahead, as many and at most 16, so that the next content can begin
 /// without another round trip. The next job is always taken from the account with the fewest running
 /// ones, so a slow account does not starve another. Dropping the stream cancels what is running.
 pub fn transfer_many(
@@ -161,6 +165,9 @@ impl Lanes {
 
     /// No account is asked for more in advance than it has running.
     fn next_ahead(&mut self, gate: &Gate) -> Option<(usize, Job)> {
+        if self.lanes.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
+            return None;
+        }
         let lanes = self.lanes.iter_mut().enumerate();
         let (index, lane) = lanes
             .into_iter()
