@@ -46,7 +46,8 @@ impl Drop for Worker {
     }
 }
 
-/// Whether so many bodies come in that each must hold little.
+/// Whether there are more bodies than cores to work on them beside the network, so that each should
+/// hold little: what is held cannot be filled again by the client, which must allocate instead.
 pub(crate) fn is_crowded() -> bool {
-    BODIES.load(Relaxed) > *CORES
+    BODIES.load(Relaxed) >= *CORES
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use futures_util::StreamExt as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use wamedia::meta::MetaCloud;
-use wamedia::{MediaId, MediaRef, OpenOptions, Provider as _, ProviderExt as _, ResolveOptions};
+use wamedia::{MediaId, MediaRef, OpenOptions, Provider as _, ProviderExt as _, ResolveOptions, Transfer};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -44,7 +44,9 @@ async fn count(meta: &MetaCloud, folder: &Path) -> Result<(), Box<dyn Error>> {
     report("an object of 100 KiB, transport alone", &region, OBJECTS);
     let region = Region::new(ALLOCATOR);
     for number in 0..OBJECTS {
-        meta.download_to(&small, &folder.join(number.to_string())).await?;
+        let folder = folder.join(number.to_string());
+        std::fs::create_dir(&folder)?;
+        Transfer::new(meta).download_in(&small, &folder).await?;
     }
     report("an object of 100 KiB, verified file", &region, OBJECTS);
     let region = Region::new(ALLOCATOR);

@@ -48,8 +48,8 @@ pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) raw: Vec<Used>,
     pub(crate) wamedia: Vec<Used>,
-    /// Connections and contents at once, at most, of wamedia alone.
-    pub(crate) at_once: (u64, u64),
+    /// Connections and contents at once, at most: of raw, of wamedia.
+    pub(crate) at_once: [(u64, u64); 2],
 }
 
 /// 10,000 references against 1,000 in one process, wamedia alone.
@@ -67,6 +67,9 @@ pub(crate) struct Setting {
     pub(crate) server_alone: f64,
     /// MiB that a child has before it has done anything.
     pub(crate) floor: f64,
+    /// Whether the processor computes SHA-256 by itself, where that is known.
+    pub(crate) sha: Option<bool>,
+    pub(crate) date: String,
 }
 
 pub(crate) fn run(options: &[&str]) -> Outcome {
@@ -99,10 +102,11 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     report::print_rows(&rows);
     let save = |path: &str, text: String| fs::write(path, text).map_err(|error| format!("{path}: {error}"));
     if let Some(path) = options.json {
-        save(path, report::json(&setting, &results, &rows))?;
+        save(path, report::json(&setting, &results, &rows, options.quick))?;
     }
     if let Some(path) = options.markdown {
-        save(path, report::markdown(&setting, &rows))?;
+        let table = report::markdown(&setting, &rows, options.quick, rounds);
+        save(path, report::placed(fs::read_to_string(path).ok(), &table))?;
     }
     Ok(())
 }
@@ -167,6 +171,8 @@ impl Bench {
             scratch: self.scratch.kind,
             server_alone: self.apart.alone(size)? * 2.0,
             floor: measure(&mut Command::new("true"))?.rss,
+            sha: fs::read_to_string("/proc/cpuinfo").ok().map(|text| text.contains(" sha_ni")),
+            date: today(),
         })
     }
 
@@ -176,10 +182,11 @@ impl Bench {
         let ids = self.write_ids(&scenario)?;
         let raw = || self.one(&scenario, &ids, false);
         let wamedia = || self.one(&scenario, &ids, true);
-        raw()?;
         server.most_at_once()?;
+        raw()?;
+        let of_raw = server.most_at_once()?;
         wamedia()?;
-        let at_once = server.most_at_once()?;
+        let at_once = [of_raw, server.most_at_once()?];
         let rounds = rounds.min(scenario.max_rounds);
         let mut measured =
             Measured { raw: Vec::new(), wamedia: Vec::new(), at_once, scenario: scenario.clone() };
@@ -274,6 +281,12 @@ impl Bench {
         }
         Ok(used)
     }
+}
+
+/// The date as the system writes it, since nothing here reads a clock of the day.
+fn today() -> String {
+    let date = Command::new("date").args(["-u", "+%F"]).output();
+    date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 /// Every file is there in full; the clients themselves compared the digests.

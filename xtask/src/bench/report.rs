@@ -68,13 +68,24 @@ impl Measured {
 pub(crate) fn print_setting(setting: &Setting) {
     println!(
         "\n{} cores; programs {} held to a core; output in {}; the server alone: {:.2} s/GiB received and \
-         thrown away; a child begins with {:.1} MiB\n",
+         thrown away; a child begins with {:.1} MiB; {}\n",
         setting.cores,
         if setting.pinned { "are" } else { "cannot be" },
         setting.scratch,
         setting.server_alone,
         setting.floor,
+        setting.hashing(),
     );
+}
+
+impl Setting {
+    fn hashing(&self) -> &'static str {
+        match self.sha {
+            Some(true) => "the processor has instructions for SHA-256",
+            Some(false) => "the processor has no instructions for SHA-256, so hashing is most of the work",
+            None => "whether the processor has instructions for SHA-256 is not known",
+        }
+    }
 }
 
 /// The figures of one scenario, as soon as they are there.
@@ -84,9 +95,10 @@ pub(crate) fn print(measured: &Measured, one_stream: Option<f64>) {
         Place::Apart => "client and server on a core each",
         Place::Shared => "client and server on all cores",
     };
-    let (open, content) = measured.at_once;
-    println!("{name} ({place}; {} rounds; at most {open} connections, {content} bodies)", measured.raw.len());
-    for (who, used) in [("raw", &measured.raw), ("wamedia", &measured.wamedia)] {
+    println!("{name} ({place}; {} rounds)", measured.raw.len());
+    let [of_raw, ours] = measured.at_once;
+    for (who, used, (open, content)) in [("raw", &measured.raw, of_raw), ("wamedia", &measured.wamedia, ours)]
+    {
         let of = |value: fn(&Used) -> f64| median(used.iter().map(value));
         let (wall, cpu, rss) = (of(|used| used.wall), of(|used| used.cpu), of(|used| used.rss));
         let objects = if *count > 1 {
@@ -94,7 +106,9 @@ pub(crate) fn print(measured: &Measured, one_stream: Option<f64>) {
         } else {
             String::new()
         };
-        println!("  {who:8} {wall:7.3} s, CPU {cpu:7.3} s, peak {rss:5.1} MiB{objects}");
+        println!(
+            "  {who:8} {wall:7.3} s, CPU {cpu:7.3} s, peak {rss:5.1} MiB, {open} connections, {content} bodies{objects}"
+        );
     }
     for metric in [Metric::Wall, Metric::Cpu, Metric::PeakPerStream] {
         if let Some((middle, least, most)) = spread(measured.values(metric, one_stream).into_iter()) {
@@ -175,12 +189,33 @@ pub(crate) fn print_rows(rows: &[Row]) {
     }
 }
 
+/// Where the table goes in a document.
+const MARKS: [&str; 2] = ["<!-- cargo xtask bench -->\n", "<!-- end -->"];
+
+/// The table between its marks in a document that has them; alone otherwise.
+pub(crate) fn placed(document: Option<String>, table: &str) -> String {
+    let [begin, end] = MARKS;
+    let Some(document) = document else { return table.to_owned() };
+    match (document.split_once(begin), document.split_once(end)) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{begin}{table}{end}{after}"),
+        _ => table.to_owned(),
+    }
+}
+
 /// The table of the documentation.
-pub(crate) fn markdown(setting: &Setting, rows: &[Row]) -> String {
+pub(crate) fn markdown(setting: &Setting, rows: &[Row], quick: bool, rounds: usize) -> String {
     let mut out = format!(
-        "{} cores; output in {}; the server alone takes {:.2} s/GiB.\n\n\
+        "Measured {} with `cargo xtask bench{}`, {rounds} rounds: {} cores of an {} machine with {}; {}; output in \
+         {}; the server alone takes {:.2} s/GiB.\n\n\
          | case | figure | median (min to max) | target | verdict |\n|---|---|--:|--:|---|\n",
-        setting.cores, setting.scratch, setting.server_alone
+        setting.date,
+        if quick { " --quick" } else { "" },
+        setting.cores,
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        setting.hashing(),
+        setting.scratch,
+        setting.server_alone,
     );
     for row in rows {
         let _ = writeln!(out, "| {} |", row.cells().join(" | "));
@@ -189,7 +224,7 @@ pub(crate) fn markdown(setting: &Setting, rows: &[Row]) -> String {
 }
 
 /// Everything, every round.
-pub(crate) fn json(setting: &Setting, results: &[Measured], rows: &[Row]) -> String {
+pub(crate) fn json(setting: &Setting, results: &[Measured], rows: &[Row], quick: bool) -> String {
     let runs = |used: &[Used]| -> Vec<Value> {
         used.iter()
             .map(|used| json!({"wall_s": used.wall, "cpu_s": used.cpu, "peak_mib": used.rss}))
@@ -201,8 +236,8 @@ pub(crate) fn json(setting: &Setting, results: &[Measured], rows: &[Row]) -> Str
             let Scenario { name, size, count, delay_ms, concurrency, tls, .. } = &measured.scenario;
             json!({
                 "name": name, "size_bytes": size, "count": count, "delay_ms": delay_ms, "tls": tls,
-                "concurrency": concurrency, "most_connections": measured.at_once.0,
-                "most_bodies": measured.at_once.1,
+                "concurrency": concurrency, "most_connections": measured.at_once.map(|most| most.0),
+                "most_bodies": measured.at_once.map(|most| most.1),
                 "raw": runs(&measured.raw), "wamedia": runs(&measured.wamedia),
             })
         })
@@ -219,7 +254,7 @@ pub(crate) fn json(setting: &Setting, results: &[Measured], rows: &[Row]) -> Str
         })
         .collect();
     let whole = json!({
-        "cores": setting.cores, "pinned": setting.pinned, "output": setting.scratch,
+        "date": setting.date, "quick": quick, "sha_instructions": setting.sha, "cores": setting.cores, "pinned": setting.pinned, "output": setting.scratch,
         "server_alone_s_per_gib": setting.server_alone, "scenarios": scenarios, "rows": rows,
     });
     format!("{whole:#}\n")
