@@ -86,7 +86,7 @@ pub fn transfer_many(
     jobs: impl IntoIterator<Item = Job>,
     concurrency: usize,
 ) -> impl Stream<Item = Finished> + Send {
-    let mut lanes = Lanes { lanes: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
+    let mut lanes = Lanes { all: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
     jobs.into_iter().for_each(|job| lanes.add(job));
     unfold((lanes, FuturesUnordered::new()), |(mut lanes, running)| async move {
         let mut running: FuturesUnordered<_> = running;
@@ -101,7 +101,7 @@ pub fn transfer_many(
 
 /// All jobs that have not ended, by account.
 struct Lanes {
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
     concurrency: usize,
     running: usize,
     numbers: u64,
@@ -124,9 +124,9 @@ impl Lanes {
     fn add(&mut self, job: Job) {
         let account: *const () = Arc::as_ptr(&job.provider).cast();
         let account = account.addr();
-        match self.lanes.iter_mut().find(|lane| lane.account == account) {
+        match self.all.iter_mut().find(|lane| lane.account == account) {
             Some(lane) => lane.waiting.push_back(job),
-            None => self.lanes.push(Lane {
+            None => self.all.push(Lane {
                 account,
                 waiting: VecDeque::from([job]),
                 ahead: VecDeque::new(),
@@ -146,7 +146,7 @@ impl Lanes {
 
     fn next_in_turn(&mut self, gate: &Gate) -> Option<(usize, Job)> {
         while self.running < self.concurrency {
-            let lanes = self.lanes.iter_mut().enumerate();
+            let lanes = self.all.iter_mut().enumerate();
             let (index, lane) = lanes
                 .filter(|(_, lane)| !lane.ahead.is_empty() || !lane.waiting.is_empty())
                 .min_by_key(|(_, lane)| lane.running)?;
@@ -165,10 +165,10 @@ impl Lanes {
 
     /// No account is asked for more in advance than it has running.
     fn next_ahead(&mut self, gate: &Gate) -> Option<(usize, Job)> {
-        if self.lanes.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
+        if self.all.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
             return None;
         }
-        let lanes = self.lanes.iter_mut().enumerate();
+        let lanes = self.all.iter_mut().enumerate();
         let (index, lane) = lanes
             .into_iter()
             .find(|(_, lane)| lane.ahead.len() < lane.running && !lane.waiting.is_empty())?;
@@ -177,7 +177,7 @@ impl Lanes {
     }
 
     fn ended(&mut self, (index, number): Place) {
-        let lane = &mut self.lanes[index];
+        let lane = &mut self.all[index];
         match lane.ahead.iter().position(|(ahead, _)| *ahead == number) {
             // It ended before its turn came: it failed to resolve, or nothing was to be done.
             Some(position) => drop(lane.ahead.remove(position)),

@@ -79,7 +79,9 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         .filter(|scenario| options.scenario.is_none_or(|text| scenario.name.contains(text)))
         .collect();
     if options.list {
-        scenarios.iter().for_each(|scenario| println!("{}", scenario.name));
+        for scenario in &scenarios {
+            println!("{}", scenario.name);
+        }
         return Ok(());
     }
     let bench = Bench::set_up(options.wamedia)?;
@@ -89,7 +91,7 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     let mut results = Vec::new();
     let mut one_stream = None;
     for scenario in scenarios {
-        let measured = bench.compare(scenario, rounds)?;
+        let measured = bench.compare(&scenario, rounds)?;
         if measured.scenario.name == "memory 1 MiB" {
             one_stream = Some(report::median(measured.wamedia.iter().map(|used| used.rss)));
         }
@@ -177,11 +179,11 @@ impl Bench {
     }
 
     /// One warm-up each, whose output is checked, then raw and wamedia in turn.
-    fn compare(&self, scenario: Scenario, rounds: usize) -> Result<Measured, String> {
+    fn compare(&self, scenario: &Scenario, rounds: usize) -> Result<Measured, String> {
         let server = self.server(scenario.place);
-        let ids = self.write_ids(&scenario)?;
-        let raw = || self.one(&scenario, &ids, false);
-        let wamedia = || self.one(&scenario, &ids, true);
+        let ids = self.write_ids(scenario)?;
+        let raw = || self.one(scenario, &ids, false);
+        let wamedia = || self.one(scenario, &ids, true);
         server.most_at_once()?;
         raw()?;
         let of_raw = server.most_at_once()?;
@@ -238,7 +240,7 @@ impl Bench {
         let id = |number| format!("{}-{}-{number}\n", scenario.size, scenario.delay_ms);
         let ids: Vec<String> = (0..scenario.count).map(id).collect();
         write(&path, ids.concat().as_bytes())?;
-        let refs: String = ids.iter().map(|id| format!("meta:{id}")).collect();
+        let refs = ids.iter().fold(String::new(), |refs, id| refs + "meta:" + id);
         write(&path.with_extension("refs"), refs.as_bytes())?;
         Ok(path)
     }

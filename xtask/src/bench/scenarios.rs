@@ -67,6 +67,8 @@ const MIB: u64 = 1024 * KIB;
 
 /// All scenarios; the quick ones have smaller bodies and fewer of them.
 pub(crate) fn all(quick: bool) -> Vec<Scenario> {
+    use Metric::{Cpu, Peak, PeakPerStream, Rate, Wall};
+    use Place::{Apart, Shared};
     let (large, half, small, far) =
         if quick { (256 * MIB, 128 * MIB, 400, 40) } else { (1024 * MIB, 512 * MIB, 2000, 100) };
     let base = Scenario {
@@ -120,8 +122,6 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
         max_rounds: if quick { 1 } else { 3 },
         ..base.clone()
     };
-    use Metric::{Cpu, Peak, PeakPerStream, Rate, Wall};
-    use Place::{Apart, Shared};
     let memory_large = if quick { 512 * MIB } else { 2048 * MIB };
     vec![
         body("large http, one core", large, false, Apart, &[], &[(Wall, 0.95, 0.89), (Cpu, 0.95, 0.89)]),

@@ -153,7 +153,7 @@ fn digest(state: &State, size: u64) -> String {
             hash.update(&state.block[..some]);
             left -= some as u64;
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     });
     made.clone()
 }
