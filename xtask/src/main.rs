@@ -1,6 +1,7 @@
-//! Tasks of this repository: `cargo xtask ci`, `conformance`, `fixtures check`, `tidy`.
+//! Tasks of this repository: `cargo xtask ci`, `bench`, `conformance`, `fixtures check`, `tidy`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
+mod bench;
 mod ci;
 mod client;
 mod conformance;
@@ -25,6 +26,11 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
                     scores a program, in any language, on what can be seen from outside
     --mutants       each requirement catches the broken client that it names
     --matrix        with --mutants: every case against every broken client, which takes minutes
+cargo xtask bench [OPTIONS]            wamedia beside the baseline client, interleaved
+    --quick         smaller bodies        --scenario TEXT only what contains it
+    --rounds N      rounds of each        --list          only list
+    --json FILE     all figures           --markdown FILE the table
+    --wamedia FILE  another build of the program
 cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
 cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
 cargo xtask fixtures export --wiremock DIR
@@ -44,6 +50,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ci"] => ci::run(),
+        ["bench", options @ ..] => bench::run(options),
+        // The other end of the benchmark, a process of its own.
+        ["bench-server", options @ ..] => bench::server::run(options),
         ["conformance", options @ ..] => {
             conformance::Options::parse(options).and_then(|options| conformance::run(&options))
         }

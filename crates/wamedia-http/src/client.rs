@@ -299,6 +299,9 @@ impl Http {
             }
             builder = builder.body(reqwest::Body::wrap_stream(body));
         }
+        // The connection whose reply has just ended goes back to the pool on a task of its own; without this
+        // turn for it, the next request finds an empty pool and opens another connection.
+        tokio::task::yield_now().await;
         let sending = builder.headers(headers).send();
         let late = progress.stalled(options.first_byte_timeout);
         tokio::select! {

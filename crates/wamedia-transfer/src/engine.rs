@@ -10,6 +10,7 @@ use wamedia_core::{
     Mime, OpenOptions, Phase, Provider, ResolveOptions, Result, Resume, Retry, Sha256,
 };
 
+use crate::gate::Gate;
 use crate::pipe::{Pipe, Sink};
 use crate::sniff::{SNIFF_BYTES, sniff, unexpected};
 use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, TransferOptions, Verified, file};
@@ -22,6 +23,8 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 const GOOD_PROGRESS: u64 = 1024 * 1024;
 /// How often a body is continued in all, good progress or not.
 const MAX_RESUMES: u32 = 64;
+/// How long what was resolved ahead may wait for its turn; links live five minutes and more.
+const FRESH: Duration = Duration::from_secs(60);
 /// The first wait after a broken body; it doubles with each.
 const BREAK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -30,6 +33,8 @@ const BREAK_PAUSE: Duration = Duration::from_millis(200);
 pub struct Transfer<'p, P: ?Sized> {
     provider: &'p P,
     options: TransferOptions,
+    /// Passed between resolving and opening, where many transfers take turns.
+    gate: Option<Gate>,
 }
 
 /// What the content must be, and who said so.
@@ -81,13 +86,18 @@ pub(crate) struct Ended {
 impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// A transfer with the default options.
     pub fn new(provider: &'p P) -> Self {
-        Self { provider, options: TransferOptions::default() }
+        Self { provider, options: TransferOptions::default(), gate: None }
     }
 
     /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: TransferOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    pub(crate) fn with_gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
         self
     }
 
@@ -183,11 +193,21 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
 
     /// The loop: open, read, and decide what to do about what happened.
     async fn heal(&self, media: &MediaRef, pipe: &mut Pipe<'_>, default_max: u64) -> Result<Ended> {
-        let started = Instant::now();
+        let mut started = Instant::now();
         let capabilities = self.provider.capabilities();
         let max_bytes = self.options.max_bytes.unwrap_or(default_max);
         let mut run = Run::new(&self.options, max_bytes);
         let mut descriptor = self.resolve(media, &run, false).await?;
+        if let Some(gate) = &self.gate {
+            let resolved = Instant::now();
+            gate.passed().await;
+            let waited = resolved.elapsed();
+            // Waiting for one's turn is no part of the work.
+            started += waited;
+            if waited > FRESH {
+                descriptor = self.resolve(media, &run, false).await?;
+            }
+        }
         let mut expected = self.expected(&descriptor);
         run.check_declared_size(&expected)?;
         loop {

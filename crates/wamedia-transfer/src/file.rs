@@ -3,10 +3,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::Digest as _;
 use tempfile::TempPath;
 use wamedia_core::{Error, ErrorKind, MediaRef, Phase, Provider, Result};
 
+use crate::hash::Hasher;
 use crate::pipe::{Pipe, Sink, local};
 use crate::{Exists, Receipt, Transfer, safe_name};
 
@@ -139,12 +139,12 @@ fn leftovers(folder: &Path, name: Option<&OsStr>) -> Vec<(PathBuf, File)> {
 }
 
 /// Takes over the longest partial file of a killed run, after hashing what is there.
-fn adopt(folder: &Path, name: &OsStr) -> Option<(Part, sha2::Sha256, u64)> {
+fn adopt(folder: &Path, name: &OsStr) -> Option<(Part, Hasher, u64)> {
     let all = leftovers(folder, Some(name));
     let longest = all.into_iter().max_by_key(|(_, file)| file.metadata().map_or(0, |meta| meta.len()))?;
     let (path, lock) = longest;
     let mut file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
-    let mut hasher = sha2::Sha256::new();
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut taken = 0;
     loop {

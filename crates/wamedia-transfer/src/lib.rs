@@ -10,8 +10,11 @@
 //! * [`Transfer`]: the same with [`TransferOptions`];
 //! * [`transfer_many`]: many at once, results as they finish.
 
+mod beside;
 mod engine;
 mod file;
+mod gate;
+mod hash;
 mod many;
 mod names;
 mod observe;

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesUnordered, unfold};
 use wamedia_core::{MediaRef, Provider, Result};
 
+use crate::gate::Gate;
 use crate::{Downloaded, Transfer, TransferOptions};
+
+/// How many jobs resolve ahead at most: far from the provider they are what keeps the contents coming,
+/// but each holds a connection.
+const MAX_AHEAD: usize = 16;
 
 /// Where a job puts its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +52,12 @@ impl Job {
         self
     }
 
-    async fn run(self) -> Finished {
-        let transfer = Transfer::new(&*self.provider).with_options(self.options);
+    async fn run(self, gate: Gate) -> Finished {
+        if self.options.deadline.is_some() {
+            // Waiting for its turn must not eat the time that a job has.
+            gate.passed().await;
+        }
+        let transfer = Transfer::new(&*self.provider).with_options(self.options).with_gate(gate);
         let outcome = match &self.target {
             Target::File(path) => transfer.download_to(&self.media, path).await,
             Target::Folder(folder) => transfer.download_in(&self.media, folder).await,
@@ -69,39 +79,112 @@ pub struct Finished {
 /// Runs many downloads, at most `concurrency` at once; results come as they finish, and one failure
 /// stops no other.
 ///
-/// The next job is always taken from the account with the fewest running ones, so a slow account
-/// does not starve another. Dropping the stream cancels what is running.
+/// While contents come in, further jobs resolve ahead, as many and at most 16, so that the next content can begin
+/// without another round trip. The next job is always taken from the account with the fewest running
+/// ones, so a slow account does not starve another. Dropping the stream cancels what is running.
 pub fn transfer_many(
     jobs: impl IntoIterator<Item = Job>,
     concurrency: usize,
 ) -> impl Stream<Item = Finished> + Send {
-    let mut lanes: Vec<Lane> = Vec::new();
-    for job in jobs {
-        let account: *const () = Arc::as_ptr(&job.provider).cast();
-        let account = account.addr();
-        match lanes.iter_mut().find(|lane| lane.account == account) {
-            Some(lane) => lane.waiting.push_back(job),
-            None => lanes.push(Lane { account, waiting: VecDeque::from([job]), running: 0 }),
+    let mut lanes = Lanes { all: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
+    jobs.into_iter().for_each(|job| lanes.add(job));
+    unfold((lanes, FuturesUnordered::new()), |(mut lanes, running)| async move {
+        let mut running: FuturesUnordered<_> = running;
+        while let Some(start) = lanes.next_start() {
+            running.push(start);
         }
-    }
-    let concurrency = concurrency.max(1);
-    unfold((lanes, FuturesUnordered::new()), move |(mut lanes, mut running)| async move {
-        while running.len() < concurrency {
-            let next = lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.waiting.is_empty());
-            let Some((index, lane)) = next.min_by_key(|(_, lane)| lane.running) else { break };
-            let Some(job) = lane.waiting.pop_front() else { break };
-            lane.running += 1;
-            running.push(async move { (index, job.run().await) });
-        }
-        let (index, finished) = running.next().await?;
-        lanes[index].running -= 1;
+        let (place, finished) = running.next().await?;
+        lanes.ended(place);
         Some((finished, (lanes, running)))
     })
+}
+
+/// All jobs that have not ended, by account.
+struct Lanes {
+    all: Vec<Lane>,
+    concurrency: usize,
+    running: usize,
+    numbers: u64,
 }
 
 /// The jobs of one account.
 struct Lane {
     account: usize,
     waiting: VecDeque<Job>,
+    /// Jobs that resolve and then wait for their turn.
+    ahead: VecDeque<(u64, Gate)>,
+    /// Jobs whose turn it is.
     running: usize,
+}
+
+/// Which job it was: its lane and its number.
+type Place = (usize, u64);
+
+impl Lanes {
+    fn add(&mut self, job: Job) {
+        let account: *const () = Arc::as_ptr(&job.provider).cast();
+        let account = account.addr();
+        match self.all.iter_mut().find(|lane| lane.account == account) {
+            Some(lane) => lane.waiting.push_back(job),
+            None => self.all.push(Lane {
+                account,
+                waiting: VecDeque::from([job]),
+                ahead: VecDeque::new(),
+                running: 0,
+            }),
+        }
+    }
+
+    /// Lets those go on whose turn it is, and gives the next job to start, if there is one.
+    fn next_start(&mut self) -> Option<impl Future<Output = (Place, Finished)> + Send + use<>> {
+        let gate = Gate::new();
+        let (index, job) = self.next_in_turn(&gate).or_else(|| self.next_ahead(&gate))?;
+        let place = (index, self.numbers);
+        self.numbers += 1;
+        Some(async move { (place, job.run(gate).await) })
+    }
+
+    fn next_in_turn(&mut self, gate: &Gate) -> Option<(usize, Job)> {
+        while self.running < self.concurrency {
+            let lanes = self.all.iter_mut().enumerate();
+            let (index, lane) = lanes
+                .filter(|(_, lane)| !lane.ahead.is_empty() || !lane.waiting.is_empty())
+                .min_by_key(|(_, lane)| lane.running)?;
+            lane.running += 1;
+            self.running += 1;
+            match lane.ahead.pop_front() {
+                Some((_, resolved)) => resolved.open(),
+                None => {
+                    gate.open();
+                    return Some((index, lane.waiting.pop_front()?));
+                }
+            }
+        }
+        None
+    }
+
+    /// No account is asked for more in advance than it has running.
+    fn next_ahead(&mut self, gate: &Gate) -> Option<(usize, Job)> {
+        if self.all.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
+            return None;
+        }
+        let lanes = self.all.iter_mut().enumerate();
+        let (index, lane) = lanes
+            .into_iter()
+            .find(|(_, lane)| lane.ahead.len() < lane.running && !lane.waiting.is_empty())?;
+        lane.ahead.push_back((self.numbers, gate.clone()));
+        Some((index, lane.waiting.pop_front()?))
+    }
+
+    fn ended(&mut self, (index, number): Place) {
+        let lane = &mut self.all[index];
+        match lane.ahead.iter().position(|(ahead, _)| *ahead == number) {
+            // It ended before its turn came: it failed to resolve, or nothing was to be done.
+            Some(position) => drop(lane.ahead.remove(position)),
+            None => {
+                lane.running -= 1;
+                self.running -= 1;
+            }
+        }
+    }
 }

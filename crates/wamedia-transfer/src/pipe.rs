@@ -1,16 +1,19 @@
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::thread::available_parallelism;
+use std::io::{self, IoSlice, Seek as _, SeekFrom, Write as _};
 
 use bytes::Bytes;
-use sha2::Digest as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
 
-/// A body goes to one blocking task in batches of this size, beside the network; a smaller one is
-/// hashed and written in place, since a thread hop costs more than the work.
+use crate::beside::{Body, Worker, is_crowded};
+use crate::hash::Hasher;
+
+/// A body is hashed and written in batches of this size, beside the network while a core is free; a
+/// smaller one always in place, since a thread hop costs more than the work.
 const BATCH_BYTES: usize = 512 * 1024;
+/// The same while many bodies come in at once, so that all together hold little.
+const CROWDED_BATCH_BYTES: usize = 128 * 1024;
 
 /// Where the bytes go.
 pub(crate) enum Sink<'w> {
@@ -22,13 +25,12 @@ pub(crate) enum Sink<'w> {
 /// Hashes and stores bytes in order. At most two batches are held: one that fills, one in work.
 pub(crate) struct Pipe<'w> {
     sink: Sink<'w>,
-    hasher: sha2::Sha256,
+    hasher: Hasher,
     batch: Vec<Bytes>,
     batch_bytes: usize,
     /// Bytes taken in this run through the content.
     taken: u64,
-    /// Beside the network, while a core is free for it.
-    beside: bool,
+    body: Option<Body>,
     working: Option<JoinHandle<Work>>,
     /// For a writer, which cannot take bytes back: how much it has, and what that hashes to.
     replay: Option<Replay>,
@@ -36,7 +38,7 @@ pub(crate) struct Pipe<'w> {
 }
 
 struct Work {
-    hasher: sha2::Sha256,
+    hasher: Hasher,
     file: Option<File>,
     batch: Vec<Bytes>,
     outcome: io::Result<()>,
@@ -52,11 +54,11 @@ impl<'w> Pipe<'w> {
     pub(crate) fn new(sink: Sink<'w>) -> Self {
         Self {
             sink,
-            hasher: sha2::Sha256::new(),
+            hasher: Hasher::new(),
             batch: Vec::new(),
             batch_bytes: 0,
             taken: 0,
-            beside: available_parallelism().is_ok_and(|cores| cores.get() > 1),
+            body: None,
             working: None,
             replay: None,
             delivered: 0,
@@ -64,7 +66,7 @@ impl<'w> Pipe<'w> {
     }
 
     /// A pipe into a file that already holds `taken` bytes, hashed.
-    pub(crate) fn resumed(file: File, hasher: sha2::Sha256, taken: u64) -> Self {
+    pub(crate) fn resumed(file: File, hasher: Hasher, taken: u64) -> Self {
         Self { hasher, taken, ..Self::new(Sink::File(file)) }
     }
 
@@ -80,10 +82,18 @@ impl<'w> Pipe<'w> {
         }
         self.batch_bytes += chunk.len();
         self.batch.push(chunk);
-        if self.batch_bytes < BATCH_BYTES {
+        self.body.get_or_insert_with(Body::new);
+        let enough = if is_crowded() { CROWDED_BATCH_BYTES } else { BATCH_BYTES };
+        if self.batch_bytes < enough {
             return Ok(());
         }
-        if self.beside { self.hand_over().await } else { self.work_here() }
+        // The batch before this one must be done either way: bytes are hashed in order.
+        self.settle().await?;
+        let is_large = self.taken >= BATCH_BYTES as u64;
+        match is_large.then(Worker::take).flatten() {
+            Some(worker) => self.hand_over(worker),
+            None => self.work_here(),
+        }
     }
 
     /// Throws everything away and begins again.
@@ -92,13 +102,13 @@ impl<'w> Pipe<'w> {
         if let Sink::Writer(_) = self.sink {
             // The bytes are gone; the new run must first repeat them exactly.
             if self.replay.is_none() && self.delivered > 0 {
-                let digest = Sha256::from_bytes(self.hasher.clone().finalize().into());
+                let digest = self.hasher.clone().finish();
                 self.replay = Some(Replay { upto: self.delivered, digest });
             }
         }
         self.batch.clear();
         self.batch_bytes = 0;
-        self.hasher = sha2::Sha256::new();
+        self.hasher = Hasher::new();
         self.taken = 0;
         match &mut self.sink {
             Sink::Memory(chunks) => chunks.clear(),
@@ -114,7 +124,8 @@ impl<'w> Pipe<'w> {
     pub(crate) async fn finish(&mut self) -> Result<(Sha256, Option<Bytes>)> {
         self.settle().await?;
         self.work_here()?;
-        let digest = Sha256::from_bytes(self.hasher.clone().finalize().into());
+        self.body = None;
+        let digest = self.hasher.clone().finish();
         let bytes = match &mut self.sink {
             Sink::Memory(chunks) => Some(joined(std::mem::take(chunks))),
             Sink::File(_) => None,
@@ -148,7 +159,7 @@ impl<'w> Pipe<'w> {
             self.hasher.update(&chunk[..known]);
             fresh = chunk.slice(known..);
             if before + known as u64 == replay.upto {
-                let digest = Sha256::from_bytes(self.hasher.clone().finalize().into());
+                let digest = self.hasher.clone().finish();
                 if digest != replay.digest {
                     return Err(replay_failed(replay.upto));
                 }
@@ -170,7 +181,7 @@ impl<'w> Pipe<'w> {
         }
         match &mut self.sink {
             Sink::File(file) => {
-                self.batch.iter().try_for_each(|chunk| file.write_all(chunk)).map_err(local)?;
+                write_all(file, &self.batch).map_err(local)?;
             }
             Sink::Memory(chunks) => chunks.append(&mut self.batch),
             Sink::Writer(_) => {}
@@ -180,11 +191,10 @@ impl<'w> Pipe<'w> {
         Ok(())
     }
 
-    /// Gives the batch to a blocking task, after the one before it is done.
-    async fn hand_over(&mut self) -> Result<()> {
-        self.settle().await?;
+    /// Gives the batch to a blocking task.
+    fn hand_over(&mut self, worker: Worker) -> Result<()> {
         let mut work = Work {
-            hasher: std::mem::take(&mut self.hasher),
+            hasher: std::mem::replace(&mut self.hasher, Hasher::new()),
             file: None,
             batch: std::mem::take(&mut self.batch),
             outcome: Ok(()),
@@ -199,11 +209,12 @@ impl<'w> Pipe<'w> {
         self.working = Some(tokio::task::spawn_blocking(move || {
             for chunk in &work.batch {
                 work.hasher.update(chunk);
-                if let (Some(file), Ok(())) = (&mut work.file, &work.outcome) {
-                    work.outcome = file.write_all(chunk);
-                }
+            }
+            if let Some(file) = &mut work.file {
+                work.outcome = write_all(file, &work.batch);
             }
             work.batch.clear();
+            drop(worker);
             work
         }));
         Ok(())
@@ -219,6 +230,21 @@ impl<'w> Pipe<'w> {
         }
         work.outcome.map_err(local)
     }
+}
+
+/// Writes a batch with one call to the system where it takes all at once.
+fn write_all(file: &mut File, batch: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let mut left = slices.as_mut_slice();
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// One chunk stays as it is; several are joined once.

@@ -1,0 +1,65 @@
+//! The one place that chooses who computes SHA-256.
+//!
+//! Where the processor has instructions for it, all libraries are equal. Where it has none, the
+//! hand-written code of `aws-lc-rs` takes two thirds of the time of `sha2`, and hashing is most of
+//! the work; it is linked anyway where TLS is, so the feature `aws-lc` goes with that.
+
+use wamedia_core::Sha256;
+
+#[cfg(feature = "aws-lc")]
+type Inner = aws_lc_rs::digest::Context;
+#[cfg(not(feature = "aws-lc"))]
+type Inner = sha2::Sha256;
+
+/// Hashes bytes as they pass.
+#[derive(Clone)]
+pub(crate) struct Hasher(Inner);
+
+impl Hasher {
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn new() -> Self {
+        Self(Inner::new(&aws_lc_rs::digest::SHA256))
+    }
+
+    #[cfg(not(feature = "aws-lc"))]
+    pub(crate) fn new() -> Self {
+        Self(sha2::Digest::new())
+    }
+
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    #[cfg(not(feature = "aws-lc"))]
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(&mut self.0, bytes);
+    }
+
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn finish(self) -> Sha256 {
+        let mut out = [0; 32];
+        // This digest has 32 bytes by its definition, so no byte is left out.
+        out.iter_mut().zip(self.0.finish().as_ref()).for_each(|(to, from)| *to = *from);
+        Sha256::from_bytes(out)
+    }
+
+    #[cfg(not(feature = "aws-lc"))]
+    pub(crate) fn finish(self) -> Sha256 {
+        Sha256::from_bytes(sha2::Digest::finalize(self.0).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_give_what_the_core_gives_for_the_whole() {
+        let content: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        let mut hasher = Hasher::new();
+        content.chunks(777).for_each(|chunk| hasher.update(chunk));
+        assert_eq!(hasher.clone().finish(), Sha256::of(&content));
+        assert_eq!(hasher.finish(), Sha256::of(&content));
+    }
+}

@@ -1,0 +1,304 @@
+//! `cargo xtask bench`: wamedia beside the baseline `raw`, whole processes, interleaved, ratios of the same round.
+//!
+//! Nothing here passes or fails: people read the table. Absolute figures belong to one machine and one hour.
+
+mod process;
+mod report;
+mod scenarios;
+pub(crate) mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use process::{Scratch, Server, Used, can_pin, measure, program};
+use scenarios::{Place, Scenario};
+
+use crate::{Outcome, cargo, root, step};
+
+/// Where clients run when they are held to one core, and where the server runs then.
+const CLIENT_CORE: usize = 0;
+const SERVER_CORE: usize = 1;
+
+#[derive(Debug, Default)]
+struct Options<'a> {
+    quick: bool,
+    list: bool,
+    rounds: Option<usize>,
+    scenario: Option<&'a str>,
+    json: Option<&'a str>,
+    markdown: Option<&'a str>,
+    /// Another build of the program, to compare two of them.
+    wamedia: Option<&'a str>,
+}
+
+/// Everything that was built and started.
+struct Bench {
+    raw: PathBuf,
+    wamedia: PathBuf,
+    scratch: Scratch,
+    pinned: bool,
+    apart: Server,
+    shared: Server,
+}
+
+/// The rounds of one scenario, raw and wamedia in turn.
+pub(crate) struct Measured {
+    pub(crate) scenario: Scenario,
+    pub(crate) raw: Vec<Used>,
+    pub(crate) wamedia: Vec<Used>,
+    /// Connections and contents at once, at most: of raw, of wamedia.
+    pub(crate) at_once: [(u64, u64); 2],
+}
+
+/// 10,000 references against 1,000 in one process, wamedia alone.
+pub(crate) struct Scaling {
+    pub(crate) few: Vec<Used>,
+    pub(crate) many: Vec<Used>,
+}
+
+/// What the run was made on.
+pub(crate) struct Setting {
+    pub(crate) cores: usize,
+    pub(crate) pinned: bool,
+    pub(crate) scratch: &'static str,
+    /// Seconds a GiB of the server alone, received and thrown away.
+    pub(crate) server_alone: f64,
+    /// MiB that a child has before it has done anything.
+    pub(crate) floor: f64,
+    /// Whether the processor computes SHA-256 by itself, where that is known.
+    pub(crate) sha: Option<bool>,
+    pub(crate) date: String,
+}
+
+pub(crate) fn run(options: &[&str]) -> Outcome {
+    let options = parse(options)?;
+    let scenarios: Vec<Scenario> = scenarios::all(options.quick)
+        .into_iter()
+        .filter(|scenario| options.scenario.is_none_or(|text| scenario.name.contains(text)))
+        .collect();
+    if options.list {
+        for scenario in &scenarios {
+            println!("{}", scenario.name);
+        }
+        return Ok(());
+    }
+    let bench = Bench::set_up(options.wamedia)?;
+    let setting = bench.setting()?;
+    report::print_setting(&setting);
+    let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 7 });
+    let mut results = Vec::new();
+    let mut one_stream = None;
+    for scenario in scenarios {
+        let measured = bench.compare(&scenario, rounds)?;
+        if measured.scenario.name == "memory 1 MiB" {
+            one_stream = Some(report::median(measured.wamedia.iter().map(|used| used.rss)));
+        }
+        report::print(&measured, one_stream);
+        results.push(measured);
+    }
+    let wanted = options.scenario.is_none_or(|text| "scaling".contains(text));
+    let scaling = wanted.then(|| bench.scaling(rounds.min(3))).transpose()?;
+    let rows = report::rows(&results, scaling.as_ref());
+    report::print_rows(&rows);
+    let save = |path: &str, text: String| fs::write(path, text).map_err(|error| format!("{path}: {error}"));
+    if let Some(path) = options.json {
+        save(path, report::json(&setting, &results, &rows, options.quick))?;
+    }
+    if let Some(path) = options.markdown {
+        let table = report::markdown(&setting, &rows, options.quick, rounds);
+        save(path, report::placed(fs::read_to_string(path).ok(), &table))?;
+    }
+    Ok(())
+}
+
+fn parse<'a>(words: &[&'a str]) -> Result<Options<'a>, String> {
+    let mut options = Options::default();
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        match word {
+            "--quick" => options.quick = true,
+            "--list" => options.list = true,
+            "--rounds" => options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?),
+            "--scenario" => options.scenario = Some(value()?),
+            "--json" => options.json = Some(value()?),
+            "--markdown" => options.markdown = Some(value()?),
+            "--wamedia" => options.wamedia = Some(value()?),
+            _ => return Err(format!("bench has no option {word}")),
+        }
+    }
+    if options.rounds == Some(0) {
+        return Err("at least one round".to_owned());
+    }
+    Ok(options)
+}
+
+impl Bench {
+    /// Builds all programs with the release profile and starts the servers.
+    fn set_up(wamedia: Option<&str>) -> Result<Self, String> {
+        if wamedia.is_none() {
+            let build = ["build", "--release", "--locked", "-p", "wamedia-cli"];
+            step("wamedia", &mut cargo(&build))?;
+        }
+        step("the bench server", &mut cargo(&["build", "--release", "--locked", "-p", "xtask"]))?;
+        let target = root().join("target");
+        // A workspace of its own, in the same folder for what it builds.
+        let manifest = root().join("xtask/raw/Cargo.toml");
+        let mut raw = cargo(&["build", "--release", "--locked", "--manifest-path"]);
+        step("raw", raw.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
+        let release = target.join("release");
+        let scratch = Scratch::new()?;
+        let pinned = can_pin();
+        let xtask = release.join("xtask");
+        let apart = Server::start(&xtask, scratch.path(), pinned.then_some(SERVER_CORE))?;
+        let shared = Server::start(&xtask, scratch.path(), None)?;
+        Ok(Self {
+            raw: release.join("raw"),
+            wamedia: wamedia.map_or_else(|| release.join("wamedia"), PathBuf::from),
+            scratch,
+            pinned,
+            apart,
+            shared,
+        })
+    }
+
+    fn setting(&self) -> Result<Setting, String> {
+        let size = 512 * 1024 * 1024;
+        self.apart.alone(size)?;
+        Ok(Setting {
+            cores: available_parallelism().map_or(1, std::num::NonZero::get),
+            pinned: self.pinned,
+            scratch: self.scratch.kind,
+            server_alone: self.apart.alone(size)? * 2.0,
+            floor: measure(&mut Command::new("true"))?.rss,
+            sha: fs::read_to_string("/proc/cpuinfo").ok().map(|text| text.contains(" sha_ni")),
+            date: today(),
+        })
+    }
+
+    /// One warm-up each, whose output is checked, then raw and wamedia in turn.
+    fn compare(&self, scenario: &Scenario, rounds: usize) -> Result<Measured, String> {
+        let server = self.server(scenario.place);
+        let ids = self.write_ids(scenario)?;
+        let raw = || self.one(scenario, &ids, false);
+        let wamedia = || self.one(scenario, &ids, true);
+        server.most_at_once()?;
+        raw()?;
+        let of_raw = server.most_at_once()?;
+        wamedia()?;
+        let at_once = [of_raw, server.most_at_once()?];
+        let rounds = rounds.min(scenario.max_rounds);
+        let mut measured =
+            Measured { raw: Vec::new(), wamedia: Vec::new(), at_once, scenario: scenario.clone() };
+        for _ in 0..rounds {
+            measured.raw.push(raw()?);
+            measured.wamedia.push(wamedia()?);
+        }
+        Ok(measured)
+    }
+
+    fn scaling(&self, rounds: usize) -> Result<Scaling, String> {
+        let few = Scenario {
+            name: "scaling",
+            size: 1024,
+            count: 1000,
+            concurrency: 16,
+            place: Place::Apart,
+            ..scenarios::all(true)[0].clone()
+        };
+        let many = Scenario { count: 10_000, ..few.clone() };
+        let mut scaling = Scaling { few: Vec::new(), many: Vec::new() };
+        for _ in 0..rounds {
+            scaling.few.push(self.one(&few, &self.write_ids(&few)?, true)?);
+            scaling.many.push(self.one(&many, &self.write_ids(&many)?, true)?);
+        }
+        Ok(scaling)
+    }
+
+    fn server(&self, place: Place) -> &Server {
+        match place {
+            Place::Apart => &self.apart,
+            Place::Shared => &self.shared,
+        }
+    }
+
+    /// The list of references for raw, and beside it the one for wamedia; or the file to upload.
+    fn write_ids(&self, scenario: &Scenario) -> Result<PathBuf, String> {
+        let folder = self.scratch.fresh("in")?;
+        let path = folder.join("ids");
+        let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(|error| error.to_string());
+        if scenario.upload {
+            let path = folder.join("upload.pdf");
+            write(&path, b"%PDF-1.7\n")?;
+            // A hole: this process must stay small, since a child's peak begins with its parent's.
+            let file = fs::OpenOptions::new().write(true).open(&path);
+            file.and_then(|file| file.set_len(scenario.size)).map_err(|error| error.to_string())?;
+            return Ok(path);
+        }
+        let id = |number| format!("{}-{}-{number}\n", scenario.size, scenario.delay_ms);
+        let ids: Vec<String> = (0..scenario.count).map(id).collect();
+        write(&path, ids.concat().as_bytes())?;
+        let refs = ids.iter().fold(String::new(), |refs, id| refs + "meta:" + id);
+        write(&path.with_extension("refs"), refs.as_bytes())?;
+        Ok(path)
+    }
+
+    /// One run into an empty folder, and a look at what came out.
+    fn one(&self, scenario: &Scenario, ids: &Path, wamedia: bool) -> Result<Used, String> {
+        let core = (self.pinned && scenario.place == Place::Apart).then_some(CLIENT_CORE);
+        let server = self.server(scenario.place);
+        let base = server.base(scenario.tls);
+        let out = self.scratch.fresh("out")?;
+        let mut command = program(if wamedia { &self.wamedia } else { &self.raw }, core);
+        command.env("SSL_CERT_FILE", &server.ca).env("XDG_CONFIG_HOME", self.scratch.path());
+        let files = || (0..scenario.count).map(|_| ids);
+        if wamedia {
+            command
+                .env("WAMEDIA_META_TOKEN", "TEST-token")
+                .env("WAMEDIA_META_PHONE_NUMBER_ID", "39120")
+                .env("WAMEDIA_META_BASE_URL", &base)
+                .env("WAMEDIA_META_CONTENT_ORIGINS", &base);
+            if scenario.upload {
+                command.args(["put", "--quiet", "--provider", "meta"]).args(files());
+            } else {
+                command.args(["get", "--quiet", "--concurrency", &scenario.concurrency.to_string(), "--dir"]);
+                command.arg(&out).arg("--from").arg(ids.with_extension("refs"));
+            }
+        } else {
+            command.args(["--base", &base]).args(scenario.raw);
+            if scenario.upload {
+                files().for_each(|file| {
+                    command.arg("--upload").arg(file);
+                });
+            } else {
+                command.args(["--concurrency", &scenario.concurrency.to_string(), "--dir"]);
+                command.arg(&out).arg("--from").arg(ids);
+            }
+        }
+        let used = measure(&mut command)?;
+        if !scenario.upload {
+            check(&out, scenario)?;
+        }
+        Ok(used)
+    }
+}
+
+/// The date as the system writes it, since nothing here reads a clock of the day.
+fn today() -> String {
+    let date = Command::new("date").args(["-u", "+%F"]).output();
+    date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// Every file is there in full; the clients themselves compared the digests.
+fn check(folder: &Path, scenario: &Scenario) -> Outcome {
+    let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
+    let whole = |entry: fs::DirEntry| entry.metadata().is_ok_and(|meta| meta.len() == scenario.size);
+    let count = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    let count = count.map(whole).filter(|whole| *whole).count() as u64;
+    if count == scenario.count {
+        return Ok(());
+    }
+    Err(format!("{}: {count} whole files came out instead of {}", scenario.name, scenario.count))
+}

@@ -1,0 +1,261 @@
+//! Medians, ratios and verdicts, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::process::Used;
+use super::scenarios::{Metric, Place, Scenario};
+use super::{Measured, Scaling, Setting};
+
+/// One figure with its target.
+#[derive(Debug)]
+pub(crate) struct Row {
+    case: String,
+    figure: &'static str,
+    /// Median, least and most.
+    value: Option<(f64, f64, f64)>,
+    target: Option<(bool, f64, f64)>,
+    note: &'static str,
+}
+
+/// What the issue asks for and one run on this machine cannot show.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("peers, 500 x 100 KiB", "the other clients are not on this machine"),
+    ("Python and Node clients", "the other clients are not on this machine"),
+    ("hardening on against off", "it cannot be switched off"),
+    ("webhook against Value", "cargo bench -p wamedia-meta (and the other providers)"),
+];
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    spread(values).map_or(f64::NAN, |(median, _, _)| median)
+}
+
+fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (least, most) = (*values.first()?, *values.last()?);
+    let middle = values.len() / 2;
+    let median = if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], values[middle])
+    } else {
+        values[middle]
+    };
+    Some((median, least, most))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+impl Measured {
+    /// The metric's value of every round.
+    fn values(&self, metric: Metric, one_stream: Option<f64>) -> Vec<f64> {
+        let further = number(self.scenario.count.saturating_sub(1).max(1));
+        let rounds = self.raw.iter().zip(&self.wamedia);
+        let value = |(raw, ours): (&Used, &Used)| match metric {
+            Metric::Wall => Some(ours.wall / raw.wall),
+            Metric::Cpu => Some(ours.cpu / raw.cpu),
+            Metric::Rate => Some(raw.wall / ours.wall),
+            Metric::Peak => Some(ours.rss),
+            Metric::PeakPerStream => one_stream.map(|one| (ours.rss - one) / further),
+        };
+        rounds.filter_map(value).collect()
+    }
+}
+
+pub(crate) fn print_setting(setting: &Setting) {
+    println!(
+        "\n{} cores; programs {} held to a core; output in {}; the server alone: {:.2} s/GiB received and \
+         thrown away; a child begins with {:.1} MiB; {}\n",
+        setting.cores,
+        if setting.pinned { "are" } else { "cannot be" },
+        setting.scratch,
+        setting.server_alone,
+        setting.floor,
+        setting.hashing(),
+    );
+}
+
+impl Setting {
+    fn hashing(&self) -> &'static str {
+        match self.sha {
+            Some(true) => "the processor has instructions for SHA-256",
+            Some(false) => "the processor has no instructions for SHA-256, so hashing is most of the work",
+            None => "whether the processor has instructions for SHA-256 is not known",
+        }
+    }
+}
+
+/// The figures of one scenario, as soon as they are there.
+pub(crate) fn print(measured: &Measured, one_stream: Option<f64>) {
+    let Scenario { name, place, count, .. } = &measured.scenario;
+    let place = match place {
+        Place::Apart => "client and server on a core each",
+        Place::Shared => "client and server on all cores",
+    };
+    println!("{name} ({place}; {} rounds)", measured.raw.len());
+    let [of_raw, ours] = measured.at_once;
+    for (who, used, (open, content)) in [("raw", &measured.raw, of_raw), ("wamedia", &measured.wamedia, ours)]
+    {
+        let of = |value: fn(&Used) -> f64| median(used.iter().map(value));
+        let (wall, cpu, rss) = (of(|used| used.wall), of(|used| used.cpu), of(|used| used.rss));
+        let objects = if *count > 1 {
+            format!(", {:.0} objects/s, {:.0} us CPU each", number(*count) / wall, cpu * 1e6 / number(*count))
+        } else {
+            String::new()
+        };
+        println!(
+            "  {who:8} {wall:7.3} s, CPU {cpu:7.3} s, peak {rss:5.1} MiB, {open} connections, {content} bodies{objects}"
+        );
+    }
+    for metric in [Metric::Wall, Metric::Cpu, Metric::PeakPerStream] {
+        if let Some((middle, least, most)) = spread(measured.values(metric, one_stream).into_iter()) {
+            println!("  {:22} {middle:5.2} ({least:.2} to {most:.2})", metric.name());
+        }
+    }
+}
+
+/// Every target with what came out.
+pub(crate) fn rows(results: &[Measured], scaling: Option<&Scaling>) -> Vec<Row> {
+    let one = results.iter().find(|measured| measured.scenario.name == "memory 1 MiB");
+    let one = one.map(|measured| median(measured.wamedia.iter().map(|used| used.rss)));
+    let mut rows = Vec::new();
+    for measured in results {
+        let mut row = |metric: Metric, target| {
+            rows.push(Row {
+                case: measured.scenario.name.to_owned(),
+                figure: metric.name(),
+                value: spread(measured.values(metric, one).into_iter()),
+                target,
+                note: "",
+            });
+        };
+        for (metric, target, stretch) in measured.scenario.targets {
+            row(*metric, Some((metric.is_floor(), *target, *stretch)));
+        }
+        if measured.scenario.targets.is_empty() {
+            row(Metric::Wall, None);
+            row(Metric::Cpu, None);
+        }
+    }
+    if let Some(Scaling { few, many }) = scaling {
+        let rates = few.iter().zip(many).map(|(few, many)| 10.0 * few.wall / many.wall);
+        let memory = few.iter().zip(many).map(|(few, many)| (many.rss - few.rss) * 1024.0 / 9000.0);
+        let mut row = |figure, value, target| {
+            let case = "10,000 references against 1,000".to_owned();
+            rows.push(Row { case, figure, value, target: Some(target), note: "" });
+        };
+        row("objects/s ratio", spread(rates), (true, 0.9, 1.0));
+        row("KiB a waiting reference", spread(memory), (false, 2.0, 1.0));
+    }
+    for (case, note) in ELSEWHERE {
+        rows.push(Row { case: case.to_owned(), figure: "", value: None, target: None, note });
+    }
+    rows
+}
+
+impl Row {
+    fn verdict(&self) -> &'static str {
+        let (Some((value, _, _)), Some((floor, target, stretch))) = (self.value, self.target) else {
+            return "";
+        };
+        let reaches = |bound: f64| if floor { value >= bound } else { value <= bound };
+        match (reaches(stretch), reaches(target)) {
+            (true, _) => "stretch met",
+            (_, true) => "met",
+            _ => "MISSED",
+        }
+    }
+
+    fn cells(&self) -> [String; 5] {
+        let value = self.value.map_or_else(
+            || format!("not measured: {}", self.note),
+            |(middle, least, most)| format!("{middle:.2} ({least:.2} to {most:.2})"),
+        );
+        let target = self.target.map_or_else(String::new, |(floor, target, stretch)| {
+            format!("{} {target:.2}, stretch {stretch:.2}", if floor { ">=" } else { "<=" })
+        });
+        [self.case.clone(), self.figure.to_owned(), value, target, self.verdict().to_owned()]
+    }
+}
+
+pub(crate) fn print_rows(rows: &[Row]) {
+    println!("\n{:50} {:24} {:24} {:26} verdict", "case", "figure", "median (min to max)", "target");
+    for row in rows {
+        let [case, figure, value, target, verdict] = row.cells();
+        println!("{case:50} {figure:24} {value:24} {target:26} {verdict}");
+    }
+}
+
+/// Where the table goes in a document.
+const MARKS: [&str; 2] = ["<!-- cargo xtask bench -->\n", "<!-- end -->"];
+
+/// The table between its marks in a document that has them; alone otherwise.
+pub(crate) fn placed(document: Option<String>, table: &str) -> String {
+    let [begin, end] = MARKS;
+    let Some(document) = document else { return table.to_owned() };
+    match (document.split_once(begin), document.split_once(end)) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{begin}{table}{end}{after}"),
+        _ => table.to_owned(),
+    }
+}
+
+/// The table of the documentation.
+pub(crate) fn markdown(setting: &Setting, rows: &[Row], quick: bool, rounds: usize) -> String {
+    let mut out = format!(
+        "Measured {} with `cargo xtask bench{}`, {rounds} rounds: {} cores of an {} machine with {}; {}; output in \
+         {}; the server alone takes {:.2} s/GiB.\n\n\
+         | case | figure | median (min to max) | target | verdict |\n|---|---|--:|--:|---|\n",
+        setting.date,
+        if quick { " --quick" } else { "" },
+        setting.cores,
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        setting.hashing(),
+        setting.scratch,
+        setting.server_alone,
+    );
+    for row in rows {
+        let _ = writeln!(out, "| {} |", row.cells().join(" | "));
+    }
+    out
+}
+
+/// Everything, every round.
+pub(crate) fn json(setting: &Setting, results: &[Measured], rows: &[Row], quick: bool) -> String {
+    let runs = |used: &[Used]| -> Vec<Value> {
+        used.iter()
+            .map(|used| json!({"wall_s": used.wall, "cpu_s": used.cpu, "peak_mib": used.rss}))
+            .collect()
+    };
+    let scenarios: Vec<Value> = results
+        .iter()
+        .map(|measured| {
+            let Scenario { name, size, count, delay_ms, concurrency, tls, .. } = &measured.scenario;
+            json!({
+                "name": name, "size_bytes": size, "count": count, "delay_ms": delay_ms, "tls": tls,
+                "concurrency": concurrency, "most_connections": measured.at_once.map(|most| most.0),
+                "most_bodies": measured.at_once.map(|most| most.1),
+                "raw": runs(&measured.raw), "wamedia": runs(&measured.wamedia),
+            })
+        })
+        .collect();
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "case": row.case, "figure": row.figure, "median": row.value.map(|value| value.0),
+                "min": row.value.map(|value| value.1), "max": row.value.map(|value| value.2),
+                "target": row.target.map(|target| target.1), "stretch": row.target.map(|target| target.2),
+                "verdict": row.verdict(), "note": row.note,
+            })
+        })
+        .collect();
+    let whole = json!({
+        "date": setting.date, "quick": quick, "sha_instructions": setting.sha, "cores": setting.cores, "pinned": setting.pinned, "output": setting.scratch,
+        "server_alone_s_per_gib": setting.server_alone, "scenarios": scenarios, "rows": rows,
+    });
+    format!("{whole:#}\n")
+}

@@ -1,0 +1,170 @@
+//! What is measured, and what it must come to.
+
+/// What is compared with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metric {
+    /// wamedia's wall time by raw's.
+    Wall,
+    /// The same of user and system time.
+    Cpu,
+    /// Objects per second, wamedia's by raw's.
+    Rate,
+    /// wamedia's peak memory in MiB.
+    Peak,
+    /// wamedia's peak memory above that of the scenario `memory 1 MiB`, by the number of further streams.
+    PeakPerStream,
+}
+
+impl Metric {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wall => "wall ratio",
+            Self::Cpu => "CPU ratio",
+            Self::Rate => "objects/s ratio",
+            Self::Peak => "peak MiB",
+            Self::PeakPerStream => "MiB a further stream",
+        }
+    }
+
+    /// Whether more is better.
+    pub(crate) fn is_floor(self) -> bool {
+        self == Self::Rate
+    }
+}
+
+/// A metric with its target and the stretch beyond.
+pub(crate) type Target = (Metric, f64, f64);
+
+/// Who runs where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The client on one core, the server on another.
+    Apart,
+    /// Both on all cores.
+    Shared,
+}
+
+/// One row, or several with one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) size: u64,
+    pub(crate) count: u64,
+    pub(crate) delay_ms: u64,
+    pub(crate) concurrency: u64,
+    pub(crate) tls: bool,
+    pub(crate) place: Place,
+    /// What the baseline gets besides.
+    pub(crate) raw: &'static [&'static str],
+    pub(crate) upload: bool,
+    pub(crate) targets: &'static [Target],
+    /// At most so many rounds, since little varies here.
+    pub(crate) max_rounds: usize,
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// All scenarios; the quick ones have smaller bodies and fewer of them.
+pub(crate) fn all(quick: bool) -> Vec<Scenario> {
+    use Metric::{Cpu, Peak, PeakPerStream, Rate, Wall};
+    use Place::{Apart, Shared};
+    let (large, half, small, far) =
+        if quick { (256 * MIB, 128 * MIB, 400, 40) } else { (1024 * MIB, 512 * MIB, 2000, 100) };
+    let base = Scenario {
+        name: "",
+        size: half,
+        count: 1,
+        delay_ms: 0,
+        concurrency: 1,
+        tls: false,
+        place: Place::Apart,
+        raw: &[],
+        upload: false,
+        targets: &[],
+        max_rounds: usize::MAX,
+    };
+    let body = |name, size, tls, place, raw, targets| Scenario {
+        name,
+        size,
+        tls,
+        place,
+        raw,
+        targets,
+        ..base.clone()
+    };
+    let many = |name, concurrency, tls, targets| Scenario {
+        name,
+        size: 100 * KIB,
+        count: small,
+        concurrency,
+        tls,
+        targets,
+        ..base.clone()
+    };
+    let slow = |name, concurrency, targets| Scenario {
+        name,
+        size: 100 * KIB,
+        count: far,
+        delay_ms: 20,
+        concurrency,
+        place: Place::Shared,
+        targets,
+        ..base.clone()
+    };
+    let memory = |name, size, count, targets| Scenario {
+        name,
+        size,
+        count,
+        concurrency: count,
+        place: Place::Shared,
+        targets,
+        max_rounds: if quick { 1 } else { 3 },
+        ..base.clone()
+    };
+    let memory_large = if quick { 512 * MIB } else { 2048 * MIB };
+    vec![
+        body("large http, one core", large, false, Apart, &[], &[(Wall, 0.95, 0.89), (Cpu, 0.95, 0.89)]),
+        body("large http, shared", half, false, Shared, &[], &[(Wall, 0.90, 0.67), (Cpu, 0.98, 0.91)]),
+        body("large https, one core", half, true, Apart, &[], &[(Wall, 0.75, 0.69), (Cpu, 0.75, 0.69)]),
+        body("large https, shared", half, true, Shared, &[], &[(Wall, 0.60, 0.42), (Cpu, 0.60, 0.42)]),
+        body(
+            "large https, shared, against raw --http1",
+            half,
+            true,
+            Shared,
+            &["--http1"],
+            &[(Wall, 0.90, 0.76)],
+        ),
+        body("large http, one core, against raw --hash none", half, false, Apart, &["--hash", "none"], &[]),
+        many("small http, 1 at once", 1, false, &[(Rate, 1.15, 1.6), (Cpu, 0.87, 0.54)]),
+        many("small http, 16 at once", 16, false, &[(Rate, 1.25, 1.75), (Cpu, 0.82, 0.57)]),
+        many("small http, 64 at once", 64, false, &[(Rate, 1.45, 1.8), (Cpu, 0.78, 0.56)]),
+        many("small https, 1 at once", 1, true, &[(Rate, 1.40, 1.64)]),
+        many("small https, 16 at once", 16, true, &[(Rate, 1.40, 1.85)]),
+        many("small https, 64 at once", 64, true, &[]),
+        slow("small http, 20 ms away, 1 at once", 1, &[(Rate, 1.7, 1.95)]),
+        slow("small http, 20 ms away, 4 at once", 4, &[(Rate, 1.7, 1.95)]),
+        Scenario {
+            name: "start-up, one object of 1 KiB",
+            size: KIB,
+            place: Shared,
+            targets: &[(Wall, 1.5, 1.0)],
+            ..base.clone()
+        },
+        memory("memory 1 MiB", MIB, 1, &[(Peak, 12.0, 6.0)]),
+        memory("memory 100 MiB", 100 * MIB, 1, &[(Peak, 12.0, 6.0)]),
+        memory("memory 1 GiB", large, 1, &[(Peak, 12.0, 6.0)]),
+        memory("memory 2 GiB", memory_large, 1, &[(Peak, 12.0, 6.0), (PeakPerStream, 2.0, 0.2)]),
+        memory("memory 16 x 100 MiB", 100 * MIB, 16, &[(PeakPerStream, 1.0, 0.3)]),
+        memory("memory 64 x 10 MiB", 10 * MIB, 64, &[(PeakPerStream, 1.0, 0.3)]),
+        Scenario {
+            name: "upload of 100 MiB, five times",
+            size: 100 * MIB,
+            count: 5,
+            place: Shared,
+            upload: true,
+            ..base
+        },
+    ]
+}
