@@ -101,7 +101,8 @@ impl Provider for ChakraHq {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse_for(delivery, self.settings.phone_number_id.as_deref())
+        let account = self.settings.phone_number_id.as_deref();
+        webhook::parse_for(delivery, account, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {

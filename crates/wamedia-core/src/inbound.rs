@@ -243,12 +243,14 @@ pub struct OtherItem {
     pub message_id: Option<String>,
     /// Where in the JSON it stands.
     pub path: String,
+    /// The JSON text of the item as it came.
+    pub raw: String,
 }
 
 impl OtherItem {
     /// Something of this kind at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message_id: None, path: path.into() }
+        Self { kind: kind.into(), path: path.into(), ..Self::default() }
     }
 }
 

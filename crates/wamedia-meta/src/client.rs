@@ -183,7 +183,7 @@ impl Provider for MetaCloud {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse(delivery)
+        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {

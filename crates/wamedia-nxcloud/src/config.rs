@@ -21,12 +21,14 @@ pub struct NxCloudBuilder {
     base_url: Option<String>,
     content_origins: Vec<String>,
     transport: TransportOptions,
+    webhook_max_bytes: u64,
     sha256: bool,
 }
 
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) key: Credential,
     pub(crate) secret: Credential,
@@ -47,6 +49,7 @@ impl NxCloudBuilder {
             base_url: None,
             content_origins: Vec::new(),
             transport: TransportOptions::default(),
+            webhook_max_bytes: crate::webhook::MAX_BYTES,
             sha256: false,
         }
     }
@@ -66,6 +69,13 @@ impl NxCloudBuilder {
     /// A further origin that content may come from; it never gets a credential.
     pub fn content_origin(mut self, origin: &str) -> Self {
         self.content_origins.push(origin.to_owned());
+        self
+    }
+
+    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
+    /// unless it is set.
+    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -118,6 +128,7 @@ impl NxCloudBuilder {
         let http = Http::new(self.transport, &configured, None)?;
         let trimmed = |secret: &Secret| Secret::new(secret.expose().trim());
         let settings = Settings {
+            webhook_max_bytes: self.webhook_max_bytes,
             key: Credential::new(trimmed(&self.access_key), [api.clone()]),
             secret: Credential::new(trimmed(&self.access_secret), [api.clone()]),
             access_key: trimmed(&self.access_key),

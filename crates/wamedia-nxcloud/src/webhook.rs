@@ -4,13 +4,13 @@
 
 use std::borrow::Cow;
 
+use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
-    Authenticity, Declared, Delivery, Error, ErrorKind, FailedItem, Inbound, InboundItem, MediaId, MediaItem,
-    MediaKind, MediaRef, OtherItem, Phase, Result, Secret, signature, unix_seconds,
+    Authenticity, Declared, Delivery, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
+    MediaRef, OtherItem, Result, Secret, signature, unix_seconds,
 };
 
 use crate::NAME;
-use crate::json::{Json, Object};
 use crate::sign::Signed;
 
 /// The largest body that is parsed, in bytes. Nothing is documented; it is what Meta sends at most.
@@ -50,17 +50,18 @@ pub fn verify(delivery: &Delivery<'_>, access_secret: &Secret) -> Authenticity {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] for what is no JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
+/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object; [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
-    let error = |kind, why: &str| {
-        Error::new(kind, why).with_provider(NAME).with_operation("parse_webhook").with_phase(Phase::Prepare)
-    };
-    if delivery.body.len() as u64 > MAX_BYTES {
-        return Err(error(ErrorKind::TooLarge, "the delivery is larger than any of this provider"));
-    }
-    let root = Json::parse(delivery.body)
-        .ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON, or nested without reason"))?;
-    let root = root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))?;
+    parse_up_to(delivery, MAX_BYTES)
+}
+
+/// The same, with a cap of one's own on the body, in bytes.
+///
+/// # Errors
+///
+/// As [`parse`], with the cap in place of [`MAX_BYTES`].
+pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
+    let root = json::delivery(delivery, NAME, max_bytes)?;
     let mut inbound = Inbound::default();
     inbound.items = items(&root);
     Ok(inbound)
@@ -69,44 +70,41 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 fn items(root: &Object<'_>) -> Vec<InboundItem> {
     // QUIRK(nxcloud): the tables say `business_phone`, every sample says `merchant_phone`.
     // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
-    let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| plain(root, key));
+    let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| root.shared(key));
     let mut items = Vec::new();
     for (index, message) in root.array("messages") {
         self::message(message, &format!("messages[{index}]"), phone.as_deref(), &mut items);
     }
     for (name, value) in root.fields().filter(|(name, value)| *name != "contacts" && !value.is_null()) {
+        let short = short_name(name);
         match value.array() {
             Some(_) if name == "messages" => {}
             // Everything else is counted under the name of its list.
             Some(entries) => {
-                let kind = if name == "statuses" { "status" } else { name };
+                let kind = if name == "statuses" { "status" } else { short };
                 for (index, entry) in entries.into_iter().enumerate() {
                     let id = entry.object().and_then(|entry| entry.text("id"));
-                    items.push(other(kind, &format!("{name}[{index}]"), id));
+                    items.push(other(kind, &format!("{short}[{index}]"), entry.raw(), id));
                 }
             }
-            None if ["messages", "statuses"].contains(&name) => items.push(other(name, name, None)),
+            None if ["messages", "statuses"].contains(&name) => {
+                items.push(other(name, name, value.raw(), None));
+            }
             None => {}
         }
     }
     if items.is_empty() {
         let kind = ["type", "event", "field"].into_iter().find_map(|key| root.text(key));
-        items.push(other(kind.as_deref().unwrap_or("unknown"), "", None));
+        items.push(other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None));
     }
     items
 }
 
-fn other(kind: &str, path: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
+fn other(kind: &str, path: &str, raw: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
     let mut other = OtherItem::new(kind, path);
     other.message_id = message_id.map(Cow::into_owned);
+    raw.clone_into(&mut other.raw);
     InboundItem::Other(other)
-}
-
-/// Text, or a number written as one.
-fn plain<'a>(object: &Object<'a>, name: &str) -> Option<Cow<'a, str>> {
-    let value = object.get(name)?;
-    let number = || Some(value.raw()).filter(|raw| raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
-    value.text().or_else(|| number().map(Cow::Borrowed)).filter(|text| !text.is_empty())
 }
 
 const KINDS: &[(&str, MediaKind)] = &[
@@ -123,7 +121,7 @@ const KINDS: &[(&str, MediaKind)] = &[
 /// One message gives one item.
 fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<InboundItem>) {
     let Some(message) = value.object() else {
-        items.push(other("unknown", path, None));
+        items.push(other("unknown", path, value.raw(), None));
         return;
     };
     let message_id = message.text("id");
@@ -138,7 +136,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<Inb
         items.push(if message.array("errors").next().is_some() {
             InboundItem::Failed(failed(&message, name, path))
         } else {
-            other(name, path, message_id)
+            other(name, path, value.raw(), message_id)
         });
         return;
     };
@@ -164,7 +162,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<Inb
         .with_sent_at(sent_at);
     let mut item = MediaItem::new(media, kind, format!("{path}.{key}"));
     item.message_id = message_id.map(Cow::into_owned);
-    item.sender = plain(&message, "from").map(Secret::new);
+    item.sender = message.plain("from").map(Secret::new);
     item.caption = object.text("caption").map(Cow::into_owned);
     item.timestamp = sent_at;
     object.raw().clone_into(&mut item.raw);
@@ -176,7 +174,7 @@ fn failed(message: &Object<'_>, name: &str, path: &str) -> FailedItem {
     let error = message.array("errors").find_map(|(_, error)| error.object());
     let text = |key: &str| error.as_ref().and_then(|error| error.text(key));
     item.message_id = message.text("id").map(Cow::into_owned);
-    item.provider_code = error.as_ref().and_then(|error| plain(error, "code")).map(Cow::into_owned);
+    item.provider_code = error.as_ref().and_then(|error| error.plain("code")).map(Cow::into_owned);
     item.message = Some(
         text("title")
             .or_else(|| text("message"))

@@ -2,7 +2,7 @@
 //!
 //! Values stay raw text until they are asked for. So a number that fits no type, half a surrogate pair
 //! or a doubled key spoils nothing around it, the text of an object can be handed on as it came, and
-//! deep nesting costs no stack.
+//! deep nesting costs no stack: whatever is not asked for is skipped, not descended into.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,50 +10,96 @@ use std::fmt;
 use serde::de::{Deserialize, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// How deep a delivery may be nested; real ones have less than ten levels.
-const MAX_DEPTH: usize = 128;
+use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult};
+
+/// The longest name or id, in bytes, that is repeated in every item that it stands above.
+const MAX_SHARED: usize = 512;
+
+/// The JSON object of a delivery. The size is checked before anything is parsed.
+///
+/// # Errors
+///
+/// [`ErrorKind::TooLarge`] above `max_bytes`, [`ErrorKind::Decode`] for what is no JSON object.
+pub fn delivery<'a>(
+    delivery: &Delivery<'a>,
+    provider: &'static str,
+    max_bytes: u64,
+) -> CoreResult<Object<'a>> {
+    let error = |kind, why: &str| {
+        Error::new(kind, why)
+            .with_provider(provider)
+            .with_operation("parse_webhook")
+            .with_phase(Phase::Prepare)
+    };
+    if delivery.body.len() as u64 > max_bytes {
+        let why = format!("the delivery is larger than the {max_bytes} bytes that are taken");
+        return Err(error(ErrorKind::TooLarge, &why));
+    }
+    let root =
+        Json::parse(delivery.body).ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
+    root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))
+}
+
+/// The beginning of a name that a sender chose, short enough to stand in many paths.
+pub fn short_name(name: &str) -> &str {
+    let mut end = name.len().min(64);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
 
 /// A value, not looked into yet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Json<'a>(&'a RawValue);
+pub struct Json<'a>(&'a RawValue);
 
 impl<'a> Json<'a> {
-    /// The one value of a text; `None` where it is no JSON, or nested without reason.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
-        if is_too_deep(bytes) {
-            return None;
-        }
+    /// The one value of a text; `None` where it is no JSON.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().map(Self)
     }
 
     /// The text as it came.
-    pub(crate) fn raw(self) -> &'a str {
+    pub fn raw(self) -> &'a str {
         self.0.get()
     }
 
-    pub(crate) fn is_null(self) -> bool {
+    /// Whether it is `null`.
+    pub fn is_null(self) -> bool {
         self.raw() == "null"
     }
 
+    /// Whether it is an object or an array.
+    pub fn is_container(self) -> bool {
+        self.raw().starts_with(['{', '['])
+    }
+
     /// The fields, where it is an object.
-    pub(crate) fn object(self) -> Option<Object<'a>> {
+    pub fn object(self) -> Option<Object<'a>> {
         let fields: Fields<'a> = serde_json::from_str(self.raw()).ok()?;
         Some(Object { raw: self.raw(), fields: fields.0 })
     }
 
     /// The elements, where it is an array.
-    pub(crate) fn array(self) -> Option<Vec<Self>> {
+    pub fn array(self) -> Option<Vec<Self>> {
         let elements: Vec<&'a RawValue> = serde_json::from_str(self.raw()).ok()?;
         Some(elements.into_iter().map(Self).collect())
     }
 
     /// The text, where it is a string. Half a surrogate pair becomes a replacement character.
-    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+    pub fn text(self) -> Option<Cow<'a, str>> {
         serde_json::from_str::<Text<'a>>(self.raw()).ok().map(|text| text.0)
     }
 
+    /// The text, or the digits of a number as they came; empty text is none.
+    pub fn plain(self) -> Option<Cow<'a, str>> {
+        let is_number = self.raw().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let number = is_number.then_some(Cow::Borrowed(self.raw()));
+        self.text().or(number).filter(|text| !text.is_empty())
+    }
+
     /// A whole number, written as a number or as text; anything else is none.
-    pub(crate) fn whole(self) -> Option<u64> {
+    pub fn whole(self) -> Option<u64> {
         match self.text() {
             Some(text) => text.trim().parse().ok(),
             None => self.raw().parse().ok(),
@@ -61,45 +107,57 @@ impl<'a> Json<'a> {
     }
 
     /// The boolean, where it is one.
-    pub(crate) fn flag(self) -> Option<bool> {
+    pub fn flag(self) -> Option<bool> {
         self.raw().parse().ok()
     }
 }
 
 /// The fields of an object, in their order.
 #[derive(Clone, Debug)]
-pub(crate) struct Object<'a> {
+pub struct Object<'a> {
     raw: &'a str,
     fields: Vec<(Cow<'a, str>, Json<'a>)>,
 }
 
 impl<'a> Object<'a> {
     /// The text as it came.
-    pub(crate) fn raw(&self) -> &'a str {
+    pub fn raw(&self) -> &'a str {
         self.raw
     }
 
     /// The field with this name that is not null; the last one where there are several.
-    pub(crate) fn get(&self, name: &str) -> Option<Json<'a>> {
+    pub fn get(&self, name: &str) -> Option<Json<'a>> {
         let found = self.fields.iter().rev().find(|(key, _)| key == name)?;
         Some(found.1).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+    /// The object under this name.
+    pub fn object(&self, name: &str) -> Option<Self> {
         self.get(name)?.object()
     }
 
     /// The elements of a field with their places; none where it is no array.
-    pub(crate) fn array(&self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
+    pub fn array(&self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
         self.get(name).and_then(Json::array).unwrap_or_default().into_iter().enumerate()
     }
 
     /// The text of a field; empty text is none.
-    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text().filter(|text| !text.is_empty())
     }
 
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
+    /// Text, or a number written as one; empty text is none.
+    pub fn plain(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name)?.plain()
+    }
+
+    /// The same, where it is short enough to be repeated in every item below.
+    pub fn shared(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.plain(name).filter(|text| text.len() <= MAX_SHARED)
+    }
+
+    /// All fields with their names, in their order, those that are null as well.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
         self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 }
@@ -157,27 +215,6 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// Counts brackets outside of strings; what is no JSON at all is found out later.
-fn is_too_deep(bytes: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return true;
-                }
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,11 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded_and_brackets_in_strings_do_not_count() {
+    fn deep_nesting_costs_no_stack_and_spoils_nothing_beside_it() {
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(Json::parse(deep.as_bytes()).is_none());
-        let text = format!("\"{}\\\"{}\"", "[".repeat(1000), "{".repeat(1000));
-        assert!(Json::parse(text.as_bytes()).unwrap().text().is_some());
+        assert!(Json::parse(deep.as_bytes()).unwrap().object().is_none());
+        let text = format!(
+            "{{\"deep\":{deep},\"objects\":{}1{},\"a\":\"b\"}}",
+            "{\"o\":".repeat(100_000),
+            "}".repeat(100_000)
+        );
+        let root = Json::parse(text.as_bytes()).unwrap().object().unwrap();
+        assert_eq!(root.text("a").as_deref(), Some("b"));
+        assert_eq!(root.array("deep").count(), 1);
+        assert!(root.object("objects").is_some());
     }
 
     #[test]
