@@ -4,10 +4,11 @@
 //! or a doubled key spoils nothing around it, the text of an object can be handed on as it came, and
 //! deep nesting costs no stack: whatever is not asked for is skipped, not descended into.
 
-use std::borrow::Cow;
-use std::fmt;
+//! The text is checked once, as a whole; from then on it is only cut.
 
-use serde::de::{Deserialize, MapAccess, Visitor};
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult};
@@ -49,19 +50,19 @@ pub fn short_name(name: &str) -> &str {
     &name[..end]
 }
 
-/// A value, not looked into yet.
+/// A value, not looked into yet. Only text that was checked to be JSON gets in here.
 #[derive(Clone, Copy, Debug)]
-pub struct Json<'a>(&'a RawValue);
+pub struct Json<'a>(&'a str);
 
 impl<'a> Json<'a> {
     /// The one value of a text; `None` where it is no JSON.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok().map(Self)
+        serde_json::from_slice::<&RawValue>(bytes).ok().map(|value| Self(value.get()))
     }
 
     /// The text as it came.
     pub fn raw(self) -> &'a str {
-        self.0.get()
+        self.0
     }
 
     /// Whether it is `null`.
@@ -76,19 +77,27 @@ impl<'a> Json<'a> {
 
     /// The fields, where it is an object.
     pub fn object(self) -> Option<Object<'a>> {
-        let fields: Fields<'a> = serde_json::from_str(self.raw()).ok()?;
-        Some(Object { raw: self.raw(), fields: fields.0 })
+        let mut parts = Parts::of(self.raw(), '{')?;
+        let mut fields = Vec::with_capacity(8);
+        while let Some(name) = parts.value() {
+            fields.push((Self(name).text()?, Self(parts.value()?)));
+        }
+        Some(Object { raw: self.raw(), fields })
     }
 
     /// The elements, where it is an array.
     pub fn array(self) -> Option<Vec<Self>> {
-        let elements: Vec<&'a RawValue> = serde_json::from_str(self.raw()).ok()?;
-        Some(elements.into_iter().map(Self).collect())
+        let mut parts = Parts::of(self.raw(), '[')?;
+        Some(std::iter::from_fn(|| parts.value().map(Self)).collect())
     }
 
     /// The text, where it is a string. Half a surrogate pair becomes a replacement character.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        serde_json::from_str::<Text<'a>>(self.raw()).ok().map(|text| text.0)
+        let inner = self.raw().strip_prefix('"')?.strip_suffix('"')?;
+        if !inner.as_bytes().contains(&b'\\') {
+            return Some(Cow::Borrowed(inner));
+        }
+        serde_json::from_str::<Text>(self.raw()).ok().map(|text| Cow::Owned(text.0))
     }
 
     /// The text, or the digits of a number as they came; empty text is none.
@@ -162,52 +171,89 @@ impl<'a> Object<'a> {
     }
 }
 
-struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+/// Cuts the inside of an object or an array into the texts of its values and names.
+struct Parts<'a> {
+    text: &'a str,
+    at: usize,
+}
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
+impl<'a> Parts<'a> {
+    fn of(text: &'a str, open: char) -> Option<Self> {
+        text.starts_with(open).then_some(Self { text, at: 1 })
+    }
 
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    fields.push((name, Json(value)));
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
+    /// The next name or value; none at the end.
+    fn value(&mut self) -> Option<&'a str> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':');
+        let start = self.at + rest.iter().position(|byte| !between(byte))?;
+        self.at = start + length(&self.text.as_bytes()[start..])?;
+        self.text.get(start..self.at)
     }
 }
 
-/// A string read as bytes, which is the way to get at one that is no valid text.
-struct Text<'a>(Cow<'a, str>);
+/// How long the value is that these bytes begin with; none for the end of what is around it.
+fn length(bytes: &[u8]) -> Option<usize> {
+    match bytes.first()? {
+        b'"' => Some(string_length(bytes)),
+        b'{' | b'[' => Some(container_length(bytes)),
+        b'}' | b']' => None,
+        _ => {
+            let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+            Some(bytes.iter().position(ends).unwrap_or(bytes.len()))
+        }
+    }
+}
 
-impl<'de> Deserialize<'de> for Text<'de> {
+/// Of a string with both its quotes.
+fn string_length(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
+/// Of an object or an array; nesting is counted, not descended into.
+fn container_length(bytes: &[u8]) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at += string_length(&bytes[at..]) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// A string read as bytes, which is the way to get at one that is no valid text.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Lossy;
 
-        impl<'de> Visitor<'de> for Lossy {
-            type Value = Text<'de>;
+        impl Visitor<'_> for Lossy {
+            type Value = Text;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Text(String::from_utf8_lossy(bytes)))
-            }
-
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
+                Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
     Authenticity, Declared, Delivery, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
-    MediaRef, OtherItem, Result, Secret, signature, unix_seconds,
+    MediaRef, OtherItem, Result, Role, Secret, signature, unix_seconds,
 };
 
 use crate::NAME;
@@ -67,18 +67,23 @@ pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     Ok(inbound)
 }
 
+/// Lists of messages. GUESS: echoes are not documented; the Cloud API has them under this name.
+const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
+
 fn items(root: &Object<'_>) -> Vec<InboundItem> {
     // QUIRK(nxcloud): the tables say `business_phone`, every sample says `merchant_phone`.
     // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
     let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| root.shared(key));
     let mut items = Vec::new();
-    for (index, message) in root.array("messages") {
-        self::message(message, &format!("messages[{index}]"), phone.as_deref(), &mut items);
+    for (name, role) in MESSAGES {
+        for (index, message) in root.array(name) {
+            self::message(message, &format!("{name}[{index}]"), phone.as_deref(), *role, &mut items);
+        }
     }
     for (name, value) in root.fields().filter(|(name, value)| *name != "contacts" && !value.is_null()) {
         let short = short_name(name);
         match value.array() {
-            Some(_) if name == "messages" => {}
+            Some(_) if MESSAGES.iter().any(|(list, _)| *list == name) => {}
             // Everything else is counted under the name of its list.
             Some(entries) => {
                 let kind = if name == "statuses" { "status" } else { short };
@@ -119,7 +124,7 @@ const KINDS: &[(&str, MediaKind)] = &[
 ];
 
 /// One message gives one item.
-fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<InboundItem>) {
+fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: &mut Vec<InboundItem>) {
     let Some(message) = value.object() else {
         items.push(other("unknown", path, value.raw(), None));
         return;
@@ -161,6 +166,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<Inb
         .with_message(message_id.as_deref())
         .with_sent_at(sent_at);
     let mut item = MediaItem::new(media, kind, format!("{path}.{key}"));
+    item.role = role;
     item.message_id = message_id.map(Cow::into_owned);
     item.sender = message.plain("from").map(Secret::new);
     item.caption = object.text("caption").map(Cow::into_owned);
