@@ -30,7 +30,14 @@ pub fn run<H: Harness>() -> ExitCode {
     };
     let transport = wamedia_http::TransportOptions::default();
     let capabilities = H::build(&TestNet { transport, with_webhook_secret: true }).capabilities();
-    let subject = Arc::new(Subject { build: H::build, provider: H::PROVIDER, root, fixtures, capabilities });
+    let subject = Arc::new(Subject {
+        build: H::build,
+        handshake: H::handshake,
+        provider: H::PROVIDER,
+        root,
+        fixtures,
+        capabilities,
+    });
     let cases = cases::all(&subject);
     if cases.is_empty() {
         return complain("no case applies: that is a failure, not a success");

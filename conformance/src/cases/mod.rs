@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wamedia_core::{Capabilities, Error, MediaRef, Provider, Result as CoreResult};
+use wamedia_core::{Capabilities, Error, Handshake, MediaRef, Provider, Result as CoreResult};
 use wamedia_transfer::{Fetched, Transfer, TransferOptions};
 
 use crate::double::{Double, Options};
@@ -24,6 +24,7 @@ use crate::{CANARY, TestNet};
 /// What every case has at hand.
 pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
+    pub(crate) handshake: fn(&str, &str) -> Option<Handshake>,
     pub(crate) provider: &'static str,
     pub(crate) root: PathBuf,
     pub(crate) fixtures: Arc<Vec<Fixture>>,

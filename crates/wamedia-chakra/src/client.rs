@@ -30,7 +30,8 @@ impl Provider for ChakraHq {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
+        let mut can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
         if self.settings.plugin_id.is_some() { crate::with_upload(can) } else { can }
     }
 

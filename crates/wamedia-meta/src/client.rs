@@ -94,6 +94,7 @@ impl Provider for MetaCloud {
 
     fn capabilities(&self) -> Capabilities {
         let mut can = CAPABILITIES;
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
         if self.settings.phone_number_id.is_some() {
             can = crate::with_upload(can);
         }

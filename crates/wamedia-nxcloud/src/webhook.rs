@@ -3,6 +3,7 @@
 //! Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook>
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
@@ -19,11 +20,12 @@ pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
 /// Checks the signature of a delivery.
 ///
 /// The headers are in lower case on the wire, the names inside the signed text in camel case; any
-/// algorithm but `sha256` means MD5. No age is checked: a repeated delivery may carry an old time.
+/// algorithm but `sha256` means MD5. Several secrets may be valid at once, for rotation; blank ones do
+/// not count. No age is checked: a repeated delivery may carry an old time. See [`is_older`].
 ///
 /// Source: <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
-pub fn verify(delivery: &Delivery<'_>, access_secret: &Secret) -> Authenticity {
-    if access_secret.is_blank() {
+pub fn verify(delivery: &Delivery<'_>, access_secrets: &[Secret]) -> Authenticity {
+    if access_secrets.iter().all(Secret::is_blank) {
         return Authenticity::Unsigned;
     }
     let header = |name: &str| delivery.header(name).filter(|value| !value.is_empty());
@@ -38,12 +40,30 @@ pub fn verify(delivery: &Delivery<'_>, access_secret: &Secret) -> Authenticity {
         return Authenticity::Forged("a signature header is missing");
     };
     let signed = Signed { access_key, action, biz_type, ts, body: delivery.body };
-    let want = signed.sign(access_secret.expose(), algorithm.eq_ignore_ascii_case("sha256"));
-    if signature::constant_time_eq(want.as_bytes(), sign.to_ascii_lowercase().as_bytes()) {
+    let sign = sign.to_ascii_lowercase();
+    let mut verified = false;
+    for secret in access_secrets.iter().filter(|secret| !secret.is_blank()) {
+        let want = signed.sign(secret.expose(), algorithm.eq_ignore_ascii_case("sha256"));
+        // Every secret is tried, so that the time does not tell which one fits.
+        verified |= signature::constant_time_eq(want.as_bytes(), sign.as_bytes());
+    }
+    if verified {
         Authenticity::Verified
     } else {
         Authenticity::Forged("the signature does not match the body")
     }
+}
+
+/// Whether the time that was signed, in milliseconds, is further from `now` than `max_age`, or is none.
+///
+/// GUESS: the vendor states a window for requests and none for callbacks.
+pub fn is_older(delivery: &Delivery<'_>, now: SystemTime, max_age: Duration) -> bool {
+    let signed = delivery.header("ts").and_then(|ts| ts.parse().ok());
+    let Some(at) = signed.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms))) else {
+        return true;
+    };
+    let apart = now.duration_since(at).or_else(|_| at.duration_since(now));
+    apart.is_ok_and(|apart| apart > max_age)
 }
 
 /// Parses a delivery; nothing in it is dropped.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How far below a message media are looked for where no document says where they stand.
-const SEARCH_DEPTH: usize = 8;
+const SEARCH_DEPTH: usize = 12;
 
 /// The types that carry media.
 const KINDS: &[(&str, MediaKind)] = &[
