@@ -51,6 +51,8 @@ fn tests() -> Outcome {
                 "test",
                 "--locked",
                 "-p",
+                "wamedia",
+                "-p",
                 "wamedia-cli",
                 "-p",
                 "wamedia-transfer",

@@ -98,9 +98,7 @@ pub fn parse(root: &Object<'_>, reading: &Reading) -> Inbound {
         let kind = root.text("object");
         items.push(other(kind.as_deref().unwrap_or("unknown"), String::new(), root.raw(), None));
     }
-    let mut inbound = Inbound::default();
-    inbound.items = items;
-    inbound
+    Inbound { items }
 }
 
 /// One message that is not part of an envelope, for providers that wrap it themselves.
