@@ -84,7 +84,7 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>) -> Inbound {
         let mut other = OtherItem::new(event, "payload");
         other.message_id = ["id", "externalId", "messageId"].into_iter().find_map(field).map(Into::into);
         payload.raw().clone_into(&mut other.raw);
-        inbound.items.push(InboundItem::Other(other));
+        inbound.items.push(InboundItem::Other(Box::new(other)));
     }
     inbound
 }

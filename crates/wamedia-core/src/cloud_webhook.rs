@@ -98,6 +98,7 @@ pub fn parse(root: &Object<'_>, reading: &Reading) -> Inbound {
         let kind = root.text("object");
         items.push(other(kind.as_deref().unwrap_or("unknown"), String::new(), root.raw(), None));
     }
+    items.shrink_to_fit();
     Inbound { items }
 }
 
@@ -147,7 +148,7 @@ fn one_value(value: &Object<'_>, field: &str, path: &str, reading: &Reading, ite
     }
     for (index, error) in listed(value, "errors") {
         let path = format!("{path}.value.errors[{index}]");
-        found.items.push(InboundItem::Failed(from_error("errors", error, path)));
+        found.items.push(InboundItem::Failed(from_error("errors", error, path).into()));
     }
 }
 
@@ -171,7 +172,7 @@ fn history(chunk: Json<'_>, path: &str, found: &mut Messages<'_, '_>) {
     }
     for (index, error) in listed(&fields, "errors") {
         let path = format!("{path}.errors[{index}]");
-        found.items.push(InboundItem::Failed(from_error("history", error, path)));
+        found.items.push(InboundItem::Failed(from_error("history", error, path).into()));
     }
     if found.items.len() == before {
         found.items.push(other("history", path.to_owned(), chunk.raw(), None));
@@ -188,7 +189,7 @@ fn other(kind: &str, path: String, raw: &str, message_id: Option<String>) -> Inb
     let mut other = OtherItem::new(kind, path);
     other.message_id = message_id;
     raw.clone_into(&mut other.raw);
-    InboundItem::Other(other)
+    InboundItem::Other(Box::new(other))
 }
 
 /// An error object in any of its forms: with `error_data.details`, with `details`, or as plain text.

@@ -129,7 +129,7 @@ fn other(kind: &str, path: &str, raw: &str, message_id: Option<Cow<'_, str>>) ->
     let mut other = OtherItem::new(kind, path);
     other.message_id = message_id.map(Cow::into_owned);
     raw.clone_into(&mut other.raw);
-    InboundItem::Other(other)
+    InboundItem::Other(Box::new(other))
 }
 
 const KINDS: &[(&str, MediaKind)] = &[
@@ -159,7 +159,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: 
     let Some((key, kind)) = found else {
         let name = name.as_deref().unwrap_or("unknown");
         items.push(if message.array("errors").next().is_some() {
-            InboundItem::Failed(failed(&message, name, path))
+            InboundItem::Failed(failed(&message, name, path).into())
         } else {
             other(name, path, value.raw(), message_id)
         });
@@ -168,7 +168,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: 
     let object = message.object(key);
     let id = object.as_ref().and_then(|object| object.text("id")).map(MediaId::new);
     let (Some(object), Some(Ok(id))) = (object, id) else {
-        items.push(InboundItem::Failed(failed(&message, key, path)));
+        items.push(InboundItem::Failed(failed(&message, key, path).into()));
         return;
     };
     let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);

@@ -106,7 +106,7 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
         let kind = root.object("event").and_then(|event| event.text("type"));
         let mut other = OtherItem::new(kind.as_deref().unwrap_or("unknown"), "");
         root.raw().clone_into(&mut other.raw);
-        items.push(InboundItem::Other(other));
+        items.push(InboundItem::Other(Box::new(other)));
     }
     items
 }

@@ -8,7 +8,7 @@ use wamedia_core::{Delivery, ErrorKind, Provider};
 
 use super::super::{Case, Subject, Verdict, ensure, equal};
 use super::provider;
-use crate::fixture::Kind;
+use crate::fixture::{Fixture, Kind};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -104,8 +104,7 @@ fn any_bytes(subject: &Subject) -> Verdict {
 /// Real deliveries with bytes changed, taken out, doubled, or swapped with those of another.
 fn damaged_fixtures(subject: &Subject) -> Verdict {
     let provider = provider(subject, true);
-    let bodies: Result<Vec<_>, _> =
-        subject.of_kind(Kind::Webhook).map(|fixture| fixture.delivery_bytes()).collect();
+    let bodies: Result<Vec<_>, _> = subject.of_kind(Kind::Webhook).map(Fixture::delivery_bytes).collect();
     let bodies = bodies?;
     let range = || (any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let damage = (any::<prop::sample::Index>(), range(), range(), 0_usize..5, any::<u8>());

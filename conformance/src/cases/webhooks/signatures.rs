@@ -113,8 +113,8 @@ fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
     let renamed = |rename: fn(&str) -> String| -> Vec<_> {
         check.headers.iter().map(|(name, value)| (rename(name), value.clone())).collect()
     };
-    check.says("names in upper case", &renamed(|name| name.to_ascii_uppercase()), &body, "verified")?;
-    check.says("names in lower case", &renamed(|name| name.to_ascii_lowercase()), &body, "verified")?;
+    check.says("names in upper case", &renamed(str::to_ascii_uppercase), &body, "verified")?;
+    check.says("names in lower case", &renamed(str::to_ascii_lowercase), &body, "verified")?;
     check.says("no headers", &[], &body, "forged")?;
     for index in 0..check.headers.len() {
         let name = check.headers[index].0.clone();

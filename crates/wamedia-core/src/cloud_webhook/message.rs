@@ -223,7 +223,7 @@ impl Messages<'_, '_> {
         }
         item.message_id = self.id_of(message);
         message.raw().clone_into(&mut item.raw);
-        self.items.push(InboundItem::Failed(item));
+        self.items.push(InboundItem::Failed(Box::new(item)));
     }
 
     fn id_of(&self, message: &Object<'_>) -> Option<String> {

@@ -56,7 +56,7 @@ impl<'c> Messages<'c> {
         let mut other = OtherItem::new(kind, path);
         value.raw().clone_into(&mut other.raw);
         other.message_id = message_id.map(ToOwned::to_owned);
-        self.items.push(InboundItem::Other(other));
+        self.items.push(InboundItem::Other(Box::new(other)));
     }
 
     /// One message gives one item, or one for each media in it.
@@ -155,7 +155,7 @@ impl<'c> Messages<'c> {
         failed.message_id = id.map(Into::into);
         failed.message = Some("the message names media and has no object for it".to_owned());
         message.raw().clone_into(&mut failed.raw);
-        self.items.push(InboundItem::Failed(failed));
+        self.items.push(InboundItem::Failed(Box::new(failed)));
     }
 
     fn media(&mut self, object: &Object<'_>, place: Place<'_, '_>) {
@@ -190,7 +190,7 @@ impl<'c> Messages<'c> {
                 };
                 failed.message = Some(reason.to_owned());
                 object.raw().clone_into(&mut failed.raw);
-                self.items.push(InboundItem::Failed(failed));
+                self.items.push(InboundItem::Failed(Box::new(failed)));
                 return;
             }
         };
@@ -212,7 +212,7 @@ impl<'c> Messages<'c> {
         item.sender = sender.map(Secret::new);
         item.caption = object.text("caption").map(Into::into);
         item.timestamp = sent_at;
-        item.preview = object.text("preview").and_then(|text| preview(&text));
+        item.preview = object.text("preview").and_then(|text| preview(&text)).map(Box::new);
         object.raw().clone_into(&mut item.raw);
         self.items.push(InboundItem::Media(Box::new(item)));
     }
