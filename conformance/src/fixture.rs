@@ -142,6 +142,12 @@ pub(crate) struct Expect {
     /// Media items of a delivery.
     #[serde(default)]
     pub(crate) media: Option<usize>,
+    /// Items of a delivery that the vendor reports as failed.
+    #[serde(default)]
+    pub(crate) failed: Option<usize>,
+    /// What else a delivery holds, by kind.
+    #[serde(default)]
+    pub(crate) others: Option<BTreeMap<String, usize>>,
 }
 
 impl Fixture {

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
-use wamedia_core::{Clock, Provider};
+use wamedia_core::{Clock, Handshake, Provider};
 use wamedia_http::TransportOptions;
 
 pub use runner::run;
@@ -50,6 +50,12 @@ pub trait Harness: 'static {
 
     /// Makes the provider with test credentials, for the network that the suite hands over.
     fn build(net: &TestNet) -> Arc<dyn Provider>;
+
+    /// Answers the check of a webhook address, with this token configured; none where the vendor has
+    /// no such check.
+    fn handshake(_query: &str, _verify_token: &str) -> Option<Handshake> {
+        None
+    }
 
     /// Where the fixtures are: a folder that holds one of the provider's name.
     fn fixtures() -> PathBuf {

@@ -51,6 +51,7 @@ fn prepared<H: Harness>(package: Package) -> Result<ExitCode, String> {
     let features = requirements::features(&capabilities);
     let subject = Subject {
         build: H::build,
+        handshake: H::handshake,
         name: H::PROVIDER,
         root,
         fixtures,
@@ -202,6 +203,7 @@ mod tests {
         }));
         let subject = Subject {
             build: |_| unreachable!("nothing is built here"),
+            handshake: |_, _| None,
             name: "nobody",
             root,
             fixtures: Arc::default(),

@@ -68,6 +68,8 @@ fn tests() -> Outcome {
                 "test",
                 "--locked",
                 "-p",
+                "wamedia",
+                "-p",
                 "wamedia-cli",
                 "-p",
                 "wamedia-transfer",

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wamedia_core::{Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult};
+use wamedia_core::{Capabilities, Error, Handshake, MediaId, MediaRef, Provider, Result as CoreResult};
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
@@ -32,6 +32,7 @@ use wamedia_http::TransportOptions;
 /// What every case has at hand.
 pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
+    pub(crate) handshake: fn(&str, &str) -> Option<Handshake>,
     pub(crate) name: &'static str,
     pub(crate) root: PathBuf,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
@@ -186,6 +187,13 @@ impl Subject {
         if let (Some(mistake), Ok(fetched)) = (self.mistake, outcome) {
             mistake.outcome(fetched);
         }
+    }
+
+    /// An answer to the check of a webhook address, as the client under test gives it.
+    pub(crate) fn shake(&self, query: &str, token: &str) -> Option<Handshake> {
+        let answer = (self.handshake)(query, token);
+        let welcome = self.mistake == Some(Mistake::WelcomesEverybody);
+        if welcome { answer.map(|_| Handshake::Accepted("1158201444".to_owned())) } else { answer }
     }
 
     /// An id as the client under test takes it.

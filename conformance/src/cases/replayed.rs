@@ -38,8 +38,8 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 
 /// What the operation of a fixture gave.
 pub(crate) enum Done {
-    Fetched(Fetched),
-    Uploaded(Uploaded),
+    Fetched(Box<Fetched>),
+    Uploaded(Box<Uploaded>),
     Deleted(DeleteOutcome),
     Listed(Vec<MediaPage>),
 }
@@ -51,7 +51,9 @@ async fn perform(
     provider: &dyn Provider,
 ) -> Result<CoreResult<Done>, String> {
     Ok(match fixture.operation() {
-        "upload" => provider.upload(photo(subject)?, UploadOptions::default()).await.map(Done::Uploaded),
+        "upload" => {
+            provider.upload(photo(subject)?, UploadOptions::default()).await.map(Box::new).map(Done::Uploaded)
+        }
         "delete" => {
             let media = subject.media(fixture)?;
             provider.delete(&media, DeleteOptions::default()).await.map(Done::Deleted)
@@ -59,7 +61,7 @@ async fn perform(
         "list" => all_pages(provider).await?.map(Done::Listed),
         _ => {
             let transfer = subject.transfer(provider);
-            transfer.fetch(&subject.media(fixture)?).await.map(Done::Fetched)
+            transfer.fetch(&subject.media(fixture)?).await.map(Box::new).map(Done::Fetched)
         }
     })
 }

@@ -3,12 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
-use wamedia_core::ErrorKind;
+use wamedia_core::{ErrorKind, MediaLink};
 
 use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::CANARY;
 use crate::double::{Double, Options};
 use crate::script::{Framing, Reply};
+
+/// Long enough for any link.
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     if !subject.capabilities.open {
@@ -36,6 +39,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     ] {
         cases.push(Case::new("SE-005", target.replace(":PORT", ""), move |c| redirect_inside(c, target)));
     }
+    cases.push(Case::new("SE-008", "foreign-link-in-a-webhook", foreign_link));
     let content_host = subject
         .base()
         .ok()
@@ -63,6 +67,20 @@ fn redirect(subject: &Subject, to: &str) -> Verdict {
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     equal("requests", &run.requests(), &wanted)
+}
+
+/// A delivery brought a link to somewhere else: it is refused, or the media is fetched as if there were none.
+fn foreign_link(subject: &Subject) -> Verdict {
+    let mut media = subject.media(subject.base()?)?;
+    let link = "https://evil.test/photo.jpg".parse().map_err(|error| format!("{error}"))?;
+    media.link = Some(MediaLink::with_credential(link).with_expires_at(Some(subject.clock() + DAY)));
+    let turns = subject.turns(subject.base()?);
+    // Whatever goes there meets a server that expects nothing from that host.
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    match &run.outcome {
+        Ok(fetched) => equal("content", &fetched.bytes, &subject.content_bytes()?),
+        Err(error) => equal("kind", &error.kind(), &ErrorKind::Refused),
+    }
 }
 
 fn redirect_loop(subject: &Subject) -> Verdict {

@@ -119,6 +119,7 @@ pub(crate) enum Mistake {
     PanicsOnDeliveries,
     CallsUnsignedVerified,
     BelievesNobody,
+    WelcomesEverybody,
     // Errors.
     HasOneKind,
     CallsNetworkDecode,
@@ -254,6 +255,7 @@ pub(crate) const ALL: &[Mistake] = &[
     M::PanicsOnDeliveries,
     M::CallsUnsignedVerified,
     M::BelievesNobody,
+    M::WelcomesEverybody,
     M::HasOneKind,
     M::CallsNetworkDecode,
     M::NamesNothing,

@@ -30,7 +30,8 @@ impl Provider for ChakraHq {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
+        let mut can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
         if self.settings.plugin_id.is_some() { crate::with_upload(can) } else { can }
     }
 
@@ -101,7 +102,8 @@ impl Provider for ChakraHq {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse_for(delivery, self.settings.phone_number_id.as_deref())
+        let account = self.settings.phone_number_id.as_deref();
+        webhook::parse_for(delivery, account, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {

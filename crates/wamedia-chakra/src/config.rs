@@ -42,6 +42,7 @@ pub struct ChakraHqBuilder {
     content_origins: Vec<String>,
     webhook_secrets: Vec<Secret>,
     transport: TransportOptions,
+    webhook_max_bytes: u64,
     style: FetchStyle,
     prefix: ShowPrefix,
 }
@@ -49,6 +50,7 @@ pub struct ChakraHqBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) version: String,
     pub(crate) plugin_id: Option<String>,
@@ -72,6 +74,7 @@ impl ChakraHqBuilder {
             content_origins: Vec::new(),
             webhook_secrets: Vec::new(),
             transport: TransportOptions::default(),
+            webhook_max_bytes: crate::webhook::MAX_BYTES,
             style: FetchStyle::default(),
             prefix: ShowPrefix::default(),
         }
@@ -110,6 +113,13 @@ impl ChakraHqBuilder {
     /// The team's secret, which signs deliveries; several during a rotation.
     pub fn webhook_secret(mut self, secret: Secret) -> Self {
         self.webhook_secrets.push(secret);
+        self
+    }
+
+    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
+    /// unless it is set.
+    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -166,6 +176,7 @@ impl ChakraHqBuilder {
         configured.extend(self.base_url.is_some().then(|| api.clone()));
         let http = Http::new(self.transport, &configured, None)?;
         let settings = Settings {
+            webhook_max_bytes: self.webhook_max_bytes,
             version: self.api_version,
             plugin_id: self.plugin_id,
             phone_number_id: self.phone_number_id,

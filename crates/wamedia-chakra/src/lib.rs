@@ -35,3 +35,11 @@ const BY_ID: Capabilities = Capabilities::NONE
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Link, None)
 }
+
+/// Reads a descriptor out of any bytes; only fuzz targets see this.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
+    let reply = wamedia_http::Reply::new(status, body.to_vec());
+    wire::read_descriptor(media, &reply).is_ok()
+}

@@ -2,9 +2,11 @@
 //!
 //! Source: <https://apidocs.chakrahq.com/doc-919167>
 
-use serde_json::Value;
-use wamedia_core::cloud_webhook::{self, Reading};
-use wamedia_core::{Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Secret, signature};
+use wamedia_core::cloud_webhook::{self, Around, Reading, timestamp};
+use wamedia_core::json::{self, Json, Object};
+use wamedia_core::{
+    Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Role, Secret, signature,
+};
 
 use crate::NAME;
 
@@ -22,13 +24,22 @@ const READING: Reading = Reading::new(NAME);
 /// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object;
 /// [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
-    parse_for(delivery, None)
+    parse_up_to(delivery, MAX_BYTES)
+}
+
+/// The same, with a cap of one's own on the body, in bytes.
+///
+/// # Errors
+///
+/// As [`parse`], with the cap in place of [`MAX_BYTES`].
+pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
+    parse_for(delivery, None, max_bytes)
 }
 
 /// The same, with the number id for deliveries that do not name one.
-pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>) -> Result<Inbound> {
-    let root = cloud_webhook::object(delivery, NAME, MAX_BYTES)?;
-    let mut inbound = match root.get("payload") {
+pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_bytes: u64) -> Result<Inbound> {
+    let root = json::delivery(delivery, NAME, max_bytes)?;
+    let mut inbound = match root.get("payload").filter(|_| root.get("entry").is_none()) {
         Some(payload) => own_shape(&root, payload),
         None => cloud_webhook::parse(&root, &READING),
     };
@@ -41,48 +52,41 @@ pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>) -> Resul
     Ok(inbound)
 }
 
-fn own_shape(root: &Value, payload: &Value) -> Inbound {
+/// The own shape: Meta's message object in an envelope that names it.
+///
+/// GUESS: `messages` as a list is in no sample; it is read like `message_echoes`, which one
+/// integration has seen.
+fn own_shape(root: &Object<'_>, payload: Json<'_>) -> Inbound {
     let mut inbound = Inbound::default();
-    let event = root.get("event").and_then(Value::as_str).unwrap_or("unknown");
-    if let Some(message) = payload.get("message").filter(|message| message.is_object()) {
-        inbound.items =
-            cloud_webhook::message(&completed(message, payload), "payload.message", None, &READING);
-    }
-    for (index, message) in
-        payload.get("message_echoes").and_then(Value::as_array).into_iter().flatten().enumerate()
-    {
-        let path = format!("payload.message_echoes[{index}]");
-        inbound.items.extend(cloud_webhook::message(&completed(message, payload), &path, None, &READING));
+    let event = root.text("event");
+    let event = event.as_deref().unwrap_or("unknown");
+    let role = if event.contains("echo") { Role::Echo } else { Role::Main };
+    let fields = payload.object();
+    // The time of the envelope is in milliseconds; references keep whole seconds either way.
+    let field = |name: &str| fields.as_ref().and_then(|fields| fields.shared(name));
+    let id = ["externalId", "messageId"].into_iter().find_map(field);
+    let sent_at = fields.as_ref().and_then(|fields| fields.get("timestamp")).and_then(timestamp);
+    let around = Around::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
+    if let Some(fields) = &fields {
+        if let Some(message) = fields.get("message").filter(|message| message.object().is_some()) {
+            inbound.items = cloud_webhook::message(message, "payload.message", role, around, &READING);
+        }
+        for (name, role) in [("messages", role), ("message_echoes", Role::Echo)] {
+            for (index, message) in fields.array(name) {
+                // The id of the envelope is that of one message.
+                let around = Around::default().with_sent_at(sent_at);
+                let path = format!("payload.{name}[{index}]");
+                inbound.items.extend(cloud_webhook::message(message, &path, role, around, &READING));
+            }
+        }
     }
     if inbound.items.is_empty() {
         let mut other = OtherItem::new(event, "payload");
-        other.message_id = ["id", "externalId", "messageId"].into_iter().find_map(|key| text(payload, key));
-        inbound.items.push(InboundItem::Other(other));
+        other.message_id = ["id", "externalId", "messageId"].into_iter().find_map(field).map(Into::into);
+        payload.raw().clone_into(&mut other.raw);
+        inbound.items.push(InboundItem::Other(Box::new(other)));
     }
     inbound
-}
-
-/// The message with the id and the time that the envelope has where the message has none. The time
-/// of the envelope is in milliseconds; references keep whole seconds either way.
-fn completed(message: &Value, payload: &Value) -> Value {
-    let mut message = message.clone();
-    if let Some(fields) = message.as_object_mut() {
-        if !fields.contains_key("id")
-            && let Some(id) = ["externalId", "messageId"].into_iter().find_map(|key| payload.get(key))
-        {
-            fields.insert("id".to_owned(), id.clone());
-        }
-        if !fields.contains_key("timestamp")
-            && let Some(timestamp) = payload.get("timestamp")
-        {
-            fields.insert("timestamp".to_owned(), timestamp.clone());
-        }
-    }
-    message
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
 }
 
 /// Checks `X-Chakra-Signature-256`: HMAC-SHA256 with the team's secret over the raw body, in hex

@@ -211,6 +211,9 @@ pub(crate) struct InboundArgs {
     /// Print references for `get --from -`
     #[arg(long, conflicts_with = "json")]
     pub(crate) refs: bool,
+    /// Largest body that is parsed (16MiB); else what the provider sends at most
+    #[arg(long, value_name = "N", value_parser = bytes)]
+    pub(crate) max_bytes: Option<u64>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -51,8 +51,10 @@ impl<'a> Providers<'a> {
     }
 
     /// The provider for webhooks alone, which needs no credential.
-    pub(crate) fn reader(&self, name: &str) -> Result<Arc<dyn Provider>, Failure> {
-        Ok(wamedia::webhook_reader(name, self.config(known(name)?))?)
+    pub(crate) fn reader(&self, name: &str, max_bytes: Option<u64>) -> Result<Arc<dyn Provider>, Failure> {
+        let mut config = self.config(known(name)?);
+        config.webhook_max_bytes = max_bytes;
+        Ok(wamedia::webhook_reader(name, config)?)
     }
 
     /// The provider that `--provider` names.

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use serde::Serialize;
-use wamedia::{Authenticity, Delivery, InboundItem, format_rfc3339};
+use wamedia::{Authenticity, Delivery, InboundItem, MediaRef, format_rfc3339};
 
 use crate::args::InboundArgs;
 use crate::configuration::Providers;
@@ -44,7 +44,7 @@ enum ItemJson<'a> {
 
 pub(crate) fn run(args: &InboundArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
-    let provider = providers.reader(&providers.chosen()?)?;
+    let provider = providers.reader(&providers.chosen()?, args.max_bytes)?;
     let body = body(&args.file)?;
     let headers = headers(&args.header)?;
     let delivery = Delivery::new(&body).with_headers(&headers);
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &InboundArgs) -> Result<(), Failure> {
         return inbound.items.iter().try_for_each(|item| output::json(&as_json(item)));
     }
     for item in &inbound.items {
-        output::line(&for_people(item))?;
+        output::line(&output::printable(&for_people(item)))?;
     }
     let others: usize = inbound.others().values().sum();
     let state = if authenticity == Authenticity::Verified { "signature verified" } else { "unsigned" };
@@ -110,7 +110,7 @@ fn as_json(item: &InboundItem) -> Option<ItemJson<'_>> {
         InboundItem::Media(media) => {
             let declared = &media.media.declared;
             ItemJson::Media {
-                r#ref: media.media.short(),
+                r#ref: reference(&media.media),
                 kind: media.kind.name(),
                 message_id: media.message_id.as_deref(),
                 mime: declared.mime.as_ref().map(ToString::to_string),
@@ -136,11 +136,16 @@ fn as_json(item: &InboundItem) -> Option<ItemJson<'_>> {
     })
 }
 
+/// Provider and id; all of it where there is only a link, for which the id alone says nothing.
+fn reference(media: &MediaRef) -> String {
+    if media.id.is_some() { media.short() } else { media.to_string() }
+}
+
 fn for_people(item: &InboundItem) -> String {
     match item {
         InboundItem::Media(media) => {
             let declared = &media.media.declared;
-            let mut text = format!("media   {:<9} {}", media.kind.name(), media.media.short());
+            let mut text = format!("media   {:<9} {}", media.kind.name(), reference(&media.media));
             if let Some(mime) = &declared.mime {
                 text.push_str(&format!("  {mime}"));
             }

@@ -44,6 +44,13 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write_all(format!("{text}\n").as_bytes())
 }
 
+/// Text of others on one line of a terminal: without control characters, and without those that turn
+/// the direction of writing.
+pub(crate) fn printable(text: &str) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// A JSON object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::new(exit::OTHER, error.to_string()))?;
@@ -114,6 +121,11 @@ pub(crate) fn set_up_log(cli: &Cli) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_of_others_stays_on_its_line() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c é"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c é");
+    }
 
     #[test]
     fn sizes_for_people() {

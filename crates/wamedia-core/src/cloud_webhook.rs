@@ -3,14 +3,13 @@
 //! Nothing is dropped: every message, echo, status and change becomes an item. Source:
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference>
 
+mod message;
+
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
-
-use crate::{
-    Declared, Delivery, Error, ErrorKind, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
-    MediaLink, MediaRef, OtherItem, Phase, Result, Role, Secret, unix_seconds,
-};
+use self::message::Messages;
+use crate::json::{Json, Object};
+use crate::{FailedItem, Inbound, InboundItem, OtherItem, Role, unix_seconds};
 
 /// How a provider reads the shape.
 #[derive(Clone, Copy, Debug)]
@@ -45,285 +44,178 @@ impl Reading {
     }
 }
 
-/// The JSON object of a delivery.
-///
-/// # Errors
-///
-/// [`ErrorKind::TooLarge`] above `max_bytes`, [`ErrorKind::Decode`] for what is no JSON object.
-pub fn object(delivery: &Delivery<'_>, provider: &'static str, max_bytes: u64) -> Result<Value> {
-    let error = |kind, why: &str| {
-        Error::new(kind, why)
-            .with_provider(provider)
-            .with_operation("parse_webhook")
-            .with_phase(Phase::Prepare)
-    };
-    if delivery.body.len() as u64 > max_bytes {
-        return Err(error(ErrorKind::TooLarge, "the delivery is larger than any of this provider"));
+/// What stands around a message and holds for it where the message itself says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Around<'a> {
+    /// The number that received it.
+    pub account: Option<&'a str>,
+    /// The message id.
+    pub message_id: Option<&'a str>,
+    /// When the message was sent.
+    pub sent_at: Option<SystemTime>,
+}
+
+impl<'a> Around<'a> {
+    /// The message id, where the message has none.
+    #[must_use]
+    pub const fn with_message_id(mut self, id: Option<&'a str>) -> Self {
+        self.message_id = id;
+        self
     }
-    let value: Value = serde_json::from_slice(delivery.body)
-        .map_err(|cause| error(ErrorKind::Decode, "the delivery is not JSON").with_source(cause))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(error(ErrorKind::Decode, "the delivery is not a JSON object"))
+
+    /// When the message was sent, where it does not say so.
+    #[must_use]
+    pub const fn with_sent_at(mut self, at: Option<SystemTime>) -> Self {
+        self.sent_at = at;
+        self
     }
 }
+
+/// Lists beside the messages whose elements are counted one by one.
+///
+/// Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference>
+const LISTS: &[&str] = &["statuses", "calls", "groups", "user_preferences"];
+/// Lists of messages. Whether a field other than `history` has the nested form is not documented.
+const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
 
 /// Everything in a delivery of this shape, in order.
-pub fn parse(root: &Value, reading: &Reading) -> Inbound {
-    let mut inbound = Inbound::default();
-    for (entry_index, entry) in array(root.get("entry")) {
-        for (change_index, change) in array(entry.get("changes")) {
-            let path = format!("entry[{entry_index}].changes[{change_index}]");
-            one_change(change, &path, reading, &mut inbound.items);
-        }
-    }
-    if inbound.items.is_empty() {
-        let kind = root.get("object").and_then(Value::as_str).unwrap_or("unknown");
-        inbound.items.push(InboundItem::Other(OtherItem::new(kind, "")));
-    }
-    inbound
-}
-
-fn one_change(change: &Value, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
-    let before = items.len();
-    let field = change.get("field").and_then(Value::as_str).unwrap_or("unknown");
-    let Some(value) = change.get("value") else {
-        items.push(InboundItem::Other(OtherItem::new(field, path)));
-        return;
-    };
-    let account =
-        value.get("metadata").and_then(|metadata| metadata.get("phone_number_id")).and_then(Value::as_str);
-    let role = if field == "history" { Role::History } else { Role::Main };
-    let mut context = Messages { reading, account, items };
-    for (index, message) in array(value.get("messages")) {
-        context.message(message, &format!("{path}.value.messages[{index}]"), role);
-    }
-    for (index, message) in array(value.get("message_echoes")) {
-        context.message(message, &format!("{path}.value.message_echoes[{index}]"), Role::Echo);
-    }
-    for (index, chunk) in array(value.get("history")) {
-        let path = format!("{path}.value.history[{index}]");
-        for (thread_index, thread) in array(chunk.get("threads")) {
-            for (index, message) in array(thread.get("messages")) {
-                let path = format!("{path}.threads[{thread_index}].messages[{index}]");
-                context.message(message, &path, Role::History);
+pub fn parse(root: &Object<'_>, reading: &Reading) -> Inbound {
+    let mut items = Vec::new();
+    for (entry_index, entry) in root.array("entry") {
+        let before = items.len();
+        if let Some(entry) = entry.object() {
+            for (change_index, change) in entry.array("changes") {
+                let path = format!("entry[{entry_index}].changes[{change_index}]");
+                one_change(change, &path, reading, &mut items);
             }
         }
-        for (index, error) in array(chunk.get("errors")) {
-            context.items.push(InboundItem::Failed(from_error(
-                "history",
-                error,
-                format!("{path}.errors[{index}]"),
-            )));
+        if items.len() == before {
+            items.push(other("entry", format!("entry[{entry_index}]"), entry.raw(), None));
         }
     }
-    for (index, status) in array(value.get("statuses")) {
-        let mut other = OtherItem::new("status", format!("{path}.value.statuses[{index}]"));
-        other.message_id = text(status, "id");
-        context.items.push(InboundItem::Other(other));
+    if items.is_empty() {
+        let kind = root.text("object");
+        items.push(other(kind.as_deref().unwrap_or("unknown"), String::new(), root.raw(), None));
     }
-    for (index, error) in array(value.get("errors")) {
-        context.items.push(InboundItem::Failed(from_error(
-            "errors",
-            error,
-            format!("{path}.value.errors[{index}]"),
-        )));
-    }
-    if items.len() == before {
-        items.push(InboundItem::Other(OtherItem::new(field, path)));
-    }
-}
-
-struct Messages<'a> {
-    reading: &'a Reading,
-    account: Option<&'a str>,
-    items: &'a mut Vec<InboundItem>,
+    items.shrink_to_fit();
+    Inbound { items }
 }
 
 /// One message that is not part of an envelope, for providers that wrap it themselves.
-pub fn message(message: &Value, path: &str, account: Option<&str>, reading: &Reading) -> Vec<InboundItem> {
+pub fn message(
+    message: Json<'_>,
+    path: &str,
+    role: Role,
+    around: Around<'_>,
+    reading: &Reading,
+) -> Vec<InboundItem> {
     let mut items = Vec::new();
-    Messages { reading, account, items: &mut items }.message(message, path, Role::Main);
+    Messages { reading, around, items: &mut items }.message(message, path, role);
     items
 }
 
-impl Messages<'_> {
-    /// One message gives one item, or several where it carries several media.
-    fn message(&mut self, message: &Value, path: &str, role: Role) {
-        let name = message.get("type").and_then(Value::as_str).unwrap_or("unknown");
-        if name == "edit"
-            && let Some(inner) = message.get("edit").and_then(|edit| edit.get("message"))
-        {
-            return self.typed(message, inner, &format!("{path}.edit.message"), Role::Edit);
-        }
-        if name == "interactive" && self.flow(message, path) {
-            return;
-        }
-        self.typed(message, message, path, role);
+fn one_change(change: Json<'_>, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
+    let before = items.len();
+    let fields = change.object();
+    let field = fields.as_ref().and_then(|change| change.text("field"));
+    let field = field.as_deref().unwrap_or("unknown");
+    if let Some(value) = fields.as_ref().and_then(|change| change.object("value")) {
+        one_value(&value, field, path, reading, items);
     }
-
-    /// `holder` has the type and the object named like it; `message` has the id and the time.
-    fn typed(&mut self, message: &Value, holder: &Value, path: &str, role: Role) {
-        let name = holder.get("type").and_then(Value::as_str).unwrap_or("unknown");
-        let object = holder.get(name).filter(|object| object.is_object());
-        let Some(kind) = kind_of(name, object) else {
-            let errors = holder.get("errors").or_else(|| message.get("errors"));
-            let item = match errors.and_then(|errors| errors.get(0)) {
-                Some(error) => InboundItem::Failed(Self::failed(message, name, path, Some(error))),
-                None => {
-                    let mut other = OtherItem::new(name, path);
-                    other.message_id = text(message, "id");
-                    InboundItem::Other(other)
-                }
-            };
-            self.items.push(item);
-            return;
-        };
-        let item = match object.map(|object| (object, media_id(object))) {
-            Some((object, Some(id))) => self.media(message, object, id, kind, format!("{path}.{name}"), role),
-            _ => {
-                let error = message.get("errors").and_then(|errors| errors.get(0));
-                InboundItem::Failed(Self::failed(message, name, path, error))
-            }
-        };
-        self.items.push(item);
-    }
-
-    fn media(
-        &self,
-        message: &Value,
-        object: &Value,
-        id: MediaId,
-        kind: MediaKind,
-        path: String,
-        role: Role,
-    ) -> InboundItem {
-        let field =
-            |names: [&str; 2]| names.into_iter().find_map(|name| object.get(name)).and_then(Value::as_str);
-        let sent_at = timestamp(message.get("timestamp"));
-        let declared = Declared::NOTHING
-            .with_kind(kind)
-            .with_mime_text(field(["mime_type", "mimeType"]))
-            .with_sha256_text(field(["sha256", "sha256"]))
-            .with_name(field(["filename", "file_name"]).or_else(|| field(["fileName", "fileName"])));
-        let after = |lifetime: Option<Duration>| {
-            sent_at.zip(lifetime).and_then(|(at, lifetime)| at.checked_add(lifetime))
-        };
-        let link = field(["url", "url"]).and_then(|url| url.parse().ok()).map(MediaLink::with_credential);
-        let link = link.filter(|_| self.reading.link_lifetime.is_some());
-        let message_id = text(message, "id");
-        let media = MediaRef::new(self.reading.provider, id)
-            .with_declared(declared)
-            .with_account(self.account)
-            .with_message(message_id.as_deref())
-            .with_sent_at(sent_at)
-            .with_expires_at(after(self.reading.id_lifetime))
-            .with_link(link.map(|link| link.with_expires_at(after(self.reading.link_lifetime))));
-        let mut item = MediaItem::new(media, kind, path);
-        item.role = role;
-        item.message_id = message_id;
-        item.sender = text(message, "from").filter(|from| !from.is_empty()).map(Secret::new);
-        item.caption = text(object, "caption");
-        item.timestamp = sent_at;
-        item.raw = object.to_string();
-        InboundItem::Media(Box::new(item))
-    }
-
-    fn failed(message: &Value, name: &str, path: &str, error: Option<&Value>) -> FailedItem {
-        let mut item = match error {
-            Some(error) => from_error(name, error, path.to_owned()),
-            None => {
-                let mut item = FailedItem::new(name, path);
-                item.message = Some("the message names media and has no usable media id".to_owned());
-                item
-            }
-        };
-        item.message_id = text(message, "id");
-        item.raw = message.to_string();
-        item
-    }
-
-    /// Files that were filled into a form: JSON inside a string, under names that the form's author chose.
-    fn flow(&mut self, message: &Value, path: &str) -> bool {
-        let reply = message.get("interactive").and_then(|interactive| interactive.get("nfm_reply"));
-        let Some(response) = reply.and_then(|reply| reply.get("response_json")) else { return false };
-        let parsed = match response {
-            Value::String(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-            other => other.clone(),
-        };
-        let before = self.items.len();
-        for (field, value) in parsed.as_object().into_iter().flatten() {
-            for (index, object) in array(Some(value)) {
-                let Some(id) = media_id(object).filter(|_| object.get("mime_type").is_some()) else {
-                    continue;
-                };
-                let mime = object.get("mime_type").and_then(Value::as_str).unwrap_or_default();
-                let kind = if mime.starts_with("image/") { MediaKind::Image } else { MediaKind::Document };
-                let path = format!("{path}.interactive.nfm_reply.response_json.{field}[{index}]");
-                let item = self.media(message, object, id, kind, path, Role::FlowField);
-                self.items.push(item);
-            }
-        }
-        self.items.len() > before
+    if items.len() == before {
+        items.push(other(field, path.to_owned(), change.raw(), None));
     }
 }
 
-/// The kind of a message type that carries media.
-fn kind_of(name: &str, object: Option<&Value>) -> Option<MediaKind> {
-    Some(match name {
-        "image" => MediaKind::Image,
-        "video" => MediaKind::Video,
-        "audio" if object.and_then(|object| object.get("voice")) == Some(&Value::Bool(true)) => {
-            MediaKind::Voice
+fn one_value(value: &Object<'_>, field: &str, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
+    let account = value.object("metadata").and_then(|metadata| metadata.shared("phone_number_id"));
+    let around = Around { account: account.as_deref(), ..Around::default() };
+    let mut found = Messages { reading, around, items };
+    for (name, role) in MESSAGES {
+        let role = if field == "history" { Role::History } else { *role };
+        for (index, message) in listed(value, name) {
+            found.message(message, &format!("{path}.value.{name}[{index}]"), role);
         }
-        "audio" => MediaKind::Audio,
-        "voice" => MediaKind::Voice,
-        "document" => MediaKind::Document,
-        "sticker" => MediaKind::Sticker,
-        _ => return None,
-    })
+    }
+    for (index, chunk) in listed(value, "history") {
+        history(chunk, &format!("{path}.value.history[{index}]"), &mut found);
+    }
+    for name in LISTS {
+        for (index, entry) in listed(value, name) {
+            found.listed(entry, name, format!("{path}.value.{name}[{index}]"));
+        }
+    }
+    for (index, error) in listed(value, "errors") {
+        let path = format!("{path}.value.errors[{index}]");
+        found.items.push(InboundItem::Failed(from_error("errors", error, path).into()));
+    }
 }
 
-fn media_id(object: &Value) -> Option<MediaId> {
-    let id = match object.get("id")? {
-        Value::String(id) => id.clone(),
-        Value::Number(id) => id.to_string(),
-        _ => return None,
+/// A chunk of the history of a phone: threads of messages, or the reason why there are none.
+fn history(chunk: Json<'_>, path: &str, found: &mut Messages<'_, '_>) {
+    let before = found.items.len();
+    let Some(fields) = chunk.object() else {
+        return found.items.push(other("history", path.to_owned(), chunk.raw(), None));
     };
-    MediaId::new(id).ok()
+    for (thread_index, thread) in listed(&fields, "threads") {
+        let before = found.items.len();
+        let path = format!("{path}.threads[{thread_index}]");
+        if let Some(thread) = thread.object() {
+            for (index, message) in listed(&thread, "messages") {
+                found.message(message, &format!("{path}.messages[{index}]"), Role::History);
+            }
+        }
+        if found.items.len() == before {
+            found.items.push(other("history", path, thread.raw(), None));
+        }
+    }
+    for (index, error) in listed(&fields, "errors") {
+        let path = format!("{path}.errors[{index}]");
+        found.items.push(InboundItem::Failed(from_error("history", error, path).into()));
+    }
+    if found.items.len() == before {
+        found.items.push(other("history", path.to_owned(), chunk.raw(), None));
+    }
+}
+
+/// The elements of a list; what is there in place of a list counts as its one element.
+fn listed<'a>(object: &Object<'a>, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
+    let elements = object.get(name).map(|value| value.array().unwrap_or_else(|| vec![value]));
+    elements.unwrap_or_default().into_iter().enumerate()
+}
+
+fn other(kind: &str, path: String, raw: &str, message_id: Option<String>) -> InboundItem {
+    let mut other = OtherItem::new(kind, path);
+    other.message_id = message_id;
+    raw.clone_into(&mut other.raw);
+    InboundItem::Other(Box::new(other))
 }
 
 /// An error object in any of its forms: with `error_data.details`, with `details`, or as plain text.
-fn from_error(kind: &str, error: &Value, path: String) -> FailedItem {
+fn from_error(kind: &str, error: Json<'_>, path: String) -> FailedItem {
     let mut item = FailedItem::new(kind, path);
-    item.provider_code = error.get("code").map(|code| code.to_string().trim_matches('"').to_owned());
-    let details = error
-        .get("error_data")
-        .and_then(|data| text(data, "details").or_else(|| data.as_str().map(ToOwned::to_owned)));
-    item.message = details
-        .or_else(|| text(error, "details"))
-        .or_else(|| text(error, "title"))
-        .or_else(|| text(error, "message"));
-    item.raw = error.to_string();
+    error.raw().clone_into(&mut item.raw);
+    let Some(fields) = error.object() else {
+        item.message = error.text().map(Into::into);
+        return item;
+    };
+    item.provider_code = fields.plain("code").map(Into::into);
+    let details = fields.get("error_data").and_then(|data| match data.object() {
+        Some(data) => data.text("details"),
+        None => data.text(),
+    });
+    let plain = || ["details", "title", "message"].into_iter().find_map(|key| fields.text(key));
+    item.message = details.or_else(plain).map(Into::into);
     item
 }
 
 /// A time as Meta writes it (seconds, as text) or as others do (a number, in seconds or milliseconds).
-pub fn timestamp(value: Option<&Value>) -> Option<SystemTime> {
-    let number = match value? {
-        Value::Number(number) => number.as_u64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
+pub fn timestamp(value: Json<'_>) -> Option<SystemTime> {
+    let number = value.whole()?;
     // Seconds reach 10^11 in the year 5138.
     unix_seconds(if number > 100_000_000_000 { number / 1000 } else { number })
 }
 
-fn array(value: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
-    value.and_then(Value::as_array).into_iter().flatten().enumerate()
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
-}
+#[cfg(test)]
+mod tests;

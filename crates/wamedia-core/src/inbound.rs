@@ -88,7 +88,7 @@ impl Inbound {
     /// The items that the vendor reports as failed.
     pub fn failed(&self) -> impl Iterator<Item = &FailedItem> {
         self.items.iter().filter_map(|item| match item {
-            InboundItem::Failed(failed) => Some(failed),
+            InboundItem::Failed(failed) => Some(failed.as_ref()),
             _ => None,
         })
     }
@@ -105,16 +105,16 @@ impl Inbound {
     }
 }
 
-/// One thing that a delivery holds.
+/// One thing that a delivery holds. Boxed, so that a long list of them stays small.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InboundItem {
     /// Media that can be fetched.
     Media(Box<MediaItem>),
     /// Media, or a message, that the vendor could not give us.
-    Failed(FailedItem),
+    Failed(Box<FailedItem>),
     /// Something without media.
-    Other(OtherItem),
+    Other(Box<OtherItem>),
 }
 
 /// The part that a media item plays in its message.
@@ -160,7 +160,7 @@ pub struct MediaItem {
     /// When the message was sent.
     pub timestamp: Option<SystemTime>,
     /// A small picture of it that came inside the delivery.
-    pub preview: Option<Preview>,
+    pub preview: Option<Box<Preview>>,
     /// Where in the JSON it stands: `entry[0].changes[1].value.messages[2].image`.
     pub path: String,
     /// The JSON text of the media object as it came.
@@ -170,6 +170,9 @@ pub struct MediaItem {
 impl MediaItem {
     /// An item with everything optional left out.
     pub fn new(media: MediaRef, kind: MediaKind, path: impl Into<String>) -> Self {
+        let mut path = path.into();
+        // A delivery may hold thousands, and a text that was put together has room to spare.
+        path.shrink_to_fit();
         Self {
             media,
             kind,
@@ -179,7 +182,7 @@ impl MediaItem {
             caption: None,
             timestamp: None,
             preview: None,
-            path: path.into(),
+            path,
             raw: String::new(),
         }
     }
@@ -243,12 +246,14 @@ pub struct OtherItem {
     pub message_id: Option<String>,
     /// Where in the JSON it stands.
     pub path: String,
+    /// The JSON text of the item as it came.
+    pub raw: String,
 }
 
 impl OtherItem {
     /// Something of this kind at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message_id: None, path: path.into() }
+        Self { kind: kind.into(), path: path.into(), ..Self::default() }
     }
 }
 

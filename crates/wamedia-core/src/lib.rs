@@ -14,6 +14,8 @@ pub mod cloud_webhook;
 mod digest;
 mod error;
 mod inbound;
+#[cfg(feature = "json")]
+pub mod json;
 mod media;
 mod mime;
 mod provider;

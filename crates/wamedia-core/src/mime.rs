@@ -10,8 +10,8 @@ const MAX_LEN: usize = 255;
 /// a webhook and the reply that carries the bytes.
 #[derive(Clone)]
 pub struct Mime {
-    text: String,
-    essence: String,
+    text: Box<str>,
+    essence: Box<str>,
 }
 
 /// The text is no media type.
@@ -39,7 +39,7 @@ impl Mime {
         if !token(kind) || !token(subtype) {
             return Err(MimeParseError);
         }
-        Ok(Self { text: text.to_owned(), essence: essence.to_ascii_lowercase() })
+        Ok(Self { text: text.into(), essence: essence.to_ascii_lowercase().into() })
     }
 
     /// `type/subtype` in lower case.
@@ -67,7 +67,7 @@ impl Mime {
 
     /// The usual file extension for the essence, without the dot.
     pub fn extension(&self) -> Option<&'static str> {
-        EXTENSIONS.iter().find(|(mime, _)| *mime == self.essence).map(|(_, extension)| *extension)
+        EXTENSIONS.iter().find(|(mime, _)| *mime == &*self.essence).map(|(_, extension)| *extension)
     }
 
     /// The type that an extension usually stands for.

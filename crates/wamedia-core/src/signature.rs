@@ -9,7 +9,7 @@ use crate::{Authenticity, Secret};
 /// `prefix` is what the vendor writes before the digits (`"sha256="`); with `prefix_optional` the
 /// digits alone are accepted as well. Hex digits of either case are accepted. Several secrets may
 /// be valid at once, for rotation. Without any secret the answer is [`Authenticity::Unsigned`],
-/// never [`Authenticity::Verified`].
+/// never [`Authenticity::Verified`]; a blank one is none, since anybody can sign with it.
 pub fn verify_hmac_sha256(
     secrets: &[Secret],
     body: &[u8],
@@ -17,7 +17,7 @@ pub fn verify_hmac_sha256(
     prefix: &str,
     prefix_optional: bool,
 ) -> Authenticity {
-    if secrets.is_empty() {
+    if secrets.iter().all(Secret::is_blank) {
         return Authenticity::Unsigned;
     }
     let Some(header) = header else {
@@ -32,7 +32,7 @@ pub fn verify_hmac_sha256(
         return Authenticity::Forged("the signature header is not 64 hex digits");
     };
     let mut verified = false;
-    for secret in secrets {
+    for secret in secrets.iter().filter(|secret| !secret.is_blank()) {
         // Every secret is tried, so that the time does not tell which one fits.
         verified |= hmac_sha256(secret, body).verify_slice(given.as_bytes()).is_ok();
     }
@@ -90,6 +90,10 @@ mod tests {
         }
         assert!(matches!(check(&secrets, None), Authenticity::Forged(_)));
         assert_eq!(check(&[], Some(HEX)), Authenticity::Unsigned);
+        let with_nothing = hmac_sha256_hex(&Secret::new(""), BODY);
+        assert_eq!(check(&[Secret::new("")], Some(&with_nothing)), Authenticity::Unsigned);
+        let secrets = [Secret::new(""), Secret::new("test-secret")];
+        assert!(matches!(check(&secrets, Some(&with_nothing)), Authenticity::Forged(_)));
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Provider for MetaCloud {
 
     fn capabilities(&self) -> Capabilities {
         let mut can = CAPABILITIES;
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
         if self.settings.phone_number_id.is_some() {
             can = crate::with_upload(can);
         }
@@ -185,7 +186,7 @@ impl Provider for MetaCloud {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse(delivery)
+        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {

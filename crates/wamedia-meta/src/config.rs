@@ -24,12 +24,14 @@ pub struct MetaCloudBuilder {
     webhook_secrets: Vec<Secret>,
     verify_token: Option<Secret>,
     transport: TransportOptions,
+    webhook_max_bytes: u64,
     try_range: bool,
 }
 
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) version: String,
     pub(crate) phone_number_id: Option<String>,
@@ -52,6 +54,7 @@ impl MetaCloudBuilder {
             webhook_secrets: Vec::new(),
             verify_token: None,
             transport: TransportOptions::default(),
+            webhook_max_bytes: crate::webhook::MAX_BYTES,
             try_range: false,
         }
     }
@@ -90,6 +93,13 @@ impl MetaCloudBuilder {
     /// The token that the check of a webhook address must present.
     pub fn verify_token(mut self, token: Secret) -> Self {
         self.verify_token = Some(token);
+        self
+    }
+
+    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
+    /// unless it is set.
+    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -142,6 +152,7 @@ impl MetaCloudBuilder {
         let content: Vec<Origin> = own.into_iter().chain([standard]).collect();
         let bound = content.iter().cloned().chain([api.clone()]);
         let settings = Settings {
+            webhook_max_bytes: self.webhook_max_bytes,
             version: self.api_version,
             phone_number_id: self.phone_number_id,
             token: Credential::new(Secret::new(token), bound),

@@ -70,3 +70,11 @@ const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * DAY);
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Id, Some(UPLOAD_LIFETIME))
 }
+
+/// Reads a descriptor out of any bytes; only fuzz targets see this.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
+    let reply = wamedia_http::Reply::new(status, body.to_vec());
+    wire::read_descriptor(media, &reply).is_ok()
+}

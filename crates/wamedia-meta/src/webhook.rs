@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use wamedia_core::cloud_webhook::{self, Reading};
-use wamedia_core::{Authenticity, Delivery, Handshake, Inbound, Result, Secret, signature};
+use wamedia_core::{Authenticity, Delivery, Handshake, Inbound, Result, Secret, json, signature};
 
 use crate::{CAPABILITIES, NAME, wire};
 
@@ -26,7 +26,16 @@ const LINK_LIFETIME: Duration = wire::LINK_LIFETIME;
 /// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object;
 /// [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
-    Ok(cloud_webhook::parse(&cloud_webhook::object(delivery, NAME, MAX_BYTES)?, &READING))
+    parse_up_to(delivery, MAX_BYTES)
+}
+
+/// The same, with a cap of one's own on the body, in bytes.
+///
+/// # Errors
+///
+/// As [`parse`], with the cap in place of [`MAX_BYTES`].
+pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
+    Ok(cloud_webhook::parse(&json::delivery(delivery, NAME, max_bytes)?, &READING))
 }
 
 /// Checks `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw body, in hex behind `sha256=`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wamedia_conformance::{CANARY, Harness, TestNet};
-use wamedia_core::{Provider, Secret};
+use wamedia_core::{Handshake, Provider, Secret};
 use wamedia_meta::MetaCloud;
 
 struct Subject;
@@ -20,6 +20,11 @@ impl Harness for Subject {
             builder = builder.webhook_secret(Secret::new("TEST-webhook-secret"));
         }
         Arc::new(builder.build().expect("the test configuration is valid"))
+    }
+
+    fn handshake(query: &str, verify_token: &str) -> Option<Handshake> {
+        let builder = MetaCloud::builder(Secret::new(CANARY)).verify_token(Secret::new(verify_token));
+        Some(builder.build().expect("the test configuration is valid").handshake(query))
     }
 }
 

@@ -101,7 +101,9 @@ impl Provider for NxCloud {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        let mut can = CAPABILITIES;
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
+        can
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
@@ -169,11 +171,17 @@ impl Provider for NxCloud {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse(delivery)
+        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        Ok(webhook::verify(delivery, &self.settings.access_secret))
+        let authenticity = webhook::verify(delivery, &self.settings.webhook_secrets);
+        let now = delivery.received_at.unwrap_or_else(|| self.http.now());
+        let is_old = |age| webhook::is_older(delivery, now, age);
+        if authenticity == Authenticity::Verified && self.settings.webhook_max_age.is_some_and(is_old) {
+            return Ok(Authenticity::Forged("it was signed too long ago"));
+        }
+        Ok(authenticity)
     }
 }
 

@@ -3,7 +3,6 @@
 mod client;
 mod config;
 mod error;
-mod json;
 mod sign;
 pub mod webhook;
 mod wire;
@@ -63,3 +62,11 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_webhook(webhook::MAX_BYTES)
     .with_signed_webhook()
     .with_limits(LIMITS);
+
+/// Reads a descriptor out of any bytes; only fuzz targets see this.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
+    let reply = wamedia_http::Reply::new(status, body.to_vec());
+    wire::read_descriptor(media, &reply).is_ok()
+}

@@ -3,14 +3,15 @@
 //! Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook>
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
-    Authenticity, Declared, Delivery, Error, ErrorKind, FailedItem, Inbound, InboundItem, MediaId, MediaItem,
-    MediaKind, MediaRef, OtherItem, Phase, Result, Secret, signature, unix_seconds,
+    Authenticity, Declared, Delivery, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
+    MediaRef, OtherItem, Result, Role, Secret, signature, unix_seconds,
 };
 
 use crate::NAME;
-use crate::json::{Json, Object};
 use crate::sign::Signed;
 
 /// The largest body that is parsed, in bytes. Nothing is documented; it is what Meta sends at most.
@@ -19,11 +20,12 @@ pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
 /// Checks the signature of a delivery.
 ///
 /// The headers are in lower case on the wire, the names inside the signed text in camel case; any
-/// algorithm but `sha256` means MD5. No age is checked: a repeated delivery may carry an old time.
+/// algorithm but `sha256` means MD5. Several secrets may be valid at once, for rotation; blank ones do
+/// not count. No age is checked: a repeated delivery may carry an old time. See [`is_older`].
 ///
 /// Source: <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
-pub fn verify(delivery: &Delivery<'_>, access_secret: &Secret) -> Authenticity {
-    if access_secret.is_blank() {
+pub fn verify(delivery: &Delivery<'_>, access_secrets: &[Secret]) -> Authenticity {
+    if access_secrets.iter().all(Secret::is_blank) {
         return Authenticity::Unsigned;
     }
     let header = |name: &str| delivery.header(name).filter(|value| !value.is_empty());
@@ -38,75 +40,96 @@ pub fn verify(delivery: &Delivery<'_>, access_secret: &Secret) -> Authenticity {
         return Authenticity::Forged("a signature header is missing");
     };
     let signed = Signed { access_key, action, biz_type, ts, body: delivery.body };
-    let want = signed.sign(access_secret.expose(), algorithm.eq_ignore_ascii_case("sha256"));
-    if signature::constant_time_eq(want.as_bytes(), sign.to_ascii_lowercase().as_bytes()) {
+    let sign = sign.to_ascii_lowercase();
+    let mut verified = false;
+    for secret in access_secrets.iter().filter(|secret| !secret.is_blank()) {
+        let want = signed.sign(secret.expose(), algorithm.eq_ignore_ascii_case("sha256"));
+        // Every secret is tried, so that the time does not tell which one fits.
+        verified |= signature::constant_time_eq(want.as_bytes(), sign.as_bytes());
+    }
+    if verified {
         Authenticity::Verified
     } else {
         Authenticity::Forged("the signature does not match the body")
     }
 }
 
+/// Whether the time that was signed, in milliseconds, is further from `now` than `max_age`, or is none.
+///
+/// GUESS: the vendor states a window for requests and none for callbacks.
+pub fn is_older(delivery: &Delivery<'_>, now: SystemTime, max_age: Duration) -> bool {
+    let signed = delivery.header("ts").and_then(|ts| ts.parse().ok());
+    let Some(at) = signed.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms))) else {
+        return true;
+    };
+    let apart = now.duration_since(at).or_else(|_| at.duration_since(now));
+    apart.is_ok_and(|apart| apart > max_age)
+}
+
 /// Parses a delivery; nothing in it is dropped.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] for what is no JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
+/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object; [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
-    let error = |kind, why: &str| {
-        Error::new(kind, why).with_provider(NAME).with_operation("parse_webhook").with_phase(Phase::Prepare)
-    };
-    if delivery.body.len() as u64 > MAX_BYTES {
-        return Err(error(ErrorKind::TooLarge, "the delivery is larger than any of this provider"));
-    }
-    let root = Json::parse(delivery.body)
-        .ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON, or nested without reason"))?;
-    let root = root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))?;
+    parse_up_to(delivery, MAX_BYTES)
+}
+
+/// The same, with a cap of one's own on the body, in bytes.
+///
+/// # Errors
+///
+/// As [`parse`], with the cap in place of [`MAX_BYTES`].
+pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
+    let root = json::delivery(delivery, NAME, max_bytes)?;
     let mut inbound = Inbound::default();
     inbound.items = items(&root);
     Ok(inbound)
 }
 
+/// Lists of messages. GUESS: echoes are not documented; the Cloud API has them under this name.
+const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
+
 fn items(root: &Object<'_>) -> Vec<InboundItem> {
     // QUIRK(nxcloud): the tables say `business_phone`, every sample says `merchant_phone`.
     // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
-    let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| plain(root, key));
+    let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| root.shared(key));
     let mut items = Vec::new();
-    for (index, message) in root.array("messages") {
-        self::message(message, &format!("messages[{index}]"), phone.as_deref(), &mut items);
+    for (name, role) in MESSAGES {
+        for (index, message) in root.array(name) {
+            self::message(message, &format!("{name}[{index}]"), phone.as_deref(), *role, &mut items);
+        }
     }
     for (name, value) in root.fields().filter(|(name, value)| *name != "contacts" && !value.is_null()) {
+        let short = short_name(name);
         match value.array() {
-            Some(_) if name == "messages" => {}
+            Some(_) if MESSAGES.iter().any(|(list, _)| *list == name) => {}
             // Everything else is counted under the name of its list.
             Some(entries) => {
-                let kind = if name == "statuses" { "status" } else { name };
+                let kind = if name == "statuses" { "status" } else { short };
                 for (index, entry) in entries.into_iter().enumerate() {
                     let id = entry.object().and_then(|entry| entry.text("id"));
-                    items.push(other(kind, &format!("{name}[{index}]"), id));
+                    items.push(other(kind, &format!("{short}[{index}]"), entry.raw(), id));
                 }
             }
-            None if ["messages", "statuses"].contains(&name) => items.push(other(name, name, None)),
+            None if ["messages", "statuses"].contains(&name) => {
+                items.push(other(name, name, value.raw(), None));
+            }
             None => {}
         }
     }
     if items.is_empty() {
         let kind = ["type", "event", "field"].into_iter().find_map(|key| root.text(key));
-        items.push(other(kind.as_deref().unwrap_or("unknown"), "", None));
+        items.push(other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None));
     }
     items
 }
 
-fn other(kind: &str, path: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
+fn other(kind: &str, path: &str, raw: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
     let mut other = OtherItem::new(kind, path);
     other.message_id = message_id.map(Cow::into_owned);
-    InboundItem::Other(other)
-}
-
-/// Text, or a number written as one.
-fn plain<'a>(object: &Object<'a>, name: &str) -> Option<Cow<'a, str>> {
-    let value = object.get(name)?;
-    let number = || Some(value.raw()).filter(|raw| raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
-    value.text().or_else(|| number().map(Cow::Borrowed)).filter(|text| !text.is_empty())
+    raw.clone_into(&mut other.raw);
+    InboundItem::Other(Box::new(other))
 }
 
 const KINDS: &[(&str, MediaKind)] = &[
@@ -121,9 +144,9 @@ const KINDS: &[(&str, MediaKind)] = &[
 ];
 
 /// One message gives one item.
-fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<InboundItem>) {
+fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: &mut Vec<InboundItem>) {
     let Some(message) = value.object() else {
-        items.push(other("unknown", path, None));
+        items.push(other("unknown", path, value.raw(), None));
         return;
     };
     let message_id = message.text("id");
@@ -136,16 +159,16 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<Inb
     let Some((key, kind)) = found else {
         let name = name.as_deref().unwrap_or("unknown");
         items.push(if message.array("errors").next().is_some() {
-            InboundItem::Failed(failed(&message, name, path))
+            InboundItem::Failed(failed(&message, name, path).into())
         } else {
-            other(name, path, message_id)
+            other(name, path, value.raw(), message_id)
         });
         return;
     };
     let object = message.object(key);
     let id = object.as_ref().and_then(|object| object.text("id")).map(MediaId::new);
     let (Some(object), Some(Ok(id))) = (object, id) else {
-        items.push(InboundItem::Failed(failed(&message, key, path)));
+        items.push(InboundItem::Failed(failed(&message, key, path).into()));
         return;
     };
     let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
@@ -163,8 +186,9 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, items: &mut Vec<Inb
         .with_message(message_id.as_deref())
         .with_sent_at(sent_at);
     let mut item = MediaItem::new(media, kind, format!("{path}.{key}"));
+    item.role = role;
     item.message_id = message_id.map(Cow::into_owned);
-    item.sender = plain(&message, "from").map(Secret::new);
+    item.sender = message.plain("from").map(Secret::new);
     item.caption = object.text("caption").map(Cow::into_owned);
     item.timestamp = sent_at;
     object.raw().clone_into(&mut item.raw);
@@ -176,7 +200,7 @@ fn failed(message: &Object<'_>, name: &str, path: &str) -> FailedItem {
     let error = message.array("errors").find_map(|(_, error)| error.object());
     let text = |key: &str| error.as_ref().and_then(|error| error.text(key));
     item.message_id = message.text("id").map(Cow::into_owned);
-    item.provider_code = error.as_ref().and_then(|error| plain(error, "code")).map(Cow::into_owned);
+    item.provider_code = error.as_ref().and_then(|error| error.plain("code")).map(Cow::into_owned);
     item.message = Some(
         text("title")
             .or_else(|| text("message"))

@@ -17,7 +17,7 @@ use crate::state::{Provider, World};
 use crate::whapi;
 
 /// A delivery as it goes over the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WebhookDelivery {
     /// Headers, the signature among them.

@@ -31,7 +31,9 @@ impl Provider for WhapiCloud {
     }
 
     fn capabilities(&self) -> Capabilities {
-        if self.settings.try_range { CAPABILITIES.with_open_range() } else { CAPABILITIES }
+        let mut can = CAPABILITIES;
+        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
+        if self.settings.try_range { can.with_open_range() } else { can }
     }
 
     /// Works from the reference alone: by id where there is one, else by its public link. Renewing
@@ -133,7 +135,7 @@ impl Provider for WhapiCloud {
     }
 
     fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse(delivery)
+        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
     }
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {

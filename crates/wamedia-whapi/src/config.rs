@@ -19,6 +19,7 @@ pub struct WhapiCloudBuilder {
     content_origins: Vec<String>,
     webhook_headers: Vec<(String, Secret)>,
     transport: TransportOptions,
+    webhook_max_bytes: u64,
     not_found_retries: u32,
     try_range: bool,
 }
@@ -26,6 +27,7 @@ pub struct WhapiCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) token: Credential,
     pub(crate) api_hosts: HostRules,
@@ -43,6 +45,7 @@ impl WhapiCloudBuilder {
             content_origins: Vec::new(),
             webhook_headers: Vec::new(),
             transport: TransportOptions::default(),
+            webhook_max_bytes: crate::webhook::MAX_BYTES,
             not_found_retries: 2,
             try_range: false,
         }
@@ -63,6 +66,13 @@ impl WhapiCloudBuilder {
     /// The header that is configured for deliveries; several values during a rotation.
     pub fn webhook_header(mut self, name: &str, value: Secret) -> Self {
         self.webhook_headers.push((name.to_owned(), value));
+        self
+    }
+
+    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
+    /// unless it is set.
+    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -125,6 +135,7 @@ impl WhapiCloudBuilder {
         configured.extend(self.base_url.is_some().then(|| api.clone()));
         let http = Http::new(self.transport, &configured, None)?;
         let settings = Settings {
+            webhook_max_bytes: self.webhook_max_bytes,
             token: Credential::new(Secret::new(token), [api.clone()]),
             api_hosts: HostRules::new([api.clone()]),
             link_hosts: HostRules::new(own).with_origin(store).with_hosts_below(OWN_DOMAIN),

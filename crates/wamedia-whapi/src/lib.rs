@@ -3,7 +3,6 @@
 mod client;
 mod config;
 mod error;
-mod json;
 pub mod webhook;
 mod wire;
 

@@ -6,14 +6,11 @@
 
 mod message;
 
-use wamedia_core::{
-    Authenticity, Delivery, Error, ErrorKind, Inbound, InboundItem, OtherItem, Phase, Result, Secret,
-    signature,
-};
+use wamedia_core::json::{self, Json, Object, short_name};
+use wamedia_core::{Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Secret, signature};
 
 use self::message::Messages;
 use crate::NAME;
-use crate::json::{Json, Object};
 
 /// The largest body that is parsed, in bytes. Nothing is documented; deliveries carry previews inline.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -45,24 +42,28 @@ pub fn verify(delivery: &Delivery<'_>, headers: &[(String, Secret)]) -> Authenti
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] for what is no JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
+/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object; [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
-    let error = |kind, why: &str| {
-        Error::new(kind, why).with_provider(NAME).with_operation("parse_webhook").with_phase(Phase::Prepare)
-    };
-    if delivery.body.len() as u64 > MAX_BYTES {
-        return Err(error(ErrorKind::TooLarge, "the delivery is larger than any of this provider"));
-    }
-    let root = Json::parse(delivery.body)
-        .ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON, or nested without reason"))?;
-    let root = root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))?;
+    parse_up_to(delivery, MAX_BYTES)
+}
+
+/// The same, with a cap of one's own on the body, in bytes.
+///
+/// # Errors
+///
+/// As [`parse`], with the cap in place of [`MAX_BYTES`].
+pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
+    let root = json::delivery(delivery, NAME, max_bytes)?;
     let mut inbound = Inbound::default();
     inbound.items = items(&root);
     Ok(inbound)
 }
 
+/// The lists of messages and chats; everything else is counted under the name of its list.
+const READ: &[&str] = &["messages", "messages_updates", "chats_updates", "chats"];
+
 fn items(root: &Object<'_>) -> Vec<InboundItem> {
-    let channel = root.text("channel_id");
+    let channel = root.shared("channel_id");
     let mut messages = Messages::new(channel.as_deref());
     for (index, message) in root.array("messages") {
         messages.message(message, &format!("messages[{index}]"), "unknown");
@@ -71,47 +72,49 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
         let path = format!("messages_updates[{index}]");
         match update.object().and_then(|update| update.get("after_update")) {
             Some(after) => messages.message(after, &format!("{path}.after_update"), "message_update"),
-            None => messages.other("message_update", path, None),
+            None => messages.other("message_update", path, update, None),
         }
     }
     // QUIRK(whapi): stories come through the chat, as its last message.
     // https://support.whapi.cloud/help-desk/receiving/webhooks/incoming-webhooks-format
     for (index, update) in root.array("chats_updates") {
         let path = format!("chats_updates[{index}].after_update");
-        last_message(update.object().and_then(|update| update.get("after_update")), path, &mut messages);
+        let chat = update.object().and_then(|update| update.get("after_update"));
+        last_message(chat.unwrap_or(update), path, &mut messages);
     }
     for (index, chat) in root.array("chats") {
-        last_message(Some(chat), format!("chats[{index}]"), &mut messages);
+        last_message(chat, format!("chats[{index}]"), &mut messages);
     }
-    let handled = ["messages", "messages_updates", "chats_updates", "chats"];
     for (name, value) in root.fields().filter(|(_, value)| !value.is_null()) {
+        let short = short_name(name);
         match value.array() {
-            Some(_) if handled.contains(&name) => {}
-            // Everything else is counted under the name of its list.
+            Some(_) if READ.contains(&name) => {}
             Some(entries) => {
-                let kind = if name == "statuses" { "status" } else { name };
+                let kind = if name == "statuses" { "status" } else { short };
                 for (index, entry) in entries.into_iter().enumerate() {
                     // What was removed is a list of bare ids.
                     let id = entry.object().map_or_else(|| entry.text(), |entry| entry.text("id"));
-                    messages.other(kind, format!("{name}[{index}]"), id.as_deref());
+                    messages.other(kind, format!("{short}[{index}]"), entry, id.as_deref());
                 }
             }
-            None if handled.contains(&name) => messages.other(name, name.to_owned(), None),
+            None if READ.contains(&name) => messages.other(name, name.to_owned(), value, None),
             None => {}
         }
     }
     let mut items = messages.into_items();
     if items.is_empty() {
         let kind = root.object("event").and_then(|event| event.text("type"));
-        items.push(InboundItem::Other(OtherItem::new(kind.as_deref().unwrap_or("unknown"), "")));
+        let mut other = OtherItem::new(kind.as_deref().unwrap_or("unknown"), "");
+        root.raw().clone_into(&mut other.raw);
+        items.push(InboundItem::Other(Box::new(other)));
     }
     items
 }
 
-fn last_message(chat: Option<Json<'_>>, path: String, messages: &mut Messages<'_>) {
-    match chat.and_then(Json::object).and_then(|chat| chat.get("last_message")) {
+fn last_message(chat: Json<'_>, path: String, messages: &mut Messages<'_>) {
+    match chat.object().and_then(|chat| chat.get("last_message")) {
         Some(last) => messages.message(last, &format!("{path}.last_message"), "unknown"),
-        None => messages.other("chat", path, None),
+        None => messages.other("chat", path, chat, None),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, header};
 use serde_json::Value;
+use wamedia_core::json::{Json, Object};
 use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Mime,
     Phase, Result, Resume, Retry, Sha256, UploadContent, unix_seconds,
@@ -16,7 +17,6 @@ use wamedia_http::{Body, Reply, Request};
 use crate::NAME;
 use crate::config::Settings;
 use crate::error::{self, OneRetry};
-use crate::json::{Json, Object};
 
 /// Stands in place of an id where the file is not stored yet.
 ///

@@ -86,6 +86,8 @@ pub struct Config {
     pub content_origins: Vec<String>,
     /// The version of the vendor's API, where it has one.
     pub api_version: Option<String>,
+    /// The largest webhook delivery that is parsed, in bytes; the provider's own cap unless it is set.
+    pub webhook_max_bytes: Option<u64>,
     /// Timeouts, and the seam for tests.
     pub transport: TransportOptions,
 }
@@ -112,6 +114,13 @@ impl Config {
         self
     }
 
+    /// Sets the largest webhook delivery that is parsed, in bytes.
+    #[must_use]
+    pub fn with_webhook_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.webhook_max_bytes = Some(max_bytes);
+        self
+    }
+
     #[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
     fn get(&self, key: &str) -> Option<&Secret> {
         self.values.get(key).filter(|value| !value.is_blank())
@@ -134,6 +143,9 @@ macro_rules! common {
         }
         for origin in &$config.content_origins {
             builder = builder.content_origin(origin);
+        }
+        if let Some(max_bytes) = $config.webhook_max_bytes {
+            builder = builder.webhook_max_bytes(max_bytes);
         }
         builder
     }};

@@ -18,5 +18,7 @@ pub use wamedia_chakra as chakra;
 pub use wamedia_meta as meta;
 #[cfg(feature = "nxcloud")]
 pub use wamedia_nxcloud as nxcloud;
+#[cfg(feature = "preflight")]
+pub use wamedia_preflight as preflight;
 #[cfg(feature = "whapi")]
 pub use wamedia_whapi as whapi;

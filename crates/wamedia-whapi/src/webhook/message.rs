@@ -3,12 +3,12 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use wamedia_core::json::{Json, Object};
 use wamedia_core::{
     Declared, FailedItem, InboundItem, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, OtherItem,
     Preview, Result, Role, Secret,
 };
 
-use crate::json::{Json, Object};
 use crate::{COPY_LIFETIME, NAME, wire};
 
 /// The content keys that carry media, and their kind.
@@ -52,16 +52,17 @@ impl<'c> Messages<'c> {
     }
 
     /// Something without media.
-    pub(super) fn other(&mut self, kind: &str, path: String, message_id: Option<&str>) {
+    pub(super) fn other(&mut self, kind: &str, path: String, value: Json<'_>, message_id: Option<&str>) {
         let mut other = OtherItem::new(kind, path);
+        value.raw().clone_into(&mut other.raw);
         other.message_id = message_id.map(ToOwned::to_owned);
-        self.items.push(InboundItem::Other(other));
+        self.items.push(InboundItem::Other(Box::new(other)));
     }
 
     /// One message gives one item, or one for each media in it.
     pub(super) fn message(&mut self, value: Json<'_>, path: &str, unnamed: &str) {
         let Some(message) = value.object() else {
-            self.other(unnamed, path.to_owned(), None);
+            self.other(unnamed, path.to_owned(), value, None);
             return;
         };
         let message = &message;
@@ -81,7 +82,7 @@ impl<'c> Messages<'c> {
         self.headers(message, path);
         self.edited(message, path);
         if self.items.len() == before {
-            self.without_media(message, name, path);
+            self.without_media(value, message, name, path);
         }
         self.context(message, path);
     }
@@ -139,22 +140,22 @@ impl<'c> Messages<'c> {
                 self.media(&object, Place { message, kind, role: Role::Quoted, path });
             }
         }
-        if context.object("ad").is_some() {
-            self.other("ad", format!("{path}.context.ad"), message.text("id").as_deref());
+        if let Some(ad) = context.get("ad").filter(|ad| ad.is_container()) {
+            self.other("ad", format!("{path}.context.ad"), ad, message.shared("id").as_deref());
         }
     }
 
-    fn without_media(&mut self, message: &Object<'_>, name: &str, path: &str) {
-        let id = message.text("id");
+    fn without_media(&mut self, value: Json<'_>, message: &Object<'_>, name: &str, path: &str) {
+        let id = message.shared("id");
         if kind_named(name).is_none() {
-            self.other(name, path.to_owned(), id.as_deref());
+            self.other(name, path.to_owned(), value, id.as_deref());
             return;
         }
         let mut failed = FailedItem::new(name, path);
         failed.message_id = id.map(Into::into);
         failed.message = Some("the message names media and has no object for it".to_owned());
         message.raw().clone_into(&mut failed.raw);
-        self.items.push(InboundItem::Failed(failed));
+        self.items.push(InboundItem::Failed(Box::new(failed)));
     }
 
     fn media(&mut self, object: &Object<'_>, place: Place<'_, '_>) {
@@ -162,11 +163,11 @@ impl<'c> Messages<'c> {
         // A quoted message is older than the one that quotes it, by an unknown time, and somebody else's.
         let (message_id, sender, sent_at) = if role == Role::Quoted {
             let context = message.object("context");
-            let field = |name: &str| context.as_ref().and_then(|context| context.text(name));
+            let field = |name: &str| context.as_ref().and_then(|context| context.shared(name));
             (field("quoted_id"), field("quoted_author"), None)
         } else {
             let sent_at = message.get("timestamp").and_then(wire::timestamp);
-            (message.text("id"), message.text("from"), sent_at)
+            (message.shared("id"), message.shared("from"), sent_at)
         };
         let id = object.text("id");
         let not_ready = id.as_deref() == Some(wire::PLACEHOLDER);
@@ -189,7 +190,7 @@ impl<'c> Messages<'c> {
                 };
                 failed.message = Some(reason.to_owned());
                 object.raw().clone_into(&mut failed.raw);
-                self.items.push(InboundItem::Failed(failed));
+                self.items.push(InboundItem::Failed(Box::new(failed)));
                 return;
             }
         };
@@ -211,7 +212,7 @@ impl<'c> Messages<'c> {
         item.sender = sender.map(Secret::new);
         item.caption = object.text("caption").map(Into::into);
         item.timestamp = sent_at;
-        item.preview = object.text("preview").and_then(|text| preview(&text));
+        item.preview = object.text("preview").and_then(|text| preview(&text)).map(Box::new);
         object.raw().clone_into(&mut item.raw);
         self.items.push(InboundItem::Media(Box::new(item)));
     }

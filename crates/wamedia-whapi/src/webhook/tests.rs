@@ -1,3 +1,4 @@
+use wamedia_core::ErrorKind;
 use wamedia_core::{MediaItem, MediaKind, Role, Sha256, unix_seconds};
 
 use super::message::{preview, repaired};
@@ -290,7 +291,7 @@ fn what_is_no_delivery_is_refused() {
         );
     }
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(parse(&Delivery::new(deep.as_bytes())).unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(parse(&Delivery::new(deep.as_bytes())).unwrap().media().count(), 0);
     let long = vec![b' '; usize::try_from(MAX_BYTES).unwrap() + 1];
     assert_eq!(parse(&Delivery::new(&long)).unwrap_err().kind(), ErrorKind::TooLarge);
 }

@@ -1,0 +1,190 @@
+//! What a signature must look like, and what is signed.
+
+use wamedia_core::{Authenticity, Delivery};
+
+use super::super::{Case, Subject, Verdict, ensure, equal};
+use super::{authenticity, headers, provider};
+use crate::fixture::{Fixture, Kind};
+
+/// Whether the digits stand behind `sha256=`.
+///
+/// Sources: <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/create-webhook-endpoint>,
+/// <https://apidocs.chakrahq.com/doc-919167>, <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Required,
+    /// GUESS: one that is not documented does no harm.
+    Tolerated,
+    Refused,
+}
+
+pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+    if !subject.capabilities.signed_webhook {
+        return Vec::new();
+    }
+    let mut cases = Vec::new();
+    let verified = |fixture: &&Fixture| fixture.expect.authenticity.as_deref() == Some("verified");
+    for fixture in subject.of_kind(Kind::Webhook).filter(verified) {
+        let name = fixture.id.split_once('/').map_or("", |(_, rest)| rest).to_owned();
+        let mut add = |id: &'static str, what: &str, run: fn(&Subject, &Fixture) -> Verdict| {
+            let fixture = fixture.clone();
+            cases.push(Case::new(id, format!("{name}-{what}"), move |subject| run(subject, &fixture)));
+        };
+        add("WH-008", "altered", altered);
+        add("WH-009", "other-spellings", other_spellings);
+        add("WH-010", "no-secret", no_secret);
+        // One of them tells as much as all.
+        if name.contains("kinds") || name.contains("own-shape") {
+            add("WH-011", "every-digit-counts", every_digit_counts);
+        }
+    }
+    cases
+}
+
+/// Checks deliveries against one fixture's headers and body.
+struct Check<'a> {
+    provider: std::sync::Arc<dyn wamedia_core::Provider>,
+    headers: Vec<(String, String)>,
+    body: &'a [u8],
+}
+
+impl<'a> Check<'a> {
+    fn new(subject: &Subject, fixture: &Fixture, body: &'a [u8]) -> Self {
+        Self { provider: provider(subject, true), headers: headers(fixture), body }
+    }
+
+    fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
+        let delivery = Delivery::new(body).with_headers(headers);
+        let got = self.provider.verify_webhook(&delivery).map_err(|error| error.to_string())?;
+        equal(what, &authenticity(got), &want)
+    }
+
+    /// The same headers with another value in one place.
+    fn with(&self, index: usize, value: &str) -> Vec<(String, String)> {
+        let mut changed = self.headers.clone();
+        value.clone_into(&mut changed[index].1);
+        changed
+    }
+
+    /// The header that holds the digits; none where there is a fixed value in place of a signature.
+    fn signature(&self) -> Option<usize> {
+        self.headers.iter().position(|(name, _)| name.to_ascii_lowercase().contains("sign"))
+    }
+}
+
+/// A changed byte, and the same JSON written again, are refused.
+fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
+    let body = fixture.delivery_bytes()?;
+    let check = Check::new(subject, fixture, &body);
+    check.says("as it came", &check.headers, check.body, "verified")?;
+    if check.signature().is_none() {
+        return Ok(());
+    }
+    for index in [0, body.len() / 3, body.len() / 2, body.len() - 1] {
+        let mut changed = body.clone();
+        changed[index] ^= 1;
+        check.says("a changed byte", &check.headers, &changed, "forged")?;
+    }
+    let longer = [&body[..], b" "].concat();
+    check.says("a byte more", &check.headers, &longer, "forged")?;
+    check.says("a byte less", &check.headers, &body[..body.len() - 1], "forged")?;
+    check.says("no body", &check.headers, b"", "forged")?;
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&body) {
+        let pretty = serde_json::to_vec_pretty(&value).map_err(|error| error.to_string())?;
+        check.says("the JSON written again", &check.headers, &pretty, "forged")?;
+    }
+    // Whatever else is signed along, time among it, is covered as well. Which algorithm is used is not
+    // signed at NXCloud, where any word but `sha256` means MD5.
+    for index in 0..check.headers.len() {
+        let (name, value) = &check.headers[index];
+        if name == "algorithm" {
+            continue;
+        }
+        let changed = format!("{value}1");
+        check.says(&format!("another {name}"), &check.with(index, &changed), &body, "forged")?;
+    }
+    Ok(())
+}
+
+/// Missing, mis-prefixed, odd, long and foreign signatures; names of headers in any case.
+fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
+    let body = fixture.delivery_bytes()?;
+    let check = Check::new(subject, fixture, &body);
+    let renamed = |rename: fn(&str) -> String| -> Vec<_> {
+        check.headers.iter().map(|(name, value)| (rename(name), value.clone())).collect()
+    };
+    check.says("names in upper case", &renamed(str::to_ascii_uppercase), &body, "verified")?;
+    check.says("names in lower case", &renamed(str::to_ascii_lowercase), &body, "verified")?;
+    check.says("no headers", &[], &body, "forged")?;
+    for index in 0..check.headers.len() {
+        let name = check.headers[index].0.clone();
+        let mut fewer = check.headers.clone();
+        fewer.remove(index);
+        check.says(&format!("without {name}"), &fewer, &body, "forged")?;
+        check.says(&format!("{name} is empty"), &check.with(index, ""), &body, "forged")?;
+    }
+    let Some(index) = check.signature() else {
+        let value = check.headers[0].1.clone();
+        for wrong in [&value[1..], &value.to_uppercase(), &"x".repeat(1 << 16), "\u{e9}\u{0}"] {
+            check.says("another value", &check.with(0, wrong), &body, "forged")?;
+        }
+        return Ok(());
+    };
+    let value = check.headers[index].1.clone();
+    let digits = value.trim_start_matches("sha256=");
+    let says =
+        |value: &str, want: &str| check.says(&format!("{value:.90}"), &check.with(index, value), &body, want);
+    // All the vendors here say hex, and none says that the case of its letters matters.
+    says(&value.replace(digits, &digits.to_ascii_uppercase()), "verified")?;
+    let prefix = match subject.name {
+        "meta" => Prefix::Required,
+        "chakra" => Prefix::Tolerated,
+        _ => Prefix::Refused,
+    };
+    says(&format!("sha256={digits}"), if prefix == Prefix::Refused { "forged" } else { "verified" })?;
+    says(digits, if prefix == Prefix::Required { "forged" } else { "verified" })?;
+    for wrong in [
+        format!("sha1={digits}"),
+        format!("sha256:{digits}"),
+        format!("sha256=sha256={digits}"),
+        value[..value.len() - 1].to_owned(),
+        value[..value.len() - 2].to_owned(),
+        format!("{value}0"),
+        format!("{value}{digits}"),
+        value.replace(digits, &"g".repeat(digits.len())),
+        value.replace(digits, &"0".repeat(digits.len())),
+        value.replace(digits, &"\u{e9}".repeat(digits.len() / 2)),
+        "sha256=".to_owned(),
+        "=".to_owned(),
+        "a".repeat(1 << 16),
+        format!("{}\u{0}", &value[..value.len() - 1]),
+    ] {
+        says(&wrong, "forged")?;
+    }
+    Ok(())
+}
+
+/// Without a secret nothing is ever verified.
+fn no_secret(subject: &Subject, fixture: &Fixture) -> Verdict {
+    let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
+    let delivery = Delivery::new(&body).with_headers(&headers);
+    let got = provider(subject, false).verify_webhook(&delivery).map_err(|error| error.to_string())?;
+    // A vendor that signs with the API secret has one as long as it is configured at all.
+    let signs_with_api_secret = subject.capabilities.signed_requests;
+    ensure(got == Authenticity::Unsigned || signs_with_api_secret, format!("got {got:?}"))
+}
+
+/// That the comparison takes the same time cannot be measured here without guessing; that it looks
+/// at every place can, and `wamedia_core::signature` has the one function that compares.
+fn every_digit_counts(subject: &Subject, fixture: &Fixture) -> Verdict {
+    let body = fixture.delivery_bytes()?;
+    let check = Check::new(subject, fixture, &body);
+    let index = check.signature().unwrap_or(0);
+    let value = check.headers[index].1.clone();
+    for (at, byte) in value.bytes().enumerate() {
+        let other = if byte == b'0' { '1' } else { '0' };
+        let wrong = format!("{}{other}{}", &value[..at], &value[at + 1..]);
+        check.says(&format!("place {at}"), &check.with(index, &wrong), &body, "forged")?;
+    }
+    Ok(())
+}

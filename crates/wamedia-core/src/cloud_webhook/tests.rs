@@ -1,0 +1,149 @@
+use super::*;
+use crate::{Delivery, ErrorKind, MediaItem, MediaKind, json};
+
+const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
+
+fn read(body: &str) -> Inbound {
+    parse(&json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap(), &READING)
+}
+
+/// A delivery with these messages.
+fn with_messages(messages: &str) -> String {
+    format!(
+        r#"{{"entry":[{{"changes":[{{"field":"messages","value":{{"metadata":{{"phone_number_id":"1"}},"messages":[{messages}]}}}}]}}]}}"#
+    )
+}
+
+fn one(messages: &str) -> MediaItem {
+    let inbound = read(&with_messages(messages));
+    assert_eq!(inbound.items.len(), 1, "{inbound:?}");
+    inbound.media().next().unwrap().clone()
+}
+
+fn kinds(inbound: &Inbound) -> Vec<String> {
+    let name = |item: &InboundItem| match item {
+        InboundItem::Media(media) => format!("media {}", media.kind.name()),
+        InboundItem::Failed(failed) => format!("failed {}", failed.kind),
+        InboundItem::Other(other) => format!("other {}", other.kind),
+    };
+    inbound.items.iter().map(name).collect()
+}
+
+#[test]
+fn odd_numbers_halves_of_characters_and_doubled_keys_lose_nothing() {
+    for odd in [
+        r#""latitude":1e999"#,
+        r#""caption":"\ud800""#,
+        r#""x":123456789012345678901234567890,"y":-0.0"#,
+        r#""same":1,"same":2"#,
+        r#""caption":null,"sha256":null"#,
+    ] {
+        let object = format!(r#"{{"id":"17","mime_type":"image\/jpeg",{odd}}}"#);
+        let item = one(&format!(r#"{{"id":"m","timestamp":"1","type":"image","image":{object}}}"#));
+        assert_eq!(item.raw, object, "the very bytes");
+        assert_eq!(item.media.id.unwrap().as_str(), "17");
+    }
+}
+
+#[test]
+fn ids_and_times_may_be_numbers() {
+    let item = one(
+        r#"{"id":5,"from":15557770102,"timestamp":1767225600000,"type":"audio","audio":{"id":18446744073709551617,"voice":true}}"#,
+    );
+    assert_eq!(item.media.id.unwrap().as_str(), "18446744073709551617");
+    assert_eq!((item.kind, item.message_id.as_deref()), (MediaKind::Voice, Some("5")));
+    assert_eq!(item.timestamp, unix_seconds(1_767_225_600));
+    assert_eq!(item.sender.unwrap().expose(), "15557770102");
+}
+
+#[test]
+fn what_is_no_message_is_counted() {
+    let inbound =
+        read(&with_messages(r#"null,1,"x",[],{},{"type":7},{"type":"image"},{"image":{"id":"1"}}"#));
+    let unknown = ["other unknown"; 6];
+    let want: Vec<_> = unknown.into_iter().chain(["failed image", "media image"]).collect();
+    assert_eq!(kinds(&inbound), want);
+}
+
+#[test]
+fn every_level_that_holds_nothing_is_counted() {
+    for (body, want) in [
+        (r#"{"object":"x"}"#, "other x"),
+        ("{}", "other unknown"),
+        (r#"{"entry":[7]}"#, "other entry"),
+        (r#"{"entry":[{"messaging":[]}]}"#, "other entry"),
+        (r#"{"entry":[{"changes":[null]}]}"#, "other unknown"),
+        (r#"{"entry":[{"changes":[{"field":"f","value":null}]}]}"#, "other f"),
+        (r#"{"entry":[{"changes":[{"field":"f","value":{"messages":"odd"}}]}]}"#, "other unknown"),
+        (r#"{"entry":[{"changes":[{"field":"calls","value":{"calls":[{"id":"c"}]}}]}]}"#, "other calls"),
+        (r#"{"entry":[{"changes":[{"value":{"history":[{"threads":[{"id":"t"}]}]}}]}]}"#, "other history"),
+    ] {
+        assert_eq!(kinds(&read(body)), [want], "{body}");
+    }
+}
+
+#[test]
+fn media_of_types_that_do_not_exist_yet_are_found_by_what_they_state() {
+    let item = one(r#"{"type":"hologram","hologram":{"a":[{"id":"9","mime_type":"video/mp4"}]}}"#);
+    assert_eq!((item.kind, item.role), (MediaKind::Video, Role::Header));
+    assert_eq!(item.path, "entry[0].changes[0].value.messages[0].hologram.a[0]");
+    let item = one(
+        r#"{"type":"template","template":{"components":[{"parameters":[{"type":"image","image":{"id":"9"}}]}]}}"#,
+    );
+    assert_eq!(item.kind, MediaKind::Image);
+    // An id alone is no media, and text is never searched.
+    for message in [
+        r#"{"type":"button_reply","button_reply":{"id":"9","title":"yes"}}"#,
+        r#"{"type":"order","order":{"items":[{"id":"9","mime_type":"image/png"}]}}"#,
+    ] {
+        assert_eq!(read(&with_messages(message)).media().count(), 0, "{message}");
+    }
+}
+
+#[test]
+fn a_group_picture_is_media_only_with_an_id() {
+    let body = |picture: &str| {
+        format!(r#"{{"entry":[{{"changes":[{{"value":{{"groups":[{{"profile_picture":{picture}}}]}}}}]}}]}}"#)
+    };
+    assert_eq!(kinds(&read(&body(r#"{"mime_type":"image/jpeg"}"#))), ["other groups"]);
+    assert_eq!(kinds(&read(&body(r#"{"id":"1","mime_type":"image/jpeg"}"#))), ["media profile_picture"]);
+}
+
+#[test]
+fn a_form_that_cannot_be_read_is_counted() {
+    for response in [r#""{""#, "7", "null", r#""{\"photos\":[{\"id\":\"1\"}]}""#] {
+        let message = format!(
+            r#"{{"type":"interactive","interactive":{{"nfm_reply":{{"response_json":{response}}}}}}}"#
+        );
+        assert_eq!(kinds(&read(&with_messages(&message))), ["other interactive"], "{response}");
+    }
+}
+
+#[test]
+fn long_names_are_not_repeated_in_every_item() {
+    let long = "n".repeat(100_000);
+    let files = vec![r#"{"id":"1","mime_type":"image/png"}"#; 1000].join(",");
+    let inbound = read(&with_messages(&format!(
+        r#"{{"id":"{long}","from":"{long}","type":"new","new":{{"{long}":[{files}]}}}}"#
+    )));
+    assert_eq!(inbound.media().count(), 1000);
+    let held: usize = inbound.media().map(|item| item.path.len() + item.raw.len()).sum();
+    assert!(held < 300_000, "{held}");
+    assert!(inbound.media().all(|item| item.message_id.is_none() && item.sender.is_none()));
+}
+
+#[test]
+fn deep_nesting_beside_a_message_loses_nothing() {
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let item = one(&format!(r#"{{"deep":{deep},"type":"image","image":{{"id":"1","deep":{deep}}}}}"#));
+    assert_eq!(item.kind, MediaKind::Image);
+    let objects = format!("{}1{}", "{\"image\":".repeat(100_000), "}".repeat(100_000));
+    assert_eq!(kinds(&read(&with_messages(&format!(r#"{{"type":"new","new":{objects}}}"#)))), ["other new"]);
+}
+
+#[test]
+fn a_body_above_the_cap_is_refused_before_it_is_parsed() {
+    let refused = |body: &[u8], cap| json::delivery(&Delivery::new(body), "test", cap).unwrap_err().kind();
+    assert_eq!(refused(b"not json", 7), ErrorKind::TooLarge);
+    assert_eq!(refused(b"not json", 8), ErrorKind::Decode);
+}
