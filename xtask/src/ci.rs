@@ -1,9 +1,12 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, root, step, tidy};
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutants, root, step, tidy};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    // Not a member of the workspace, so that nothing of ours changes how it is built.
+    let raw = root().join("xtask/raw/Cargo.toml").display().to_string();
+    step("the baseline's formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &raw]))?;
     step(
         "lints",
         &mut cargo(&[
@@ -21,6 +24,7 @@ pub(crate) fn run() -> Outcome {
     fixtures::check()?;
     tests()?;
     conformance::run(&conformance::Options::default())?;
+    mutants::run(false)?;
     for client in ["wamedia", "curl"] {
         println!("== {client} from outside");
         let file = root().join("conformance/clients").join(client).with_extension("txt");

@@ -139,7 +139,8 @@ impl Provider for NxCloud {
         let call = Call::idempotent(NAME, "open", &options.budget, hosts);
         let build =
             |_| wire::content_request(link, options.resume.as_ref()).map_err(|error| named("open", error));
-        let judge = |reply: &Reply| wire::judge_content(reply, expected);
+        let mut early = wire::Early::new(media.media.age(self.http.now()));
+        let judge = |reply: &Reply| wire::judge_content(reply, expected).map(|error| early.judge(error));
         Ok(self.http.open(call, expected, build, judge).await?.into_stream())
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Mime, Phase,
-    Result, Resume, Source, unix_seconds,
+    Result, Resume, Retry, Source, unix_seconds,
 };
 use wamedia_http::{Body, Reply, Request};
 
@@ -22,6 +22,10 @@ use crate::sign::Signed;
 const WHATSAPP: &str = "2";
 /// How far a link may be past its time by our clock before it is not even tried.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// How long after its message an object may still be on its way to the store; a guess.
+const FRESH: Duration = Duration::from_secs(600);
+/// The first wait for such an object; the second is twice that.
+const FRESH_PAUSE: Duration = Duration::from_millis(1500);
 
 /// The body of getMedia and deleteMedia.
 ///
@@ -156,6 +160,33 @@ pub(crate) fn judge_content(reply: &Reply, expected: Option<&Mime>) -> Option<Er
         return None;
     }
     Some(error::for_store(reply))
+}
+
+/// An object that the store does not have although getMedia just gave a link to it: it is asked for
+/// twice more, unless the message is old.
+///
+/// GUESS: the vendor does not say that media may come late; others' stores do that.
+#[derive(Debug)]
+pub(crate) struct Early {
+    age: Option<Duration>,
+    missing: u32,
+}
+
+impl Early {
+    /// `age` is that of the message.
+    pub(crate) fn new(age: Option<Duration>) -> Self {
+        Self { age, missing: 0 }
+    }
+
+    pub(crate) fn judge(&mut self, error: Error) -> Error {
+        let fresh = self.age.is_none_or(|age| age < FRESH);
+        if error.kind() != ErrorKind::NotFound || !fresh || self.missing >= 2 {
+            return error;
+        }
+        self.missing += 1;
+        let wait = FRESH_PAUSE.saturating_mul(self.missing);
+        error.with_kind(ErrorKind::NotReady).with_retry(Retry::After(wait))
+    }
 }
 
 fn undecodable(why: &str) -> Error {
