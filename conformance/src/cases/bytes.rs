@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes_crate::Bytes;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{ErrorKind, Sha256};
+use wamedia_sandbox::http1::Step;
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
 use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused};
@@ -18,6 +20,8 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         Case::new("IN-001", "flip", flip),
         Case::new("IN-001", "flip-recorded", flip_recorded),
         Case::new("IN-007", "empty-200", |c| fails(c, ErrorKind::Integrity, |reply| reply.body(""))),
+        Case::new("DL-002", "any-segmentation", any_segmentation),
+        Case::new("IN-002", "any-truncation", any_truncation),
         Case::new("IN-009", "no-digest", no_digest),
         Case::new("IN-006", "over-chunked", |c| over(c, Framing::Chunked(700))),
         Case::new("IN-006", "over-length", |c| over(c, Framing::Length)),
@@ -68,6 +72,47 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 fn succeeds(subject: &Subject, change: impl FnOnce(Turn) -> Turn) -> Verdict {
     let run = subject.fetch(subject.with_content(change)?)?;
     equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+}
+
+/// As many sockets as fit into a second.
+fn runner() -> TestRunner {
+    TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() })
+}
+
+/// The content arrives whole in pieces of any sizes, at any moments.
+fn any_segmentation(subject: &Subject) -> Verdict {
+    let want = subject.content_bytes()?;
+    let pieces = proptest::collection::vec((1..6000_usize, 0..400_u64), 1..40);
+    let outcome = runner().run(&pieces, |pieces| {
+        let framed = |turn: Turn| {
+            turn.with(|mut reply| {
+                let kind = "Content-Type: image/jpeg\r\n";
+                let head = format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: {}\r\n\r\n", reply.body.len());
+                let mut steps = vec![Step::Write(head.into())];
+                let mut rest = reply.body.clone();
+                for (size, pause) in &pieces {
+                    let piece = rest.split_to((*size).min(rest.len()));
+                    steps.extend([Step::Write(piece), Step::Sleep(Duration::from_millis(*pause))]);
+                }
+                steps.extend([Step::Write(rest), Step::KeepAlive]);
+                reply.raw = Some(steps);
+                reply
+            })
+        };
+        let run = subject.with_content(framed).and_then(|turns| subject.fetch(turns));
+        let got = run.and_then(|run| run.fetched().map(|fetched| fetched.bytes.clone()));
+        proptest::prop_assert_eq!(got.map_err(TestCaseError::fail)?, want.clone());
+        Ok(())
+    });
+    outcome.map_err(|error| error.to_string())
+}
+
+/// A body that always ends too early, wherever, is never taken for the content.
+fn any_truncation(subject: &Subject) -> Verdict {
+    let size = subject.content_bytes()?.len();
+    let outcome = runner()
+        .run(&(0..size), |at| broken_for_ever(subject, Framing::Cut(at)).map_err(TestCaseError::fail));
+    outcome.map_err(|error| error.to_string())
 }
 
 /// Every content reply is like this, and the fetch ends with this kind.

@@ -38,7 +38,8 @@ pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
 
 /// The same, with the number id for deliveries that do not name one.
 pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_bytes: u64) -> Result<Inbound> {
-    let root = json::delivery(delivery, NAME, max_bytes)?;
+    let document = json::delivery(delivery, NAME, max_bytes)?;
+    let root = document.root();
     let mut inbound = match root.get("payload").filter(|_| root.get("entry").is_none()) {
         Some(payload) => own_shape(&root, payload),
         None => cloud_webhook::parse(&root, &READING),

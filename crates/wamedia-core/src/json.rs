@@ -25,7 +25,7 @@ pub fn delivery<'a>(
     delivery: &Delivery<'a>,
     provider: &'static str,
     max_bytes: u64,
-) -> CoreResult<Object<'a>> {
+) -> CoreResult<Document<'a>> {
     let error = |kind, why: &str| {
         Error::new(kind, why)
             .with_provider(provider)
@@ -36,9 +36,77 @@ pub fn delivery<'a>(
         let why = format!("the delivery is larger than the {max_bytes} bytes that are taken");
         return Err(error(ErrorKind::TooLarge, &why));
     }
-    let root =
-        Json::parse(delivery.body).ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
-    root.object().ok_or_else(|| error(ErrorKind::Decode, "the delivery is not a JSON object"))
+    let text = checked(delivery.body).ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
+    if !text.starts_with('{') {
+        return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
+    }
+    Ok(Document { text, ends: Ends::of(text) })
+}
+
+/// A text that is one JSON value, without what stands around it.
+fn checked(bytes: &[u8]) -> Option<&str> {
+    serde_json::from_slice::<&RawValue>(bytes).ok().map(RawValue::get)
+}
+
+/// A JSON object whose text was checked, and where the large values in it end.
+#[derive(Debug)]
+pub struct Document<'a> {
+    text: &'a str,
+    ends: Ends,
+}
+
+impl Document<'_> {
+    /// The object itself.
+    pub fn root(&self) -> Object<'_> {
+        let json = Json { text: self.text, ends: &self.ends };
+        json.object().unwrap_or(Object { raw: self.text, fields: Vec::new() })
+    }
+}
+
+/// Where objects and arrays end that are too long to walk through once for every level around them.
+#[derive(Debug)]
+struct Ends {
+    /// The address of the text.
+    start: usize,
+    /// Beginnings and ends, by beginning.
+    known: Vec<(usize, usize)>,
+}
+
+/// The length in bytes from which an end is remembered.
+const LONG: usize = 128;
+/// Nothing is known.
+static NOWHERE: Ends = Ends { start: 0, known: Vec::new() };
+
+impl Ends {
+    fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let (mut open, mut known, mut at) = (Vec::new(), Vec::new(), 0);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => at += string_length(&bytes[at..]) - 1,
+                b'{' | b'[' => open.push(at),
+                b'}' | b']' => {
+                    let begin = open.pop().unwrap_or(at);
+                    if at - begin >= LONG {
+                        known.push((begin, at + 1));
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        known.sort_unstable();
+        Self { start: text.as_ptr().addr(), known }
+    }
+
+    /// How long the object or array is that this text begins with.
+    fn length(&self, text: &[u8]) -> usize {
+        let begin = text.as_ptr().addr().wrapping_sub(self.start);
+        match self.known.binary_search_by_key(&begin, |(begin, _)| *begin) {
+            Ok(index) => self.known[index].1 - begin,
+            Err(_) => container_length(text),
+        }
+    }
 }
 
 /// The beginning of a name that a sender chose, short enough to stand in many paths.
@@ -52,17 +120,20 @@ pub fn short_name(name: &str) -> &str {
 
 /// A value, not looked into yet. Only text that was checked to be JSON gets in here.
 #[derive(Clone, Copy, Debug)]
-pub struct Json<'a>(&'a str);
+pub struct Json<'a> {
+    text: &'a str,
+    ends: &'a Ends,
+}
 
 impl<'a> Json<'a> {
     /// The one value of a text; `None` where it is no JSON.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice::<&RawValue>(bytes).ok().map(|value| Self(value.get()))
+        Some(Self { text: checked(bytes)?, ends: &NOWHERE })
     }
 
     /// The text as it came.
     pub fn raw(self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// Whether it is `null`.
@@ -77,18 +148,18 @@ impl<'a> Json<'a> {
 
     /// The fields, where it is an object.
     pub fn object(self) -> Option<Object<'a>> {
-        let mut parts = Parts::of(self.raw(), '{')?;
+        let mut parts = Parts::of(self, '{')?;
         let mut fields = Vec::with_capacity(8);
         while let Some(name) = parts.value() {
-            fields.push((Self(name).text()?, Self(parts.value()?)));
+            fields.push((name.text()?, parts.value()?));
         }
         Some(Object { raw: self.raw(), fields })
     }
 
     /// The elements, where it is an array.
     pub fn array(self) -> Option<Vec<Self>> {
-        let mut parts = Parts::of(self.raw(), '[')?;
-        Some(std::iter::from_fn(|| parts.value().map(Self)).collect())
+        let mut parts = Parts::of(self, '[')?;
+        Some(std::iter::from_fn(|| parts.value()).collect())
     }
 
     /// The text, where it is a string. Half a surrogate pair becomes a replacement character.
@@ -173,30 +244,31 @@ impl<'a> Object<'a> {
 
 /// Cuts the inside of an object or an array into the texts of its values and names.
 struct Parts<'a> {
-    text: &'a str,
+    whole: Json<'a>,
     at: usize,
 }
 
 impl<'a> Parts<'a> {
-    fn of(text: &'a str, open: char) -> Option<Self> {
-        text.starts_with(open).then_some(Self { text, at: 1 })
+    fn of(whole: Json<'a>, open: char) -> Option<Self> {
+        whole.text.starts_with(open).then_some(Self { whole, at: 1 })
     }
 
     /// The next name or value; none at the end.
-    fn value(&mut self) -> Option<&'a str> {
-        let rest = &self.text.as_bytes()[self.at..];
+    fn value(&mut self) -> Option<Json<'a>> {
+        let Json { text, ends } = self.whole;
+        let rest = &text.as_bytes()[self.at..];
         let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':');
         let start = self.at + rest.iter().position(|byte| !between(byte))?;
-        self.at = start + length(&self.text.as_bytes()[start..])?;
-        self.text.get(start..self.at)
+        self.at = start + length(&text.as_bytes()[start..], ends)?;
+        Some(Json { text: text.get(start..self.at)?, ends })
     }
 }
 
 /// How long the value is that these bytes begin with; none for the end of what is around it.
-fn length(bytes: &[u8]) -> Option<usize> {
+fn length(bytes: &[u8], ends: &Ends) -> Option<usize> {
     match bytes.first()? {
         b'"' => Some(string_length(bytes)),
-        b'{' | b'[' => Some(container_length(bytes)),
+        b'{' | b'[' => Some(ends.length(bytes)),
         b'}' | b']' => None,
         _ => {
             let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
@@ -207,7 +279,13 @@ fn length(bytes: &[u8]) -> Option<usize> {
 
 /// Of a string with both its quotes.
 fn string_length(bytes: &[u8]) -> usize {
-    let mut at = 1;
+    // Most strings are short, and the search for long ones has a price of its own.
+    let near = &bytes[1..bytes.len().min(24)];
+    let mut at = match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        Some(found) if near[found] == b'"' => return found + 2,
+        Some(found) => found + 1,
+        None => 1 + near.len(),
+    };
     while let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
         at += found;
         if bytes[at] == b'"' {
@@ -297,6 +375,29 @@ mod tests {
         assert_eq!(root.text("a").as_deref(), Some("b"));
         assert_eq!(root.array("deep").count(), 1);
         assert!(root.object("objects").is_some());
+    }
+
+    /// Every value below, in order.
+    fn all<'a>(value: Json<'a>, out: &mut Vec<&'a str>) {
+        out.push(value.raw());
+        let fields = value.object().map(|object| object.fields().map(|(_, value)| value).collect());
+        let below: Vec<_> = fields.or_else(|| value.array()).unwrap_or_default();
+        below.into_iter().for_each(|value| all(value, out));
+    }
+
+    #[test]
+    fn remembered_ends_are_those_that_a_walk_finds() {
+        let word = "x\\\"{[".repeat(40);
+        let inner = format!(r#"{{"a":"{word}","b":[1,[2,"{word}"],{{}}],"c":{{"d":"{word}"}}}}"#);
+        let text = format!(r#" {{"list":[{inner}, {inner} ,"{word}",[]],"one":{inner}}} "#);
+        let document = delivery(&Delivery::new(text.as_bytes()), "test", 1 << 20).unwrap();
+        assert!(document.ends.known.len() > 8, "{:?}", document.ends.known);
+        let (mut remembered, mut walked) = (Vec::new(), Vec::new());
+        document.root().fields().for_each(|(_, value)| all(value, &mut remembered));
+        let root = Json::parse(text.as_bytes()).unwrap().object().unwrap();
+        root.fields().for_each(|(_, value)| all(value, &mut walked));
+        assert_eq!(remembered, walked);
+        assert!(remembered.len() > 30);
     }
 
     #[test]

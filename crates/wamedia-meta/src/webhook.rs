@@ -35,7 +35,7 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    Ok(cloud_webhook::parse(&json::delivery(delivery, NAME, max_bytes)?, &READING))
+    Ok(cloud_webhook::parse(&json::delivery(delivery, NAME, max_bytes)?.root(), &READING))
 }
 
 /// Checks `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw body, in hex behind `sha256=`.

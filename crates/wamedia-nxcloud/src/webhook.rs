@@ -81,7 +81,8 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    let root = json::delivery(delivery, NAME, max_bytes)?;
+    let document = json::delivery(delivery, NAME, max_bytes)?;
+    let root = document.root();
     let mut inbound = Inbound::default();
     inbound.items = items(&root);
     Ok(inbound)

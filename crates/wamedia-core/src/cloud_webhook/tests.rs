@@ -4,7 +4,7 @@ use crate::{Delivery, ErrorKind, MediaItem, MediaKind, json};
 const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
 
 fn read(body: &str) -> Inbound {
-    parse(&json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap(), &READING)
+    parse(&json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap().root(), &READING)
 }
 
 /// A delivery with these messages.
