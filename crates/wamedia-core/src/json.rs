@@ -382,7 +382,9 @@ mod tests {
         out.push(value.raw());
         let fields = value.object().map(|object| object.fields().map(|(_, value)| value).collect());
         let below: Vec<_> = fields.or_else(|| value.array()).unwrap_or_default();
-        below.into_iter().for_each(|value| all(value, out));
+        for value in below {
+            all(value, out);
+        }
     }
 
     #[test]
@@ -393,9 +395,13 @@ mod tests {
         let document = delivery(&Delivery::new(text.as_bytes()), "test", 1 << 20).unwrap();
         assert!(document.ends.known.len() > 8, "{:?}", document.ends.known);
         let (mut remembered, mut walked) = (Vec::new(), Vec::new());
-        document.root().fields().for_each(|(_, value)| all(value, &mut remembered));
+        for (_, value) in document.root().fields() {
+            all(value, &mut remembered);
+        }
         let root = Json::parse(text.as_bytes()).unwrap().object().unwrap();
-        root.fields().for_each(|(_, value)| all(value, &mut walked));
+        for (_, value) in root.fields() {
+            all(value, &mut walked);
+        }
         assert_eq!(remembered, walked);
         assert!(remembered.len() > 30);
     }
