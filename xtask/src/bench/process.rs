@@ -5,10 +5,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wait4::Wait4 as _;
+
+/// How often the memory of a child is looked at.
+const PEAK_EVERY: Duration = Duration::from_millis(5);
 
 /// What one run of a program took.
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +32,39 @@ pub(crate) fn measure(command: &mut Command) -> Result<Used, String> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown}: {error}"))?;
     let mut said = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        drop(stderr.read_to_string(&mut said));
-    }
+    let ended = AtomicBool::new(false);
+    let status = format!("/proc/{}/status", child.id());
+    let peak = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watched_peak(Path::new(&status), &ended));
+        if let Some(mut stderr) = child.stderr.take() {
+            drop(stderr.read_to_string(&mut said));
+        }
+        ended.store(true, Ordering::Relaxed);
+        watcher.join().unwrap_or_default()
+    });
     let used = child.wait4().map_err(|error| format!("{shown}: {error}"))?;
     let wall = started.elapsed().as_secs_f64();
     if !used.status.success() {
         return Err(format!("{shown}: {}\n{said}", used.status));
     }
     let cpu = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    Ok(Used { wall, cpu, rss: mib(used.rusage.maxrss) })
+    // What the system says at the end includes this process itself, from before the program was loaded.
+    let peak = peak.unwrap_or(used.rusage.maxrss);
+    Ok(Used { wall, cpu, rss: mib(peak) })
+}
+
+/// The peak memory of a process in bytes, looked at every few milliseconds until it ends; none where the
+/// system does not tell.
+fn watched_peak(status: &Path, ended: &AtomicBool) -> Option<u64> {
+    let mut peak = None;
+    while !ended.load(Ordering::Relaxed) {
+        let text = fs::read_to_string(status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        peak = kib.map(|kib| kib * 1024).or(peak);
+        std::thread::sleep(PEAK_EVERY);
+    }
+    peak
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
