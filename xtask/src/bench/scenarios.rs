@@ -131,8 +131,7 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
         max_rounds: if quick { 1 } else { 3 },
         ..base.clone()
     };
-    let (big, big_name) = if quick { (256 * MIB, "memory 256 MiB") } else { (1024 * MIB, "memory 1 GiB") };
-    let (huge, huge_name) = if quick { (512 * MIB, "memory 512 MiB") } else { (2048 * MIB, "memory 2 GiB") };
+    let [(big, big_name), (huge, huge_name)] = big_bodies(quick);
     vec![
         body("large http, one core", large, false, Apart, &[], &[(Wall, 0.95, 0.89), (Cpu, 0.95, 0.89)]),
         body("large http, shared", half, false, Shared, &[], &[(Wall, 0.90, 0.67), (Cpu, 0.98, 0.91)]),
