@@ -12,6 +12,7 @@
 
 mod beside;
 mod engine;
+mod expected;
 mod file;
 mod gate;
 mod hash;
@@ -21,6 +22,7 @@ mod observe;
 mod options;
 mod pipe;
 mod receipt;
+mod run;
 mod sniff;
 
 use std::future::Future;
