@@ -2,7 +2,7 @@
 //!
 //! Source: <https://apidocs.chakrahq.com/doc-919167>
 
-use wamedia_core::cloud_webhook::{self, Around, Reading, timestamp};
+use wamedia_core::cloud_webhook::{self, Around, Reading};
 use wamedia_core::json::{self, Json, Object};
 use wamedia_core::{
     Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Role, Secret, signature,
@@ -66,7 +66,7 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>) -> Inbound {
     // The time of the envelope is in milliseconds; references keep whole seconds either way.
     let field = |name: &str| fields.as_ref().and_then(|fields| fields.shared(name));
     let id = ["externalId", "messageId"].into_iter().find_map(field);
-    let sent_at = fields.as_ref().and_then(|fields| fields.get("timestamp")).and_then(timestamp);
+    let sent_at = fields.as_ref().and_then(|fields| fields.get("timestamp")).and_then(Json::time);
     let around = Around::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
     if let Some(fields) = &fields {
         if let Some(message) = fields.get("message").filter(|message| message.object().is_some()) {

@@ -5,11 +5,12 @@
 
 mod message;
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use self::message::Messages;
 use crate::json::{Json, Object};
-use crate::{FailedItem, Inbound, InboundItem, OtherItem, Role, unix_seconds};
+use crate::{FailedItem, Inbound, InboundItem, OtherItem, Role};
 
 /// How a provider reads the shape.
 #[derive(Clone, Copy, Debug)]
@@ -129,27 +130,19 @@ fn one_change(change: Json<'_>, path: &str, reading: &Reading, items: &mut Vec<I
 }
 
 fn one_value(value: &Object<'_>, field: &str, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
+    let path = &format!("{path}.value");
     let account = value.object("metadata").and_then(|metadata| metadata.shared("phone_number_id"));
     let around = Around { account: account.as_deref(), ..Around::default() };
     let mut found = Messages { reading, around, items };
     for (name, role) in MESSAGES {
         let role = if field == "history" { Role::History } else { *role };
-        for (index, message) in listed(value, name) {
-            found.message(message, &format!("{path}.value.{name}[{index}]"), role);
-        }
+        each(value, name, path, |message, path| found.message(message, path, role));
     }
-    for (index, chunk) in listed(value, "history") {
-        history(chunk, &format!("{path}.value.history[{index}]"), &mut found);
-    }
+    each(value, "history", path, |chunk, path| history(chunk, path, &mut found));
     for name in LISTS {
-        for (index, entry) in listed(value, name) {
-            found.listed(entry, name, format!("{path}.value.{name}[{index}]"));
-        }
+        each(value, name, path, |entry, path| found.listed(entry, name, path));
     }
-    for (index, error) in listed(value, "errors") {
-        let path = format!("{path}.value.errors[{index}]");
-        found.items.push(InboundItem::Failed(from_error("errors", error, path).into()));
-    }
+    each(value, "errors", path, |error, path| found.error("errors", error, path));
 }
 
 /// A chunk of the history of a phone: threads of messages, or the reason why there are none.
@@ -158,31 +151,33 @@ fn history(chunk: Json<'_>, path: &str, found: &mut Messages<'_, '_>) {
     let Some(fields) = chunk.object() else {
         return found.items.push(other("history", path.to_owned(), chunk.raw(), None));
     };
-    for (thread_index, thread) in listed(&fields, "threads") {
+    each(&fields, "threads", path, |thread, path| {
         let before = found.items.len();
-        let path = format!("{path}.threads[{thread_index}]");
         if let Some(thread) = thread.object() {
-            for (index, message) in listed(&thread, "messages") {
-                found.message(message, &format!("{path}.messages[{index}]"), Role::History);
-            }
+            each(&thread, "messages", path, |message, path| found.message(message, path, Role::History));
         }
         if found.items.len() == before {
-            found.items.push(other("history", path, thread.raw(), None));
+            found.items.push(other("history", path.to_owned(), thread.raw(), None));
         }
-    }
-    for (index, error) in listed(&fields, "errors") {
-        let path = format!("{path}.errors[{index}]");
-        found.items.push(InboundItem::Failed(from_error("history", error, path).into()));
-    }
+    });
+    each(&fields, "errors", path, |error, path| found.error("history", error, path));
     if found.items.len() == before {
         found.items.push(other("history", path.to_owned(), chunk.raw(), None));
     }
 }
 
-/// The elements of a list; what is there in place of a list counts as its one element.
-fn listed<'a>(object: &Object<'a>, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
-    let elements = object.get(name).map(|value| value.array().unwrap_or_else(|| vec![value]));
-    elements.unwrap_or_default().into_iter().enumerate()
+/// Every element of a list with its path; what is there in place of a list counts as its one element.
+fn each<'a>(object: &Object<'a>, list: &str, path: &str, mut take: impl FnMut(Json<'a>, &str)) {
+    let Some(elements) = object.get(list).map(Json::listed) else { return };
+    let mut path = [path, ".", list, "["].concat();
+    let length = path.len();
+    path.reserve(8);
+    for (index, element) in elements.enumerate() {
+        path.truncate(length);
+        // Writing into a text cannot fail.
+        let _ = write!(path, "{index}]");
+        take(element, &path);
+    }
 }
 
 fn other(kind: &str, path: String, raw: &str, message_id: Option<String>) -> InboundItem {
@@ -208,13 +203,6 @@ fn from_error(kind: &str, error: Json<'_>, path: String) -> FailedItem {
     let plain = || ["details", "title", "message"].into_iter().find_map(|key| fields.text(key));
     item.message = details.or_else(plain).map(Into::into);
     item
-}
-
-/// A time as Meta writes it (seconds, as text) or as others do (a number, in seconds or milliseconds).
-pub fn timestamp(value: Json<'_>) -> Option<SystemTime> {
-    let number = value.whole()?;
-    // Seconds reach 10^11 in the year 5138.
-    unix_seconds(if number > 100_000_000_000 { number / 1000 } else { number })
 }
 
 #[cfg(test)]

@@ -70,8 +70,12 @@ impl Sha256 {
         if text.len() > 64 {
             return Err(DigestParseError);
         }
-        let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| DigestParseError)?;
-        Ok(Self(bytes.try_into().map_err(|_| DigestParseError)?))
+        let mut bytes = [0; 48];
+        let length = STANDARD
+            .decode_slice(text, &mut bytes)
+            .or_else(|_| URL_SAFE.decode_slice(text, &mut bytes))
+            .map_err(|_| DigestParseError)?;
+        Ok(Self(bytes[..length].try_into().map_err(|_| DigestParseError)?))
     }
 
     /// The raw bytes.

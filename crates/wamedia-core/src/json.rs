@@ -1,20 +1,22 @@
-//! JSON that somebody else wrote, one level at a time.
+//! JSON that somebody else wrote, looked into without losing any of it.
 //!
 //! Values stay raw text until they are asked for. So a number that fits no type, half a surrogate pair
 //! or a doubled key spoils nothing around it, the text of an object can be handed on as it came, and
-//! deep nesting costs no stack: whatever is not asked for is skipped, not descended into.
+//! deep nesting costs no stack. The text is checked once, as a whole, and walked through once to note
+//! where every value stands; from then on it is only cut.
 
-//! The text is checked once, as a whole; from then on it is only cut.
+mod scan;
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
-use serde::de::{Deserialize, Visitor};
-use serde_json::value::RawValue;
-
-use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult};
+use self::scan::{Span, unescaped};
+use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult, unix_seconds};
 
 /// The longest name or id, in bytes, that is repeated in every item that it stands above.
 const MAX_SHARED: usize = 512;
+/// The largest text, in bytes: positions are kept in 32 bits.
+const MAX_TEXT: u64 = u32::MAX as u64;
 
 /// The JSON object of a delivery. The size is checked before anything is parsed.
 ///
@@ -32,81 +34,17 @@ pub fn delivery<'a>(
             .with_operation("parse_webhook")
             .with_phase(Phase::Prepare)
     };
+    let max_bytes = max_bytes.min(MAX_TEXT);
     if delivery.body.len() as u64 > max_bytes {
         let why = format!("the delivery is larger than the {max_bytes} bytes that are taken");
         return Err(error(ErrorKind::TooLarge, &why));
     }
-    let text = checked(delivery.body).ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
-    if !text.starts_with('{') {
+    let document = Document::parse(delivery.body);
+    let document = document.ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
+    if document.value().object().is_none() {
         return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
     }
-    Ok(Document { text, ends: Ends::of(text) })
-}
-
-/// A text that is one JSON value, without what stands around it.
-fn checked(bytes: &[u8]) -> Option<&str> {
-    serde_json::from_slice::<&RawValue>(bytes).ok().map(RawValue::get)
-}
-
-/// A JSON object whose text was checked, and where the large values in it end.
-#[derive(Debug)]
-pub struct Document<'a> {
-    text: &'a str,
-    ends: Ends,
-}
-
-impl Document<'_> {
-    /// The object itself.
-    pub fn root(&self) -> Object<'_> {
-        let json = Json { text: self.text, ends: &self.ends };
-        json.object().unwrap_or(Object { raw: self.text, fields: Vec::new() })
-    }
-}
-
-/// Where objects and arrays end that are too long to walk through once for every level around them.
-#[derive(Debug)]
-struct Ends {
-    /// The address of the text.
-    start: usize,
-    /// Beginnings and ends, by beginning.
-    known: Vec<(usize, usize)>,
-}
-
-/// The length in bytes from which an end is remembered.
-const LONG: usize = 128;
-/// Nothing is known.
-static NOWHERE: Ends = Ends { start: 0, known: Vec::new() };
-
-impl Ends {
-    fn of(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let (mut open, mut known, mut at) = (Vec::new(), Vec::new(), 0);
-        while let Some(byte) = bytes.get(at) {
-            match byte {
-                b'"' => at += string_length(&bytes[at..]) - 1,
-                b'{' | b'[' => open.push(at),
-                b'}' | b']' => {
-                    let begin = open.pop().unwrap_or(at);
-                    if at - begin >= LONG {
-                        known.push((begin, at + 1));
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        known.sort_unstable();
-        Self { start: text.as_ptr().addr(), known }
-    }
-
-    /// How long the object or array is that this text begins with.
-    fn length(&self, text: &[u8]) -> usize {
-        let begin = text.as_ptr().addr().wrapping_sub(self.start);
-        match self.known.binary_search_by_key(&begin, |(begin, _)| *begin) {
-            Ok(index) => self.known[index].1 - begin,
-            Err(_) => container_length(text),
-        }
-    }
+    Ok(document)
 }
 
 /// The beginning of a name that a sender chose, short enough to stand in many paths.
@@ -118,64 +56,105 @@ pub fn short_name(name: &str) -> &str {
     &name[..end]
 }
 
-/// A value, not looked into yet. Only text that was checked to be JSON gets in here.
-#[derive(Clone, Copy, Debug)]
-pub struct Json<'a> {
+/// A text that was checked to be one JSON value, and where every value in it stands.
+#[derive(Debug)]
+pub struct Document<'a> {
     text: &'a str,
-    ends: &'a Ends,
+    /// In the order in which they begin; the first is the whole.
+    values: Vec<Span>,
+}
+
+impl<'a> Document<'a> {
+    /// The one value of a text; `None` where it is no JSON, or of 4 GiB and more.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= MAX_TEXT)?;
+        Some(Self { text, values: scan::spans(text)? })
+    }
+
+    /// The whole value.
+    pub fn value(&self) -> Json<'_> {
+        Json { document: self, at: 0 }
+    }
+
+    /// The whole value of a delivery, which is an object.
+    pub fn root(&self) -> Object<'_> {
+        Object(self.value())
+    }
+}
+
+/// A value, not looked into yet.
+#[derive(Clone, Copy)]
+pub struct Json<'a> {
+    document: &'a Document<'a>,
+    at: usize,
+}
+
+impl std::fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Json").field(&self.raw()).finish()
+    }
 }
 
 impl<'a> Json<'a> {
-    /// The one value of a text; `None` where it is no JSON.
-    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        Some(Self { text: checked(bytes)?, ends: &NOWHERE })
+    fn span(self) -> Span {
+        self.document.values[self.at]
     }
 
     /// The text as it came.
     pub fn raw(self) -> &'a str {
-        self.text
+        let Span { start, end, .. } = self.span();
+        &self.document.text[start as usize..end as usize]
+    }
+
+    fn first_byte(self) -> u8 {
+        self.document.text.as_bytes()[self.span().start as usize]
     }
 
     /// Whether it is `null`.
     pub fn is_null(self) -> bool {
-        self.raw() == "null"
+        self.first_byte() == b'n'
     }
 
     /// Whether it is an object or an array.
     pub fn is_container(self) -> bool {
-        self.raw().starts_with(['{', '['])
+        matches!(self.first_byte(), b'{' | b'[')
     }
 
-    /// The fields, where it is an object.
+    /// The same as an object, where it is one.
     pub fn object(self) -> Option<Object<'a>> {
-        let mut parts = Parts::of(self, '{')?;
-        let mut fields = Vec::with_capacity(8);
-        while let Some(name) = parts.value() {
-            fields.push((name.text()?, parts.value()?));
-        }
-        Some(Object { raw: self.raw(), fields })
+        (self.first_byte() == b'{').then_some(Object(self))
     }
 
     /// The elements, where it is an array.
-    pub fn array(self) -> Option<Vec<Self>> {
-        let mut parts = Parts::of(self, '[')?;
-        Some(std::iter::from_fn(|| parts.value()).collect())
+    pub fn array(self) -> Option<Values<'a>> {
+        (self.first_byte() == b'[').then(|| self.within())
+    }
+
+    /// The elements; what is there in place of an array counts as its one element.
+    pub fn listed(self) -> Values<'a> {
+        let next = self.span().next as usize;
+        self.array().unwrap_or(Values { document: self.document, at: self.at, end: next })
+    }
+
+    /// The values directly below.
+    fn within(self) -> Values<'a> {
+        Values { document: self.document, at: self.at + 1, end: self.span().next as usize }
     }
 
     /// The text, where it is a string. Half a surrogate pair becomes a replacement character.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        let inner = self.raw().strip_prefix('"')?.strip_suffix('"')?;
-        if !inner.as_bytes().contains(&b'\\') {
-            return Some(Cow::Borrowed(inner));
+        if self.first_byte() != b'"' {
+            return None;
         }
-        serde_json::from_str::<Text>(self.raw()).ok().map(|text| Cow::Owned(text.0))
+        let inner = &self.raw()[1..self.raw().len() - 1];
+        Some(if self.span().has_escapes { unescaped(inner) } else { Cow::Borrowed(inner) })
     }
 
     /// The text, or the digits of a number as they came; empty text is none.
     pub fn plain(self) -> Option<Cow<'a, str>> {
-        let is_number = self.raw().starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        let number = is_number.then_some(Cow::Borrowed(self.raw()));
-        self.text().or(number).filter(|text| !text.is_empty())
+        let is_number = matches!(self.first_byte(), b'-' | b'0'..=b'9');
+        let text = if is_number { Some(Cow::Borrowed(self.raw())) } else { self.text() };
+        text.filter(|text| !text.is_empty())
     }
 
     /// A whole number, written as a number or as text; anything else is none.
@@ -186,230 +165,91 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A time in Unix seconds or, with more than eleven digits, milliseconds; as a number or as text.
+    pub fn time(self) -> Option<SystemTime> {
+        let number = self.whole()?;
+        // Seconds reach 10^11 in the year 5138.
+        unix_seconds(if number > 100_000_000_000 { number / 1000 } else { number })
+    }
+
     /// The boolean, where it is one.
     pub fn flag(self) -> Option<bool> {
         self.raw().parse().ok()
     }
 }
 
-/// The fields of an object, in their order.
+/// The values of an array, in their order.
 #[derive(Clone, Debug)]
-pub struct Object<'a> {
-    raw: &'a str,
-    fields: Vec<(Cow<'a, str>, Json<'a>)>,
+pub struct Values<'a> {
+    document: &'a Document<'a>,
+    at: usize,
+    end: usize,
 }
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Json<'a>> {
+        let value = (self.at < self.end).then_some(Json { document: self.document, at: self.at })?;
+        self.at = value.span().next as usize;
+        Some(value)
+    }
+}
+
+/// An object: fields in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a>(Json<'a>);
 
 impl<'a> Object<'a> {
     /// The text as it came.
-    pub fn raw(&self) -> &'a str {
-        self.raw
+    pub fn raw(self) -> &'a str {
+        self.0.raw()
     }
 
     /// The field with this name that is not null; the last one where there are several.
-    pub fn get(&self, name: &str) -> Option<Json<'a>> {
-        let found = self.fields.iter().rev().find(|(key, _)| key == name)?;
-        Some(found.1).filter(|value| !value.is_null())
+    pub fn get(self, name: &str) -> Option<Json<'a>> {
+        let Document { text, values } = self.0.document;
+        let (mut at, mut found) = (self.0.at + 1, None);
+        let values = &values[..self.0.span().next as usize];
+        while let Some(span) = values.get(at) {
+            if span.is_named(name, text) {
+                found = Some(Json { at, ..self.0 });
+            }
+            at = span.next as usize;
+        }
+        found.filter(|value| !value.is_null())
     }
 
     /// The object under this name.
-    pub fn object(&self, name: &str) -> Option<Self> {
+    pub fn object(self, name: &str) -> Option<Self> {
         self.get(name)?.object()
     }
 
     /// The elements of a field with their places; none where it is no array.
-    pub fn array(&self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
-        self.get(name).and_then(Json::array).unwrap_or_default().into_iter().enumerate()
+    pub fn array(self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
+        self.get(name).and_then(Json::array).into_iter().flatten().enumerate()
     }
 
     /// The text of a field; empty text is none.
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn text(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text().filter(|text| !text.is_empty())
     }
 
     /// Text, or a number written as one; empty text is none.
-    pub fn plain(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn plain(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.plain()
     }
 
     /// The same, where it is short enough to be repeated in every item below.
-    pub fn shared(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn shared(self, name: &str) -> Option<Cow<'a, str>> {
         self.plain(name).filter(|text| text.len() <= MAX_SHARED)
     }
 
     /// All fields with their names, in their order, those that are null as well.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
-        self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
-    }
-}
-
-/// Cuts the inside of an object or an array into the texts of its values and names.
-struct Parts<'a> {
-    whole: Json<'a>,
-    at: usize,
-}
-
-impl<'a> Parts<'a> {
-    fn of(whole: Json<'a>, open: char) -> Option<Self> {
-        whole.text.starts_with(open).then_some(Self { whole, at: 1 })
-    }
-
-    /// The next name or value; none at the end.
-    fn value(&mut self) -> Option<Json<'a>> {
-        let Json { text, ends } = self.whole;
-        let rest = &text.as_bytes()[self.at..];
-        let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':');
-        let start = self.at + rest.iter().position(|byte| !between(byte))?;
-        self.at = start + length(&text.as_bytes()[start..], ends)?;
-        Some(Json { text: text.get(start..self.at)?, ends })
-    }
-}
-
-/// How long the value is that these bytes begin with; none for the end of what is around it.
-fn length(bytes: &[u8], ends: &Ends) -> Option<usize> {
-    match bytes.first()? {
-        b'"' => Some(string_length(bytes)),
-        b'{' | b'[' => Some(ends.length(bytes)),
-        b'}' | b']' => None,
-        _ => {
-            let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
-            Some(bytes.iter().position(ends).unwrap_or(bytes.len()))
-        }
-    }
-}
-
-/// Of a string with both its quotes.
-fn string_length(bytes: &[u8]) -> usize {
-    // Most strings are short, and the search for long ones has a price of its own.
-    let near = &bytes[1..bytes.len().min(24)];
-    let mut at = match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        Some(found) if near[found] == b'"' => return found + 2,
-        Some(found) => found + 1,
-        None => 1 + near.len(),
-    };
-    while let Some(found) = memchr::memchr2(b'"', b'\\', &bytes[at.min(bytes.len())..]) {
-        at += found;
-        if bytes[at] == b'"' {
-            return at + 1;
-        }
-        at += 2;
-    }
-    bytes.len()
-}
-
-/// Of an object or an array; nesting is counted, not descended into.
-fn container_length(bytes: &[u8]) -> usize {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => at += string_length(&bytes[at..]) - 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// A string read as bytes, which is the way to get at one that is no valid text.
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Lossy;
-
-        impl Visitor<'_> for Lossy {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
-            }
-        }
-
-        deserializer.deserialize_bytes(Lossy)
+    pub fn fields(self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
+        self.0.within().filter_map(|value| Some((value.span().name(value.document.text)?, value)))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_values_spoil_nothing_around_them() {
-        let text = br#"{"a":1e999,"b":"x\ud800y","c":"first","c":"last","d":null,"\ud800":1,"e":[1,{}],"f":"7","g":123456789012345678901234567890}"#;
-        let root = Json::parse(text).unwrap().object().unwrap();
-        assert_eq!(root.get("a").unwrap().whole(), None);
-        let broken = root.text("b").unwrap();
-        assert!(
-            broken.starts_with('x') && broken.ends_with('y') && broken.contains('\u{fffd}'),
-            "{broken:?}"
-        );
-        assert_eq!(root.text("c").as_deref(), Some("last"));
-        assert!(root.get("d").is_none() && root.get("nothing").is_none());
-        assert_eq!(root.array("e").count(), 2);
-        assert_eq!(root.get("f").unwrap().whole(), Some(7));
-        assert_eq!(root.get("g").unwrap().whole(), None);
-        assert_eq!(root.fields().count(), 9);
-        assert_eq!(root.raw().as_bytes(), text);
-    }
-
-    #[test]
-    fn deep_nesting_costs_no_stack_and_spoils_nothing_beside_it() {
-        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(Json::parse(deep.as_bytes()).unwrap().object().is_none());
-        let text = format!(
-            "{{\"deep\":{deep},\"objects\":{}1{},\"a\":\"b\"}}",
-            "{\"o\":".repeat(100_000),
-            "}".repeat(100_000)
-        );
-        let root = Json::parse(text.as_bytes()).unwrap().object().unwrap();
-        assert_eq!(root.text("a").as_deref(), Some("b"));
-        assert_eq!(root.array("deep").count(), 1);
-        assert!(root.object("objects").is_some());
-    }
-
-    /// Every value below, in order.
-    fn all<'a>(value: Json<'a>, out: &mut Vec<&'a str>) {
-        out.push(value.raw());
-        let fields = value.object().map(|object| object.fields().map(|(_, value)| value).collect());
-        let below: Vec<_> = fields.or_else(|| value.array()).unwrap_or_default();
-        for value in below {
-            all(value, out);
-        }
-    }
-
-    #[test]
-    fn remembered_ends_are_those_that_a_walk_finds() {
-        let word = "x\\\"{[".repeat(40);
-        let inner = format!(r#"{{"a":"{word}","b":[1,[2,"{word}"],{{}}],"c":{{"d":"{word}"}}}}"#);
-        let text = format!(r#" {{"list":[{inner}, {inner} ,"{word}",[]],"one":{inner}}} "#);
-        let document = delivery(&Delivery::new(text.as_bytes()), "test", 1 << 20).unwrap();
-        assert!(document.ends.known.len() > 8, "{:?}", document.ends.known);
-        let (mut remembered, mut walked) = (Vec::new(), Vec::new());
-        for (_, value) in document.root().fields() {
-            all(value, &mut remembered);
-        }
-        let root = Json::parse(text.as_bytes()).unwrap().object().unwrap();
-        for (_, value) in root.fields() {
-            all(value, &mut walked);
-        }
-        assert_eq!(remembered, walked);
-        assert!(remembered.len() > 30);
-    }
-
-    #[test]
-    fn what_is_no_json_is_none() {
-        for bytes in [&b""[..], b"{", b"{}{}", b"\xff", b"\"\xff\"", b"nul", b"{\"a\":}"] {
-            assert!(Json::parse(bytes).is_none(), "{bytes:?}");
-        }
-    }
-}
+mod tests;

@@ -9,12 +9,10 @@
 
 mod budget;
 mod capabilities;
-#[cfg(feature = "cloud-webhook")]
 pub mod cloud_webhook;
 mod digest;
 mod error;
 mod inbound;
-#[cfg(feature = "json")]
 pub mod json;
 mod media;
 mod mime;

@@ -11,7 +11,10 @@ const MAX_LEN: usize = 255;
 #[derive(Clone)]
 pub struct Mime {
     text: Box<str>,
-    essence: Box<str>,
+    /// How long the essence at the beginning of the text is.
+    length: usize,
+    /// The essence in lower case, where it was written otherwise.
+    lower: Option<Box<str>>,
 }
 
 /// The text is no media type.
@@ -30,7 +33,7 @@ impl Mime {
     /// Parses `type/subtype`, with or without parameters.
     pub fn parse(text: &str) -> Result<Self, MimeParseError> {
         let text = text.trim();
-        if text.len() > MAX_LEN || text.bytes().any(|b| b.is_ascii_control()) || !text.is_ascii() {
+        if text.len() > MAX_LEN || !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
             return Err(MimeParseError);
         }
         let essence = text.split(';').next().unwrap_or_default().trim();
@@ -39,17 +42,19 @@ impl Mime {
         if !token(kind) || !token(subtype) {
             return Err(MimeParseError);
         }
-        Ok(Self { text: text.into(), essence: essence.to_ascii_lowercase().into() })
+        let is_lower = !essence.bytes().any(|b| b.is_ascii_uppercase());
+        let lower = (!is_lower).then(|| essence.to_ascii_lowercase().into());
+        Ok(Self { text: text.into(), length: essence.len(), lower })
     }
 
     /// `type/subtype` in lower case.
     pub fn essence(&self) -> &str {
-        &self.essence
+        self.lower.as_deref().unwrap_or(&self.text[..self.length])
     }
 
     /// The part before the slash.
     pub fn kind(&self) -> &str {
-        self.essence.split('/').next().unwrap_or_default()
+        self.essence().split('/').next().unwrap_or_default()
     }
 
     /// The text as the vendor wrote it, parameters included.
@@ -67,7 +72,7 @@ impl Mime {
 
     /// The usual file extension for the essence, without the dot.
     pub fn extension(&self) -> Option<&'static str> {
-        EXTENSIONS.iter().find(|(mime, _)| *mime == &*self.essence).map(|(_, extension)| *extension)
+        EXTENSIONS.iter().find(|(mime, _)| *mime == self.essence()).map(|(_, extension)| *extension)
     }
 
     /// The type that an extension usually stands for.
@@ -131,7 +136,7 @@ fn is_token(byte: u8) -> bool {
 
 impl PartialEq for Mime {
     fn eq(&self, other: &Self) -> bool {
-        self.essence == other.essence
+        self.essence() == other.essence()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
     Authenticity, Declared, Delivery, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
-    MediaRef, OtherItem, Result, Role, Secret, signature, unix_seconds,
+    MediaRef, OtherItem, Result, Role, Secret, signature,
 };
 
 use crate::NAME;
@@ -101,7 +101,8 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
             self::message(message, &format!("{name}[{index}]"), phone.as_deref(), *role, &mut items);
         }
     }
-    for (name, value) in root.fields().filter(|(name, value)| *name != "contacts" && !value.is_null()) {
+    for (name, value) in root.fields().filter(|(name, value)| name != "contacts" && !value.is_null()) {
+        let name = name.as_ref();
         let short = short_name(name);
         match value.array() {
             Some(_) if MESSAGES.iter().any(|(list, _)| *list == name) => {}
@@ -174,7 +175,7 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: 
     };
     let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
     let kind = if is_voice { MediaKind::Voice } else { *kind };
-    let sent_at = message.get("timestamp").and_then(Json::whole).and_then(unix_seconds);
+    let sent_at = message.get("timestamp").and_then(Json::time);
     let declared = Declared::NOTHING
         .with_kind(kind)
         .with_mime_text(object.text("mime_type").as_deref())

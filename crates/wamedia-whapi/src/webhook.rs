@@ -87,6 +87,7 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
         last_message(chat, format!("chats[{index}]"), &mut messages);
     }
     for (name, value) in root.fields().filter(|(_, value)| !value.is_null()) {
+        let name = name.as_ref();
         let short = short_name(name);
         match value.array() {
             Some(_) if READ.contains(&name) => {}

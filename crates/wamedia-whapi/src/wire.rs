@@ -3,14 +3,14 @@
 //! Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderValue, header};
 use serde_json::Value;
-use wamedia_core::json::{Json, Object};
+use wamedia_core::json::{Document, Json, Object};
 use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Mime,
-    Phase, Result, Resume, Retry, Sha256, UploadContent, unix_seconds,
+    Phase, Result, Resume, Retry, Sha256, UploadContent,
 };
 use wamedia_http::{Body, Reply, Request};
 
@@ -239,13 +239,14 @@ pub(crate) fn read_page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<Me
     if let Some(error) = error::in_reply(reply) {
         return Err(error);
     }
-    let root = Json::parse(&reply.body).and_then(Json::object);
+    let document = Document::parse(&reply.body);
+    let root = document.as_ref().map(Document::value).and_then(Json::object);
     let root = root.ok_or_else(|| undecodable("the answer is not the vendor's JSON"))?;
     let files = root.get("files").and_then(Json::array);
     let files = files.ok_or_else(|| undecodable("the answer has no list of files"))?;
     let mut ids = HashSet::new();
     let items: Vec<ListedMedia> = files
-        .iter()
+        .clone()
         .filter_map(|file| listed(&file.object()?))
         // Files that come or go between two requests move the others.
         .filter(|listed| ids.insert(listed.media.id.clone()))
@@ -258,7 +259,7 @@ pub(crate) fn read_page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<Me
     // A server may grant less than it is asked for, and says so.
     let granted = root.get("count").and_then(Json::whole).filter(|granted| *granted > 0);
     let full = granted.map_or(u64::from(count), |granted| granted.min(u64::from(count)));
-    let seen = files.len() as u64;
+    let seen = files.count() as u64;
     let next = (seen > 0 && seen >= full).then(|| format!("{}.{mark}", cursor.offset.saturating_add(seen)));
     Ok(MediaPage::new(items, next))
 }
@@ -271,13 +272,7 @@ fn listed(file: &Object<'_>) -> Option<ListedMedia> {
         .with_name(file.text("file_name").as_deref());
     let id = MediaId::new(file.text("id").filter(|id| id != PLACEHOLDER)?).ok()?;
     let media = MediaRef::new(NAME, id).with_declared(declared);
-    Some(ListedMedia::new(media, file.get("timestamp").and_then(timestamp)))
-}
-
-/// Unix seconds as text or as a number; more than eleven digits are milliseconds.
-pub(crate) fn timestamp(value: Json<'_>) -> Option<SystemTime> {
-    let number = value.whole()?;
-    unix_seconds(if number > 100_000_000_000 { number / 1000 } else { number })
+    Some(ListedMedia::new(media, file.get("timestamp").and_then(Json::time)))
 }
 
 /// The name that the vendor is told. It decides the type by the extension, so there must be one.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Around, Reading, from_error, other, timestamp};
-use crate::json::{Json, Object, short_name};
+use super::{Around, Reading, from_error, other};
+use crate::json::{Document, Json, Object, short_name};
 use crate::{
     Declared, FailedItem, InboundItem, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role, Secret,
 };
@@ -69,22 +69,25 @@ impl Messages<'_, '_> {
             Cow::Borrowed(there.map_or("unknown", |(name, _)| *name))
         });
         let object = holder.object(&name);
-        let errors = [holder, message].into_iter().find_map(|object| object.array("errors").next());
-        let errors = errors.map(|(_, error)| error);
+        let error = || {
+            let errors = [holder, message].into_iter().find_map(|object| object.array("errors").next());
+            errors.map(|(_, error)| error)
+        };
         if let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) {
             match object.as_ref().and_then(|object| Some((object, media_id(object)?))) {
                 Some((object, id)) => {
-                    let is_voice = object.get("voice").and_then(Json::flag) == Some(true);
-                    let is_voice = *kind == MediaKind::Audio && is_voice;
+                    let is_voice =
+                        *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
                     let kind = if is_voice { MediaKind::Voice } else { *kind };
-                    self.media(message, object, id, kind, format!("{path}.{name}"), role);
+                    self.media(message, object, id, kind, [path, ".", &name].concat(), role);
                 }
-                None => self.failed(message, &name, path, errors),
+                None => self.failed(message, &name, path, error()),
             }
             return;
         }
-        if errors.is_some() || name == "unsupported" {
-            return self.failed(message, &name, path, errors);
+        let error = error();
+        if error.is_some() || name == "unsupported" {
+            return self.failed(message, &name, path, error);
         }
         let before = self.items.len();
         if let Some(value) = holder.get(&name).filter(|_| !WITHOUT_MEDIA.contains(&&*name)) {
@@ -106,7 +109,8 @@ impl Messages<'_, '_> {
         if let Some(response) = reply.and_then(|reply| reply.get("response_json")) {
             // Meta's page prints an object; on the wire it is JSON inside a string.
             let text = response.text();
-            let inner = text.as_ref().map_or(Some(response), |text| Json::parse(text.as_bytes()));
+            let document = text.as_ref().and_then(|text| Document::parse(text.as_bytes()));
+            let inner = if text.is_some() { document.as_ref().map(Document::value) } else { Some(response) };
             let search = Search { message, role: Role::FlowField, by_name: false };
             let path = format!("{path}.interactive.nfm_reply.response_json");
             if let Some(inner) = inner {
@@ -135,11 +139,11 @@ impl Messages<'_, '_> {
             }
             for (name, child) in object.fields().filter(|(_, child)| depth > 0 && child.is_container()) {
                 let kind = KINDS.iter().find(|(known, _)| search.by_name && *known == name);
-                let path = format!("{path}.{}", short_name(name));
+                let path = format!("{path}.{}", short_name(&name));
                 self.search(search, child, path, depth - 1, kind.map(|(_, kind)| *kind));
             }
         } else if let Some(elements) = value.array() {
-            for (index, child) in elements.into_iter().enumerate() {
+            for (index, child) in elements.enumerate() {
                 if depth > 0 && child.is_container() {
                     self.search(search, child, format!("{path}[{index}]"), depth - 1, None);
                 }
@@ -150,7 +154,7 @@ impl Messages<'_, '_> {
     /// An element of a list beside the messages: counted, unless there is a picture with an id in it.
     ///
     /// GUESS: the documented picture of a group has no id; one that had would be found.
-    pub(super) fn listed(&mut self, value: Json<'_>, list: &str, path: String) {
+    pub(super) fn listed(&mut self, value: Json<'_>, list: &str, path: &str) {
         let object = value.object();
         let before = self.items.len();
         if let Some(object) = &object
@@ -163,8 +167,13 @@ impl Messages<'_, '_> {
         if self.items.len() == before {
             let kind = if list == "statuses" { "status" } else { list };
             let id = object.as_ref().and_then(|object| object.plain("id"));
-            self.items.push(other(kind, path, value.raw(), id.map(Into::into)));
+            self.items.push(other(kind, path.to_owned(), value.raw(), id.map(Into::into)));
         }
+    }
+
+    /// An error beside the messages.
+    pub(super) fn error(&mut self, kind: &str, error: Json<'_>, path: &str) {
+        self.items.push(InboundItem::Failed(from_error(kind, error, path.to_owned()).into()));
     }
 
     fn media(
@@ -177,7 +186,7 @@ impl Messages<'_, '_> {
         role: Role,
     ) {
         let field = |names: &[&str]| names.iter().find_map(|name| object.text(name));
-        let sent_at = message.get("timestamp").map_or(self.around.sent_at, timestamp);
+        let sent_at = message.get("timestamp").map_or(self.around.sent_at, Json::time);
         let declared = Declared::NOTHING
             .with_kind(kind)
             .with_mime_text(field(&["mime_type", "mimeType"]).as_deref())

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Delivery, ErrorKind, MediaItem, MediaKind, json};
+use crate::{Delivery, ErrorKind, MediaItem, MediaKind, json, unix_seconds};
 
 const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
 

@@ -166,7 +166,7 @@ impl<'c> Messages<'c> {
             let field = |name: &str| context.as_ref().and_then(|context| context.shared(name));
             (field("quoted_id"), field("quoted_author"), None)
         } else {
-            let sent_at = message.get("timestamp").and_then(wire::timestamp);
+            let sent_at = message.get("timestamp").and_then(Json::time);
             (message.shared("id"), message.shared("from"), sent_at)
         };
         let id = object.text("id");
