@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use wamedia_core::{
     Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
     ListOptions, MediaDescriptor, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions, Uploaded,
+    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
@@ -54,7 +54,7 @@ impl Provider for ChakraHq {
             Source::Link(link) => Some(link),
             _ => None,
         };
-        if link.is_some_and(|link| wire::is_dead(link, self.http.now())) {
+        if link.is_some_and(|link| link.is_dead(self.http.now())) {
             return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
         }
         let expected = media.declared.mime.as_ref();
@@ -74,14 +74,7 @@ impl Provider for ChakraHq {
         let Some(plugin) = &self.settings.plugin_id else {
             return Err(Error::unsupported("upload").with_provider(NAME).with_note("it needs a plugin id"));
         };
-        if let (UploadBody::Bytes(bytes), Some(want)) = (&content.body, content.sha256)
-            && Sha256::of(bytes) != want
-        {
-            return Err(refused(ErrorKind::Integrity, "the bytes do not hash to the stated digest"));
-        }
-        if content.size_bytes.is_none() {
-            return Err(refused(ErrorKind::InvalidRequest, "the size must be known: spool the source first"));
-        }
+        CAPABILITIES.check_upload(&content).map_err(|error| error.with_provider(NAME))?;
         let form = Multipart::new().text("filename", &content.name);
         let mut form =
             Some(form.file("file", &content.name, &content.mime, content.body, content.size_bytes));

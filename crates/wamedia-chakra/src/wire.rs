@@ -2,8 +2,6 @@
 //!
 //! Source: <https://apidocs.chakrahq.com/api-20534427>
 
-use std::time::{Duration, SystemTime};
-
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,9 +15,6 @@ use wamedia_http::{Body, Reply, Request};
 use crate::ShowPrefix;
 use crate::config::Settings;
 use crate::error;
-
-/// How far a link may be past its time by our clock before it is not even tried.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 #[derive(Deserialize)]
 struct Descriptor {
@@ -105,11 +100,6 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
         url.query_pairs().find(|(key, _)| key == "ext").and_then(|(_, value)| value.parse().ok());
     let link = MediaLink::with_credential(url).with_expires_at(expires_at.and_then(unix_seconds));
     Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
-}
-
-/// True for a link that is certainly dead, whatever the difference between the clocks.
-pub(crate) fn is_dead(link: &MediaLink, now: SystemTime) -> bool {
-    link.expires_at.is_some_and(|at| at + CLOCK_SKEW < now)
 }
 
 /// What a reply in place of content means: of a link, four statuses lead to a new one.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::MediaKind;
+use crate::{Error, ErrorKind, MediaKind, Phase, Result, UploadContent};
 
 /// Where a digest of the content comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -263,8 +263,43 @@ impl Capabilities {
         self
     }
 
-    /// The row of the vendor's table that fits a kind.
+    /// The row of the vendor's table that a kind falls under: tables have fewer kinds than messages, so
+    /// voice notes are audio, and loops and video notes are video.
     pub fn limit(&self, kind: MediaKind) -> Option<&'static KindLimit> {
+        let kind = match kind {
+            MediaKind::Voice => MediaKind::Audio,
+            MediaKind::Gif | MediaKind::VideoNote => MediaKind::Video,
+            other => other,
+        };
         self.limits.iter().find(|limit| limit.kind == kind)
+    }
+
+    /// Checks an upload before anything is sent: by itself, and against the vendor's table where there
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`UploadContent::check`]; [`ErrorKind::InvalidRequest`] for a type that is not in the table;
+    /// [`ErrorKind::TooLarge`].
+    pub fn check_upload(&self, content: &UploadContent) -> Result<()> {
+        let size = content.check()?;
+        if self.limits.is_empty() {
+            return Ok(());
+        }
+        let essence = content.mime.essence();
+        let accepts = |limit: &&KindLimit| limit.mimes.contains(&essence);
+        let limit = match content.kind {
+            Some(kind) => self.limit(kind).filter(accepts),
+            None => self.limits.iter().find(accepts),
+        };
+        let (kind, why) = match limit {
+            None => (ErrorKind::InvalidRequest, format!("the vendor takes no {essence} for that")),
+            Some(limit) if size > limit.max_bytes => (
+                ErrorKind::TooLarge,
+                format!("{size} bytes, and {} has at most {}", limit.kind.name(), limit.max_bytes),
+            ),
+            Some(_) => return Ok(()),
+        };
+        Err(Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare))
     }
 }

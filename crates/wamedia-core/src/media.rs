@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use url::Url;
@@ -187,6 +187,9 @@ impl Declared {
     }
 }
 
+/// How far a link may be past its time by our clock before it is not even tried.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
 /// A link to bytes, and what it needs. Its query is a credential in itself: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -215,6 +218,12 @@ impl MediaLink {
     pub fn with_expires_at(mut self, at: impl Into<Option<SystemTime>>) -> Self {
         self.expires_at = at.into();
         self
+    }
+
+    /// Whether it is certainly dead, whatever the difference between the clocks.
+    pub fn is_dead(&self, now: SystemTime) -> bool {
+        let past = self.expires_at.and_then(|at| now.duration_since(at).ok());
+        past.is_some_and(|past| past > CLOCK_SKEW)
     }
 
     /// The link without what must not be shown: `https://host/path?mid=..&hash=..`.
@@ -319,6 +328,17 @@ mod tests {
             Url::parse("https://host.test/in-files/15550100999/a%2Fb/v23.0/?mid=812&hash=ARsecret").unwrap();
         let shown = format!("{:?}", MediaLink::public(url));
         assert!(shown.contains("https://host.test/in-files/../../v23.0/?mid=..&hash=.."), "{shown}");
+    }
+
+    #[test]
+    fn a_link_is_dead_when_no_clock_can_be_that_wrong() {
+        let link = |at: Option<SystemTime>| {
+            MediaLink::public(Url::parse("https://host.test/x").unwrap()).with_expires_at(at)
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let before = |seconds| Some(now - Duration::from_secs(seconds));
+        assert!(!link(None).is_dead(now) && !link(Some(now)).is_dead(now) && !link(before(300)).is_dead(now));
+        assert!(link(before(301)).is_dead(now));
     }
 
     #[test]

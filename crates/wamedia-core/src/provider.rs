@@ -9,8 +9,8 @@ use futures_core::Stream;
 use url::Url;
 
 use crate::{
-    Authenticity, Budget, Capabilities, Delivery, Inbound, MediaDescriptor, MediaKind, MediaRef, MediaStream,
-    Mime, Result, Sha256,
+    Authenticity, Budget, Capabilities, Delivery, Error, ErrorKind, Inbound, MediaDescriptor, MediaKind,
+    MediaRef, MediaStream, Mime, Phase, Result, Sha256,
 };
 
 /// How one vendor says it. Implemented by provider crates; callers use `ProviderExt` of
@@ -235,6 +235,29 @@ impl UploadContent {
     pub fn with_sha256(mut self, digest: impl Into<Option<Sha256>>) -> Self {
         self.sha256 = digest.into();
         self
+    }
+
+    /// The size in bytes, when all that is stated fits the bytes, as far as they are here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for a size that is wrong or not known, since no vendor takes a body
+    /// without one; [`ErrorKind::Integrity`] for bytes with another digest.
+    pub fn check(&self) -> Result<u64> {
+        let refuse =
+            |kind, why| Err(Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare));
+        let Some(size) = self.size_bytes else {
+            return refuse(ErrorKind::InvalidRequest, "the size must be known: spool the source first");
+        };
+        if let UploadBody::Bytes(bytes) = &self.body {
+            if size != bytes.len() as u64 {
+                return refuse(ErrorKind::InvalidRequest, "the bytes are not as many as stated");
+            }
+            if self.sha256.is_some_and(|want| Sha256::of(bytes) != want) {
+                return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
+            }
+        }
+        Ok(size)
     }
 }
 

@@ -3,9 +3,9 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::Url;
-use wamedia_core::Result;
+use wamedia_core::{Error, ErrorKind, Phase, Result, Resume};
 
 use crate::BoundHeader;
 
@@ -65,6 +65,27 @@ impl Request {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
+    }
+
+    /// Asks for the bytes behind those that are there, of the same content only where that can be told.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for a validator that cannot stand in a header.
+    pub fn resume(mut self, from: Option<&Resume>) -> Result<Self> {
+        let value = |text: &str| {
+            HeaderValue::from_str(text).map_err(|_| {
+                Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent")
+                    .with_phase(Phase::Prepare)
+            })
+        };
+        if let Some(from) = from {
+            self = self.header(header::RANGE, value(&format!("bytes={}-", from.offset))?);
+            if let Some(validator) = &from.validator {
+                self = self.header(header::IF_RANGE, value(validator)?);
+            }
+        }
+        Ok(self)
     }
 
     /// Adds a header that only its origins see.
@@ -151,6 +172,17 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether the body begins like an HTML page or an error of an object store; other XML may be
+    /// somebody's document.
+    pub fn is_page(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        let begins =
+            |text: &str| ["<!doctype html", "<html", "<error>"].iter().any(|tag| text.starts_with(tag));
+        let declared = text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
+        begins(text) || declared.is_some_and(|(_, rest)| begins(rest.trim_start()))
+    }
+
     /// The body as text, for messages.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -163,5 +195,29 @@ impl fmt::Debug for Reply {
             .field("status", &self.status)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_begin_in_many_ways() {
+        for body in [
+            &b"<html>"[..],
+            b"\n <!DOCTYPE html><title>",
+            b"\xef\xbb\xbf<HTML lang=en>",
+            b"<?xml version=\"1.0\"?>\n<Error><Code>",
+            b"<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"x\">",
+            b"<Error><Code>AccessDenied</Code>",
+        ] {
+            assert!(Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
+        }
+        for body in
+            [&b""[..], b"<?xml version=\"1.0\"?><invoice/>", b"{}", b"\xff\xd8\xff", b"text <html>", b"<?xml"]
+        {
+            assert!(!Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
+        }
     }
 }

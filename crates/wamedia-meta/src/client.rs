@@ -2,14 +2,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_core::{
     Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaId, MediaKind, MediaPage, MediaRef, MediaStream, OpenOptions, Phase,
-    Provider, ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions,
-    Uploaded,
+    ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
+    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Body, Call, Http, Multipart, Reply};
 
 use crate::config::{MetaCloudBuilder, Settings};
-use crate::{CAPABILITIES, LIMITS, NAME, UPLOAD_LIFETIME, webhook, wire};
+use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, webhook, wire};
 
 /// The WhatsApp Cloud API of Meta.
 #[derive(Clone, Debug)]
@@ -133,7 +132,7 @@ impl Provider for MetaCloud {
                 );
             }
         };
-        if wire::is_dead(link, self.http.now()) {
+        if link.is_dead(self.http.now()) {
             return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
         }
         let expected = media.declared.mime.as_ref();
@@ -150,7 +149,7 @@ impl Provider for MetaCloud {
                 .with_provider(NAME)
                 .with_note("it needs a phone number id"));
         };
-        check(&content)?;
+        CAPABILITIES.check_upload(&content).map_err(|error| error.with_provider(NAME))?;
         let mut form = Multipart::new()
             .text("messaging_product", "whatsapp")
             // The table asks for it, Meta's own samples leave it out; equal to the part's type it does no harm.
@@ -191,35 +190,6 @@ impl Provider for MetaCloud {
 
     fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
         Ok(webhook::verify(delivery, &self.settings.webhook_secrets))
-    }
-}
-
-/// Checks an upload against Meta's table before anything is sent.
-fn check(content: &UploadContent) -> Result<()> {
-    if let (UploadBody::Bytes(bytes), Some(want)) = (&content.body, content.sha256)
-        && Sha256::of(bytes) != want
-    {
-        return Err(refused(ErrorKind::Integrity, "the bytes do not hash to the stated digest"));
-    }
-    let essence = content.mime.essence();
-    let kind = content.kind.map(|kind| match kind {
-        MediaKind::Voice => MediaKind::Audio,
-        MediaKind::Gif | MediaKind::VideoNote => MediaKind::Video,
-        other => other,
-    });
-    let limit = LIMITS
-        .iter()
-        .find(|limit| limit.mimes.contains(&essence) && kind.is_none_or(|kind| kind == limit.kind));
-    let Some(limit) = limit else {
-        return Err(refused(ErrorKind::InvalidRequest, &format!("Meta takes no {essence} for that")));
-    };
-    match content.size_bytes {
-        Some(size) if size > limit.max_bytes => Err(refused(
-            ErrorKind::TooLarge,
-            &format!("{size} bytes, and {} has at most {}", limit.kind.name(), limit.max_bytes),
-        )),
-        Some(_) => Ok(()),
-        None => Err(refused(ErrorKind::InvalidRequest, "the size must be known: spool the source first")),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media>
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
@@ -19,8 +19,6 @@ use crate::error;
 
 /// How long a link lives.
 pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(300);
-/// How far a link may be past its time by our clock before it is not even tried.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 #[derive(Deserialize)]
 struct Descriptor {
@@ -69,13 +67,7 @@ pub(crate) fn content_request(
     if link.needs_credential {
         request = request.bound(settings.token.bearer()?);
     }
-    if let Some(resume) = resume {
-        request = request.header(header::RANGE, value(&format!("bytes={}-", resume.offset))?);
-        if let Some(validator) = &resume.validator {
-            request = request.header(header::IF_RANGE, value(validator)?);
-        }
-    }
-    Ok(request)
+    request.resume(resume)
 }
 
 /// `POST /{version}/{phone-number-id}/media`
@@ -116,12 +108,6 @@ pub(crate) fn session_step(settings: &Settings, session: &str, part: Option<(u64
     Ok(request.bound(settings.token.bearer()?))
 }
 
-fn value(text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|_| {
-        Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent").with_phase(Phase::Prepare)
-    })
-}
-
 /// The JSON of a reply without an error in it.
 fn json<T: serde::de::DeserializeOwned>(reply: &Reply) -> Result<T> {
     if let Some(error) = error::in_reply(reply) {
@@ -150,11 +136,6 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
         .with_size_bytes(size.filter(|size| *size < 1 << 50));
     let link = MediaLink::with_credential(url).with_expires_at(reply.at.checked_add(LINK_LIFETIME));
     Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
-}
-
-/// True for a link that is certainly dead, whatever the difference between the clocks.
-pub(crate) fn is_dead(link: &MediaLink, now: SystemTime) -> bool {
-    link.expires_at.is_some_and(|at| at + CLOCK_SKEW < now)
 }
 
 /// What a reply of the content host means. Its body for a dead link is not documented; a new link is

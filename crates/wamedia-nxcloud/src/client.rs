@@ -1,9 +1,8 @@
 use async_trait::async_trait;
 use wamedia_core::{
     Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaId, MediaKind, MediaPage, MediaRef, MediaStream, OpenOptions, Phase,
-    Provider, ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions,
-    Uploaded,
+    ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
+    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
@@ -56,6 +55,7 @@ impl NxCloud {
                 "a template sample is a PDF, an MP4, a JPEG or a PNG",
             ));
         }
+        content.check().map_err(|error| error.with_provider(NAME))?;
         self.send("uploadTemplateFile", content, options).await.map(TemplateHandle)
     }
 
@@ -65,18 +65,6 @@ impl NxCloud {
         content: UploadContent,
         options: UploadOptions,
     ) -> Result<String> {
-        let refuse = |kind, why: &str| Err(refused("upload", kind, why));
-        if let UploadBody::Bytes(bytes) = &content.body {
-            if content.sha256.is_some_and(|want| Sha256::of(bytes) != want) {
-                return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
-            }
-            if content.size_bytes.is_some_and(|size| size != bytes.len() as u64) {
-                return refuse(ErrorKind::InvalidRequest, "the bytes are not as many as stated");
-            }
-        }
-        if content.size_bytes.is_none() {
-            return refuse(ErrorKind::InvalidRequest, "the size must be known: spool the source first");
-        }
         // GUESS: the codec of voice notes belongs to the type, since the table takes Opus alone.
         let form = Multipart::new()
             .text("business_phone", &self.settings.business_phone)
@@ -131,7 +119,7 @@ impl Provider for NxCloud {
         let hosts = &self.settings.content_hosts;
         // A host that is refused stays refused, whatever a new link would say.
         hosts.check(&link.url).map_err(|error| named("open", error))?;
-        if wire::is_dead(link, self.http.now()) {
+        if link.is_dead(self.http.now()) {
             return Err(refused("open", ErrorKind::Expired, "the link is past its time"));
         }
         // The sender's type outranks that of getMedia, and both that of the store.
@@ -190,32 +178,13 @@ impl Provider for NxCloud {
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
 fn check(content: &UploadContent) -> Result<()> {
-    let refuse = |kind, why: &str| Err(refused("upload", kind, why));
-    let essence = content.mime.essence();
-    // The table knows five kinds; the others are one of them on the wire.
-    let kind = content.kind.map(|kind| match kind {
-        MediaKind::Voice => MediaKind::Audio,
-        MediaKind::Gif | MediaKind::VideoNote => MediaKind::Video,
-        kind => kind,
-    });
-    let limit = match kind {
-        Some(kind) => CAPABILITIES.limit(kind),
-        None => CAPABILITIES.limits.iter().find(|limit| limit.mimes.contains(&essence)),
-    };
-    let Some(limit) = limit.filter(|limit| limit.mimes.contains(&essence)) else {
-        return refuse(ErrorKind::InvalidRequest, &format!("the vendor takes no {essence} for that"));
-    };
+    CAPABILITIES.check_upload(content).map_err(|error| error.with_provider(NAME))?;
     let codec = content.mime.parameter("codecs");
-    if essence == "audio/ogg" && codec.is_some_and(|codec| !codec.eq_ignore_ascii_case("opus")) {
-        return refuse(ErrorKind::InvalidRequest, "the vendor takes Ogg with Opus only");
+    let is_other = codec.is_some_and(|codec| !codec.eq_ignore_ascii_case("opus"));
+    if content.mime.essence() == "audio/ogg" && is_other {
+        return Err(refused("upload", ErrorKind::InvalidRequest, "the vendor takes Ogg with Opus only"));
     }
-    match content.size_bytes {
-        Some(size) if size > limit.max_bytes => refuse(
-            ErrorKind::TooLarge,
-            &format!("{size} bytes, and {} has at most {}", limit.kind.name(), limit.max_bytes),
-        ),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// What the transport adds to every error, for those that come before it.
@@ -229,14 +198,14 @@ fn refused(operation: &'static str, kind: ErrorKind, why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_core::Mime;
+    use wamedia_core::{MediaKind, Mime};
 
     use super::*;
 
     fn sized(mime: &str, size: u64, kind: Option<MediaKind>) -> Option<ErrorKind> {
-        let mut content =
-            UploadContent::from_bytes(&b""[..], Mime::parse(mime).unwrap(), "x").with_kind(kind);
-        content.size_bytes = Some(size);
+        let nothing = MediaStream::from_bytes(bytes::Bytes::new());
+        let mime = Mime::parse(mime).unwrap();
+        let content = UploadContent::from_stream(nothing, Some(size), mime, "x").with_kind(kind);
         check(&content).err().map(|error| error.kind())
     }
 

@@ -20,8 +20,6 @@ use crate::sign::Signed;
 /// `bizType` of WhatsApp.
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
 const WHATSAPP: &str = "2";
-/// How far a link may be past its time by our clock before it is not even tried.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
 /// How long after its message an object may still be on its way to the store; a guess.
 const FRESH: Duration = Duration::from_secs(600);
 /// The first wait for such an object; the second is twice that.
@@ -107,20 +105,7 @@ fn signed(
 ///
 /// Source: <https://www.alibabacloud.com/help/tc/doc-detail/31952.html>
 pub(crate) fn content_request(link: &MediaLink, resume: Option<&Resume>) -> Result<Request> {
-    let mut request = Request::get(link.url.clone());
-    if let Some(resume) = resume {
-        request = request.header(header::RANGE, text(&format!("bytes={}-", resume.offset))?);
-        if let Some(validator) = &resume.validator {
-            request = request.header(header::IF_RANGE, text(validator)?);
-        }
-    }
-    Ok(request)
-}
-
-fn text(value: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(value).map_err(|_| {
-        Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent").with_phase(Phase::Prepare)
-    })
+    Request::get(link.url.clone()).resume(resume)
 }
 
 /// The payload of an answer whose code is zero. The envelope is `code`, `message` and `data`; messages
@@ -154,7 +139,7 @@ fn payload(reply: &Reply) -> Result<Option<Value>> {
 /// What a reply of the store in place of the bytes means.
 pub(crate) fn judge_content(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
     let known = expected.filter(|mime| mime.essence() != "application/octet-stream");
-    let is_page = is_page(&reply.body);
+    let is_page = reply.is_page();
     // A success in JSON or XML may be a document of somebody.
     if reply.is_success() && known.is_none() && !is_page {
         return None;
@@ -244,11 +229,6 @@ fn compact_date(text: &str) -> Option<u64> {
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// True for a link that is certainly dead, whatever the difference between the clocks.
-pub(crate) fn is_dead(link: &MediaLink, now: SystemTime) -> bool {
-    link.expires_at.is_some_and(|at| at + CLOCK_SKEW < now)
-}
-
 /// The id in an answer to an upload.
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
@@ -270,16 +250,6 @@ pub(crate) fn read_deleted(reply: &Reply) -> Result<DeleteOutcome> {
             .with_phase(Phase::Head)),
         None => Err(undecodable("the answer does not say whether it was deleted")),
     }
-}
-
-/// True for what begins like an HTML page or an error of an object store; other XML may be somebody's document.
-fn is_page(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&body[..body.len().min(1024)]).to_ascii_lowercase();
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let begins = |text: &str| ["<!doctype html", "<html", "<error>"].iter().any(|tag| text.starts_with(tag));
-    let after_declaration =
-        text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map(|(_, rest)| rest.trim_start());
-    begins(text) || after_declaration.is_some_and(begins)
 }
 
 #[cfg(test)]

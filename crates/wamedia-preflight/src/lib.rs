@@ -100,7 +100,7 @@ pub fn check<R: Read + Seek>(
     capabilities: &Capabilities,
 ) -> io::Result<Report> {
     let mut report = Report::default();
-    let limit = capabilities.limit(limit_kind(kind));
+    let limit = capabilities.limit(kind);
     let source = limit.map_or(sources::MEDIA, |limit| limit.source);
     let mut bytes = Source::open(content)?;
     if size_bytes == 0 || bytes.len() == 0 {
@@ -132,13 +132,4 @@ pub fn check<R: Read + Seek>(
     container::check(&mut bytes, &stated, limit.map(|limit| limit.max_bytes), &mut report)?;
     content.rewind()?;
     Ok(report)
-}
-
-/// Voice notes share the row of audio, and so on: vendors' tables have fewer kinds than messages.
-fn limit_kind(kind: MediaKind) -> MediaKind {
-    match kind {
-        MediaKind::Voice => MediaKind::Audio,
-        MediaKind::Gif | MediaKind::VideoNote => MediaKind::Video,
-        other => other,
-    }
 }

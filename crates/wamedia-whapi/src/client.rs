@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use wamedia_core::{
     Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
     ListOptions, MediaDescriptor, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Secret, Sha256, Source, UploadBody, UploadContent, UploadOptions, Uploaded,
+    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
@@ -88,18 +88,7 @@ impl Provider for WhapiCloud {
 
     /// The vendor encodes anew what it sends on, so size and digest of a sent message may differ from these bytes.
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
-        let refuse = |kind, why: &str| Err(refused("upload", kind, why));
-        if let UploadBody::Bytes(bytes) = &content.body {
-            if content.sha256.is_some_and(|want| Sha256::of(bytes) != want) {
-                return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
-            }
-            if content.size_bytes.is_some_and(|size| size != bytes.len() as u64) {
-                return refuse(ErrorKind::InvalidRequest, "the bytes are not as many as stated");
-            }
-        }
-        if content.size_bytes.is_none() {
-            return refuse(ErrorKind::InvalidRequest, "the size must be known: spool the source first");
-        }
+        CAPABILITIES.check_upload(&content).map_err(|error| error.with_provider(NAME))?;
         let (name, mime, size) = (wire::upload_name(&content), content.mime, content.size_bytes);
         let mut form = Some(Multipart::new().file("media", &name, &mime, content.body, size));
         let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);

@@ -46,27 +46,12 @@ pub(crate) fn not_ready() -> Error {
 /// `GET /media/{id}`: the bytes.
 pub(crate) fn by_id_request(settings: &Settings, id: &MediaId, resume: Option<&Resume>) -> Result<Request> {
     let request = Request::get(settings.api.join(&path_of(id)?)?).bound(settings.token.bearer()?);
-    ranged(request.header(header::ACCEPT, HeaderValue::from_static("*/*")), resume)
+    request.header(header::ACCEPT, HeaderValue::from_static("*/*")).resume(resume)
 }
 
 /// A public link: no credential of any kind.
 pub(crate) fn by_link_request(link: &MediaLink, resume: Option<&Resume>) -> Result<Request> {
-    ranged(Request::get(link.url.clone()), resume)
-}
-
-fn ranged(mut request: Request, resume: Option<&Resume>) -> Result<Request> {
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| {
-            Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent").with_phase(Phase::Prepare)
-        })
-    };
-    if let Some(resume) = resume {
-        request = request.header(header::RANGE, value(&format!("bytes={}-", resume.offset))?);
-        if let Some(validator) = &resume.validator {
-            request = request.header(header::IF_RANGE, value(validator)?);
-        }
-    }
-    Ok(request)
+    Request::get(link.url.clone()).resume(resume)
 }
 
 /// `POST /media`
@@ -155,7 +140,7 @@ fn not_content(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
         return None;
     }
     let known = expected.filter(|mime| mime.essence() != "application/octet-stream");
-    let is_page = is_page(&reply.body);
+    let is_page = reply.is_page();
     (known.is_some() || is_page).then(|| {
         Error::new(ErrorKind::UnexpectedContent, "a page came in place of the media").with_phase(Phase::Head)
     })
@@ -288,16 +273,6 @@ pub(crate) fn upload_name(content: &UploadContent) -> String {
         Some(extension) if !has_extension => format!("{stem}.{extension}"),
         _ => stem.to_owned(),
     }
-}
-
-/// True for what begins like an HTML page or an error of an object store; other XML may be somebody's document.
-fn is_page(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&body[..body.len().min(1024)]).to_ascii_lowercase();
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let begins = |text: &str| ["<!doctype html", "<html", "<error>"].iter().any(|tag| text.starts_with(tag));
-    let after_declaration =
-        text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map(|(_, rest)| rest.trim_start());
-    begins(text) || after_declaration.is_some_and(begins)
 }
 
 #[cfg(test)]

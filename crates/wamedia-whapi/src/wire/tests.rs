@@ -178,25 +178,6 @@ fn an_upload_is_given_an_extension() {
     assert_eq!(name("data", "application/x-own"), "data");
 }
 
-#[test]
-fn pages_begin_in_many_ways() {
-    for body in [
-        &b"<html>"[..],
-        b"\n <!DOCTYPE html><title>",
-        b"\xef\xbb\xbf<HTML lang=en>",
-        b"<?xml version=\"1.0\"?>\n<Error><Code>",
-        b"<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"x\">",
-        b"<Error><Code>AccessDenied</Code>",
-    ] {
-        assert!(is_page(body), "{}", String::from_utf8_lossy(body));
-    }
-    for body in
-        [&b""[..], b"<?xml version=\"1.0\"?><invoice/>", b"{}", b"\xff\xd8\xff", b"text <html>", b"<?xml"]
-    {
-        assert!(!is_page(body), "{}", String::from_utf8_lossy(body));
-    }
-}
-
 proptest::proptest! {
     #[test]
     fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>, files in "\\PC{0,60}") {
