@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         ["bench", options @ ..] => bench::run(options),
         // The other end of the benchmark, a process of its own.
         ["bench-server", options @ ..] => bench::server::run(options),
+        // So is what it parses, to be built as programs are.
+        ["bench-webhook"] => bench::webhook::run(),
         ["conformance", options @ ..] => {
             conformance::Options::parse(options).and_then(|options| conformance::run(&options))
         }

@@ -6,6 +6,7 @@ mod process;
 mod report;
 mod scenarios;
 pub(crate) mod server;
+pub(crate) mod webhook;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ struct Options<'a> {
 struct Bench {
     raw: PathBuf,
     wamedia: PathBuf,
+    xtask: PathBuf,
     scratch: Scratch,
     pinned: bool,
     apart: Server,
@@ -98,9 +100,10 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         report::print(&measured, one_stream);
         results.push(measured);
     }
-    let wanted = options.scenario.is_none_or(|text| "scaling".contains(text));
-    let scaling = wanted.then(|| bench.scaling(rounds.min(3))).transpose()?;
-    let rows = report::rows(&results, scaling.as_ref());
+    let wanted = |name: &str| options.scenario.is_none_or(|text| name.contains(text));
+    let scaling = wanted("scaling").then(|| bench.scaling(rounds.min(3))).transpose()?;
+    let parsed = wanted("webhook").then(|| webhook::measure(&bench.xtask)).transpose()?;
+    let rows = report::rows(&results, scaling.as_ref(), &parsed.unwrap_or_default());
     report::print_rows(&rows);
     let save = |path: &str, text: String| fs::write(path, text).map_err(|error| format!("{path}: {error}"));
     if let Some(path) = options.json {
@@ -157,6 +160,7 @@ impl Bench {
         Ok(Self {
             raw: release.join("raw"),
             wamedia: wamedia.map_or_else(|| release.join("wamedia"), PathBuf::from),
+            xtask,
             scratch,
             pinned,
             apart,
@@ -257,11 +261,13 @@ impl Bench {
         if wamedia {
             command
                 .env("WAMEDIA_META_TOKEN", "TEST-token")
-                .env("WAMEDIA_META_PHONE_NUMBER_ID", "39120")
                 .env("WAMEDIA_META_BASE_URL", &base)
-                .env("WAMEDIA_META_CONTENT_ORIGINS", &base);
+                .env("WAMEDIA_META_CONTENT_ORIGINS", &base)
+                .env("WAMEDIA_WHAPI_TOKEN", "TEST-token")
+                .env("WAMEDIA_WHAPI_BASE_URL", &base);
             if scenario.upload {
-                command.args(["put", "--quiet", "--provider", "meta"]).args(files());
+                // Of the vendors, this one states no limit.
+                command.args(["put", "--quiet", "--provider", "whapi"]).args(files());
             } else {
                 command.args(["get", "--quiet", "--concurrency", &scenario.concurrency.to_string(), "--dir"]);
                 command.arg(&out).arg("--from").arg(ids.with_extension("refs"));

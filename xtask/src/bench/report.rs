@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::process::Used;
 use super::scenarios::{Metric, Place, Scenario};
+use super::webhook::Parsed;
 use super::{Measured, Scaling, Setting};
 
 /// One figure with its target.
@@ -20,11 +21,10 @@ pub(crate) struct Row {
 }
 
 /// What the issue asks for and one run on this machine cannot show.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("peers, 500 x 100 KiB", "the other clients are not on this machine"),
     ("Python and Node clients", "the other clients are not on this machine"),
     ("hardening on against off", "it cannot be switched off"),
-    ("webhook against Value", "cargo bench -p wamedia-meta (and the other providers)"),
 ];
 
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -118,7 +118,7 @@ pub(crate) fn print(measured: &Measured, one_stream: Option<f64>) {
 }
 
 /// Every target with what came out.
-pub(crate) fn rows(results: &[Measured], scaling: Option<&Scaling>) -> Vec<Row> {
+pub(crate) fn rows(results: &[Measured], scaling: Option<&Scaling>, parsed: &[Parsed]) -> Vec<Row> {
     let one = results.iter().find(|measured| measured.scenario.name == "memory 1 MiB");
     let one = one.map(|measured| median(measured.wamedia.iter().map(|used| used.rss)));
     let mut rows = Vec::new();
@@ -149,6 +149,14 @@ pub(crate) fn rows(results: &[Measured], scaling: Option<&Scaling>) -> Vec<Row> 
         };
         row("objects/s ratio", spread(rates), (true, 0.9, 1.0));
         row("KiB a waiting reference", spread(memory), (false, 2.0, 1.0));
+    }
+    for Parsed { count, against_walk, against_value } in parsed {
+        let mut row = |figure, values: &[f64], target| {
+            let case = format!("webhook with {count} media");
+            rows.push(Row { case, figure, value: spread(values.iter().copied()), target, note: "" });
+        };
+        row("by Value and a walk", against_walk, Some((false, 0.75, 0.5)));
+        row("by Value alone", against_value, Some((false, 1.0, 0.75)));
     }
     for (case, note) in ELSEWHERE {
         rows.push(Row { case: case.to_owned(), figure: "", value: None, target: None, note });

@@ -167,13 +167,6 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
         memory(huge_name, huge, 1, &[(Peak, 12.0, 6.0), (PeakPerStream, 2.0, 0.2)]),
         memory("memory 16 x 100 MiB", 100 * MIB, 16, &[(PeakPerStream, 1.0, 0.3)]),
         memory("memory 64 x 10 MiB", 10 * MIB, 64, &[(PeakPerStream, 1.0, 0.3)]),
-        Scenario {
-            name: "upload of 100 MiB, five times",
-            size: 100 * MIB,
-            count: 5,
-            place: Shared,
-            upload: true,
-            ..base
-        },
+        Scenario { name: "upload", place: Shared, upload: true, ..base },
     ]
 }
