@@ -101,7 +101,9 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         results.push(measured);
     }
     let wanted = |name: &str| options.scenario.is_none_or(|text| name.contains(text));
-    let scaling = wanted("scaling").then(|| bench.scaling(rounds.min(3))).transpose()?;
+    let scaling = wanted("scaling")
+        .then(|| bench.scaling(rounds.min(if options.quick { 1 } else { 3 })))
+        .transpose()?;
     let parsed = wanted("webhook").then(|| webhook::measure(&bench.xtask)).transpose()?;
     let rows = report::rows(&results, scaling.as_ref(), &parsed.unwrap_or_default());
     report::print_rows(&rows);

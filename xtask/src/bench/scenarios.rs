@@ -65,12 +65,12 @@ pub(crate) struct Scenario {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Bodies whose memory is looked at, with the names of their scenarios.
-fn big_bodies(quick: bool) -> [(u64, &'static str); 2] {
+/// Large bodies whose memory is looked at, and those of sixteen at once, with the names of their scenarios.
+fn big_bodies(quick: bool) -> [(u64, &'static str); 3] {
     if quick {
-        [(256 * MIB, "memory 256 MiB"), (512 * MIB, "memory 512 MiB")]
+        [(128 * MIB, "memory 128 MiB"), (256 * MIB, "memory 256 MiB"), (25 * MIB, "memory 16 x 25 MiB")]
     } else {
-        [(1024 * MIB, "memory 1 GiB"), (2048 * MIB, "memory 2 GiB")]
+        [(1024 * MIB, "memory 1 GiB"), (2048 * MIB, "memory 2 GiB"), (100 * MIB, "memory 16 x 100 MiB")]
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
     use Metric::{Cpu, Peak, PeakPerStream, Rate, Wall};
     use Place::{Apart, Shared};
     let (large, half, small, far) =
-        if quick { (128 * MIB, 64 * MIB, 400, 40) } else { (1024 * MIB, 512 * MIB, 2000, 100) };
+        if quick { (128 * MIB, 64 * MIB, 400, 20) } else { (1024 * MIB, 512 * MIB, 2000, 100) };
     let base = Scenario {
         name: "",
         size: half,
@@ -131,7 +131,7 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
         max_rounds: if quick { 1 } else { 3 },
         ..base.clone()
     };
-    let [(big, big_name), (huge, huge_name)] = big_bodies(quick);
+    let [(big, big_name), (huge, huge_name), (each, each_name)] = big_bodies(quick);
     vec![
         body("large http, one core", large, false, Apart, &[], &[(Wall, 0.95, 0.89), (Cpu, 0.95, 0.89)]),
         body("large http, shared", half, false, Shared, &[], &[(Wall, 0.90, 0.67), (Cpu, 0.98, 0.91)]),
@@ -165,7 +165,7 @@ pub(crate) fn all(quick: bool) -> Vec<Scenario> {
         memory("memory 100 MiB", 100 * MIB, 1, &[(Peak, 12.0, 6.0)]),
         memory(big_name, big, 1, &[(Peak, 12.0, 6.0)]),
         memory(huge_name, huge, 1, &[(Peak, 12.0, 6.0), (PeakPerStream, 2.0, 0.2)]),
-        memory("memory 16 x 100 MiB", 100 * MIB, 16, &[(PeakPerStream, 1.0, 0.3)]),
+        memory(each_name, each, 16, &[(PeakPerStream, 1.0, 0.3)]),
         memory("memory 64 x 10 MiB", 10 * MIB, 64, &[(PeakPerStream, 1.0, 0.3)]),
         Scenario { name: "upload", place: Shared, upload: true, ..base },
     ]
