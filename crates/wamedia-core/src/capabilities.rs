@@ -282,24 +282,52 @@ impl Capabilities {
     /// As [`UploadContent::check`]; [`ErrorKind::InvalidRequest`] for a type that is not in the table;
     /// [`ErrorKind::TooLarge`].
     pub fn check_upload(&self, content: &UploadContent) -> Result<()> {
-        let size = content.check()?;
-        if self.limits.is_empty() {
-            return Ok(());
-        }
         let essence = content.mime.essence();
         let accepts = |limit: &&KindLimit| limit.mimes.contains(&essence);
         let limit = match content.kind {
             Some(kind) => self.limit(kind).filter(accepts),
             None => self.limits.iter().find(accepts),
         };
-        let (kind, why) = match limit {
-            None => (ErrorKind::InvalidRequest, format!("the vendor takes no {essence} for that")),
-            Some(limit) if size > limit.max_bytes => (
+        let (kind, why) = match (limit, content.size_bytes) {
+            (None, _) if !self.limits.is_empty() => {
+                (ErrorKind::InvalidRequest, format!("the vendor takes no {essence} for that"))
+            }
+            (Some(limit), Some(size)) if size > limit.max_bytes => (
                 ErrorKind::TooLarge,
                 format!("{size} bytes, and {} has at most {}", limit.kind.name(), limit.max_bytes),
             ),
-            Some(_) => return Ok(()),
+            // Last, since the digest of a large content takes a while.
+            _ => return content.check(),
         };
         Err(Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mime, Sha256};
+
+    const TABLE: Capabilities = Capabilities::NONE.with_limits(&[
+        KindLimit::new(MediaKind::Audio, &["audio/ogg"], 5, "test"),
+        KindLimit::new(MediaKind::Document, &["text/plain"], 10, "test"),
+    ]);
+
+    fn checked(can: Capabilities, mime: &str, kind: Option<MediaKind>, wrong: bool) -> Option<ErrorKind> {
+        let content = UploadContent::from_bytes(&b"12345678"[..], Mime::parse(mime).unwrap(), "x");
+        let digest = Sha256::of(if wrong { b"other" } else { b"12345678" });
+        can.check_upload(&content.with_kind(kind).with_sha256(digest)).err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn the_table_is_asked_before_the_content_is_hashed() {
+        let ogg = |kind, wrong| checked(TABLE, "audio/ogg", kind, wrong);
+        assert_eq!(ogg(None, true), Some(ErrorKind::TooLarge));
+        assert_eq!(ogg(Some(MediaKind::Voice), true), Some(ErrorKind::TooLarge));
+        assert_eq!(ogg(Some(MediaKind::Document), true), Some(ErrorKind::InvalidRequest));
+        assert_eq!(checked(TABLE, "text/plain", None, true), Some(ErrorKind::Integrity));
+        assert_eq!(checked(TABLE, "text/plain", None, false), None);
+        assert_eq!(checked(Capabilities::NONE, "audio/ogg", None, true), Some(ErrorKind::Integrity));
+        assert_eq!(checked(Capabilities::NONE, "audio/ogg", None, false), None);
     }
 }

@@ -237,13 +237,13 @@ impl UploadContent {
         self
     }
 
-    /// The size in bytes, when all that is stated fits the bytes, as far as they are here.
+    /// Checks that a size is stated, and that what is stated fits the bytes where they are here.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`] for a size that is wrong or not known, since no vendor takes a body
     /// without one; [`ErrorKind::Integrity`] for bytes with another digest.
-    pub fn check(&self) -> Result<u64> {
+    pub fn check(&self) -> Result<()> {
         let refuse =
             |kind, why| Err(Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare));
         let Some(size) = self.size_bytes else {
@@ -257,7 +257,7 @@ impl UploadContent {
                 return refuse(ErrorKind::Integrity, "the bytes do not hash to the stated digest");
             }
         }
-        Ok(size)
+        Ok(())
     }
 }
 
