@@ -34,16 +34,18 @@ pub(crate) fn measure(command: &mut Command) -> Result<Used, String> {
     let mut said = String::new();
     let ended = AtomicBool::new(false);
     let status = format!("/proc/{}/status", child.id());
-    let peak = std::thread::scope(|scope| {
+    let (used, wall, peak) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watched_peak(Path::new(&status), &ended));
         if let Some(mut stderr) = child.stderr.take() {
             drop(stderr.read_to_string(&mut said));
         }
+        let used = child.wait4();
+        // Before the watcher wakes up, which is longer than the shortest programs run.
+        let wall = started.elapsed().as_secs_f64();
         ended.store(true, Ordering::Relaxed);
-        watcher.join().unwrap_or_default()
+        (used, wall, watcher.join().unwrap_or_default())
     });
-    let used = child.wait4().map_err(|error| format!("{shown}: {error}"))?;
-    let wall = started.elapsed().as_secs_f64();
+    let used = used.map_err(|error| format!("{shown}: {error}"))?;
     if !used.status.success() {
         return Err(format!("{shown}: {}\n{said}", used.status));
     }
