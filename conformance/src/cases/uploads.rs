@@ -172,20 +172,18 @@ fn early(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
 
 /// The server takes the head and nothing else, for ever.
 fn never_reads(subject: &Subject) -> Verdict {
-    let turn = turn(subject)?.early().with(|mut reply| {
+    let mut turn = turn(subject)?.early().with(|mut reply| {
         reply.raw = Some(vec![Step::Hang]);
         reply
     });
+    turn.request.multipart = None;
     let chunk = Bytes::from(vec![7; 64 * 1024]);
     // More than all buffers on the way hold.
-    let content = jpeg((0..1600).map(|_| Ok(chunk.clone())).collect(), Some(1600 * 64 * 1024));
-    let mut content = content?;
+    let mut content = jpeg((0..1600).map(|_| Ok(chunk.clone())).collect(), Some(1600 * 64 * 1024))?;
     if let Some(limit) = subject.capabilities.limits.iter().max_by_key(|limit| limit.max_bytes) {
         content.mime = Mime::parse(limit.mimes[0]).map_err(|error| error.to_string())?;
         content.size_bytes = Some((1600 * 64 * 1024).min(limit.max_bytes));
     }
-    let mut turn = turn;
-    turn.request.multipart = None;
     let sent = send(subject, vec![turn], content)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Timeout)?;
     ensure(sent.elapsed < Duration::from_secs(600), format!("it took {:?}", sent.elapsed))

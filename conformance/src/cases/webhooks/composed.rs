@@ -83,7 +83,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn composed(subject: &Subject) -> Verdict {
-    let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
     runner.run(&parts(), |parts| whole(subject, &parts)).map_err(|error| error.to_string())
 }
 
