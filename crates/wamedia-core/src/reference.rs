@@ -109,6 +109,9 @@ pub struct MediaRef {
     pub sent_at: Option<SystemTime>,
     /// When the id stops working.
     pub expires_at: Option<SystemTime>,
+    /// True only where `declared` came in a delivery whose signature was verified; then it binds. The text
+    /// form never carries this: text can be written by anybody.
+    pub signed: bool,
 }
 
 impl MediaRef {
@@ -132,6 +135,7 @@ impl MediaRef {
             inline: None,
             sent_at: None,
             expires_at: None,
+            signed: false,
         }
     }
 
@@ -182,6 +186,34 @@ impl MediaRef {
     pub fn with_expires_at(mut self, at: impl Into<Option<SystemTime>>) -> Self {
         self.expires_at = at.into();
         self
+    }
+
+    /// Says whether the declared metadata came in a delivery whose signature was verified.
+    #[must_use]
+    pub fn with_signed(mut self, signed: bool) -> Self {
+        self.signed = signed;
+        self
+    }
+
+    /// The key that deduplicates: provider, account, message and media, separated by slashes.
+    ///
+    /// It is the same for every delivery of the same media, in whatever shape it came, and it stays the same
+    /// from version to version. Media without an id is known by a digest of its link or of its inline bytes.
+    /// What was declared, and which credentials fetch it, do not enter.
+    pub fn identity(&self) -> String {
+        let media = match (&self.inline, &self.id, &self.link) {
+            (Some(bytes), _, _) => format!("inline-{}", Sha256::of(bytes)),
+            (None, Some(id), _) => id.as_str().to_owned(),
+            (None, None, Some(link)) => format!("link-{}", Sha256::of(link.url.as_str().as_bytes())),
+            (None, None, None) => String::new(),
+        };
+        let parts = [
+            self.provider.as_deref().unwrap_or_default(),
+            self.scope.account.as_deref().unwrap_or_default(),
+            self.scope.message.as_deref().unwrap_or_default(),
+            &media,
+        ];
+        parts.map(|part| utf8_percent_encode(part, ID).to_string()).join("/")
     }
 
     /// The id, for a provider that needs one.
@@ -360,6 +392,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn identity_tells_media_apart_and_nothing_else() {
+        let media = MediaRef::new("meta", MediaId::new("1279").unwrap())
+            .with_account(Some("391"))
+            .with_message(Some("wamid.A/B"));
+        assert_eq!(media.identity(), "meta/391/wamid.A%2FB/1279");
+        let declared = media.clone().with_declared(Declared::NOTHING.with_size_bytes(7)).with_signed(true);
+        assert_eq!(declared.identity(), media.identity());
+        let preview = media.clone().with_inline(Bytes::from_static(b"small"));
+        assert_ne!(preview.identity(), media.identity());
+        assert!(!declared.to_string().parse::<MediaRef>().unwrap().signed);
+    }
 
     #[test]
     fn the_simple_case_is_provider_and_id() {
