@@ -57,15 +57,14 @@ impl Provider for ChakraHq {
         if link.is_some_and(|link| link.is_dead(self.http.now())) {
             return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
         }
-        let expected = media.declared.mime.as_ref();
-        let textual = expected.is_none_or(|mime| mime.kind() == "text" || mime.essence().contains("xml"));
+        let declared = media.declared.clone().or(&media.media.declared);
         let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.content_hosts);
         let build = |_| match link {
             Some(link) => wire::content_request(&self.settings, link),
             None => wire::show_request(&self.settings, media.media.id_for(NAME)?),
         };
-        let judge = |reply: &Reply| wire::judge_content(reply, link.is_some(), textual);
-        Ok(self.http.open(call, expected, build, judge).await?.into_stream())
+        let judge = |reply: &Reply| wire::judge_content(reply, link.is_some());
+        Ok(self.http.open(call, &declared, build, judge).await?.into_stream())
     }
 
     /// The result is a public link: anybody who has it can read the file. The vendor names no limits,

@@ -103,20 +103,14 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
 }
 
 /// What a reply in place of content means: of a link, four statuses lead to a new one.
-pub(crate) fn judge_content(reply: &Reply, by_link: bool, is_text_expected: bool) -> Option<Error> {
+pub(crate) fn judge_content(reply: &Reply, by_link: bool) -> Option<Error> {
     if by_link && matches!(reply.status, 401 | 403 | 404 | 410) {
         let message = format!("the link is not accepted any more (HTTP status {})", reply.status);
         return Some(
             Error::new(ErrorKind::Expired, message).with_status(reply.status).with_phase(Phase::Head),
         );
     }
-    if let Some(error) = error::in_reply(reply) {
-        return Some(error);
-    }
-    let page = reply.text().trim_start().starts_with('<');
-    (page && !is_text_expected).then(|| {
-        Error::new(ErrorKind::UnexpectedContent, "a page came in place of the media").with_phase(Phase::Head)
-    })
+    error::in_reply(reply)
 }
 
 /// The public link in an answer to an upload.
@@ -172,7 +166,7 @@ mod tests {
         fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>) {
             let reply = Reply::new(status, body);
             let _ = read_descriptor(&media(), &reply);
-            let _ = (read_uploaded(&reply), judge_content(&reply, true, false), judge_content(&reply, false, true));
+            let _ = (read_uploaded(&reply), judge_content(&reply, true), judge_content(&reply, false));
         }
     }
 }

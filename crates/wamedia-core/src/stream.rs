@@ -7,7 +7,7 @@ use futures_core::Stream;
 
 use crate::{Mime, Result};
 
-/// What the head of the reply taught, known before the first chunk.
+/// Metadata from the response headers, known before the first chunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MediaHead {
@@ -19,9 +19,12 @@ pub struct MediaHead {
     pub partial: bool,
     /// Where in the content this body starts; not zero only for a partial reply.
     pub start: u64,
+    /// Where in the content a partial reply ends: the offset behind its last byte.
+    pub end: Option<u64>,
     /// The size of the whole content, where a partial reply says so.
     pub total_bytes: Option<u64>,
-    /// A validator for a later partial request: a strong `ETag`, or `Last-Modified`.
+    /// A validator for a later partial request: a strong `ETag`. (`Last-Modified` has the grain of a second, so
+    /// it cannot promise the same bytes.)
     pub validator: Option<String>,
     /// A file name from the reply, as an untrusted person wrote it.
     pub name: Option<String>,
@@ -48,7 +51,7 @@ impl MediaStream {
         Self::new(head, Once(Some(bytes)))
     }
 
-    /// What the head taught.
+    /// Metadata from the response headers.
     pub fn head(&self) -> &MediaHead {
         &self.head
     }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -19,8 +20,8 @@ type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
 /// Content as it comes in, with an idle timeout, an optional minimum rate, and our errors.
 pub(crate) struct Incoming {
-    /// Bytes that were read ahead to look at them.
-    first: Option<Bytes>,
+    /// Chunks that were read ahead to look at them, in order. They are delivered before anything else.
+    ahead: VecDeque<Bytes>,
     chunks: Chunks,
     idle: Duration,
     min_rate: Option<u64>,
@@ -34,7 +35,7 @@ impl Incoming {
     pub(crate) fn new(response: reqwest::Response, idle: Duration, min_rate: Option<u64>) -> Self {
         let now = Instant::now();
         Self {
-            first: None,
+            ahead: VecDeque::new(),
             chunks: Box::pin(response.bytes_stream()),
             idle,
             min_rate,
@@ -45,9 +46,34 @@ impl Incoming {
         }
     }
 
-    /// Puts bytes back to the front.
-    pub(crate) fn unread(&mut self, bytes: Bytes) {
-        self.first = (!bytes.is_empty()).then_some(bytes);
+    /// Reads at least `count` bytes ahead, or to the end of a shorter body. Gives what has been read, and
+    /// whether that is the whole body. Nothing is consumed: the stream delivers every byte of it again.
+    pub(crate) async fn read_ahead(&mut self, count: usize) -> Result<(Bytes, bool)> {
+        let mut ahead = VecDeque::new();
+        let mut length = 0;
+        let mut whole = false;
+        while length < count {
+            match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
+                Some(chunk) => {
+                    let chunk = chunk?;
+                    length += chunk.len();
+                    ahead.push_back(chunk);
+                }
+                None => {
+                    whole = true;
+                    break;
+                }
+            }
+        }
+        let mut joined = BytesMut::with_capacity(length);
+        for chunk in &ahead {
+            joined.extend_from_slice(chunk);
+        }
+        // One copy of the bytes is held, not one in pieces beside it.
+        let joined = joined.freeze();
+        self.ahead = VecDeque::from([joined.clone()]);
+        self.ahead.retain(|chunk| !chunk.is_empty());
+        Ok((joined, whole))
     }
 
     fn too_slow(&mut self, now: Instant, bytes: usize) -> bool {
@@ -73,11 +99,12 @@ impl Stream for Incoming {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Before the end is told: a body may have been read ahead to its end.
+        if let Some(chunk) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
         if self.done {
             return Poll::Ready(None);
-        }
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
         }
         match self.chunks.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
@@ -209,5 +236,36 @@ impl Stream for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let size = self.0.len().min(PIECE);
         Poll::Ready((size > 0).then(|| Ok(self.0.split_to(size))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    fn incoming(content: &Bytes, chunk: usize) -> Incoming {
+        let chunks: Vec<_> =
+            content.chunks(chunk).map(Bytes::copy_from_slice).map(std::io::Result::Ok).collect();
+        let body = reqwest::Body::wrap_stream(stream::iter(chunks));
+        Incoming::new(http::Response::new(body).into(), Duration::from_secs(1), None)
+    }
+
+    #[tokio::test]
+    async fn what_was_looked_at_is_delivered_to_the_last_byte() {
+        for size in [0, 1, 63, 64, 65, 65_535, 65_536, 65_537, 320_003] {
+            let content: Bytes = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
+            for chunk in [7, 1000, 65_536, 70_000, 400_000] {
+                for count in [1, 64, 64 * 1024] {
+                    let mut incoming = incoming(&content, chunk);
+                    let (ahead, whole) = incoming.read_ahead(count).await.unwrap();
+                    assert_eq!(ahead, content[..ahead.len()]);
+                    assert_eq!(whole, size < count, "{size} {chunk} {count}");
+                    let delivered: Vec<Bytes> = incoming.map(Result::unwrap).collect().await;
+                    assert!(delivered.concat() == content, "{size} {chunk} {count}");
+                }
+            }
+        }
     }
 }

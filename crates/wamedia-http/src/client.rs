@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, header};
 use tracing::{Instrument as _, debug, debug_span};
 use url::Url;
 use wamedia_core::{
-    Budget, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result, Retry,
+    Budget, Declared, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result, Retry,
+    Sha256,
 };
 
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
@@ -18,7 +19,7 @@ use crate::{Body, HostRules, Origin, Reply, Request, TransportOptions, error_for
 
 /// How many redirects of content are followed.
 const MAX_REDIRECTS: usize = 3;
-/// How much of a suspicious reply is read to find out what it is.
+/// How much of a reply is looked at to tell a vendor's error from content; also the most of a failure that is read.
 const SUSPICIOUS_BYTES: usize = 64 * 1024;
 /// The first backoff; it doubles with each retry.
 const BACKOFF: Duration = Duration::from_millis(300);
@@ -165,9 +166,10 @@ impl Http {
         }
     }
 
-    /// Opens content. `judge` looks at what is not plainly content: any reply without success, and a
-    /// reply with success whose type is JSON, HTML or XML where another was expected. It gives the
-    /// vendor's error, or `None` where the bytes are the content after all.
+    /// Opens content. `judge` classifies what is not plainly content: any reply without success, and a
+    /// short reply with success whose type is JSON, HTML or XML where another was declared. It gives the
+    /// vendor's error, or `None` where the bytes are content. What matches the declared digest is content,
+    /// and `judge` is not asked; pages that no vendor's envelope explains are left to the engine.
     ///
     /// Redirects are followed, at most three, without any bound header once the origin changed.
     ///
@@ -177,7 +179,7 @@ impl Http {
     pub async fn open(
         &self,
         call: Call<'_>,
-        expected: Option<&Mime>,
+        declared: &Declared,
         mut build: impl FnMut(SystemTime) -> Result<Request> + Send,
         mut judge: impl FnMut(&Reply) -> Option<Error> + Send,
     ) -> Result<Opened> {
@@ -186,7 +188,7 @@ impl Http {
             attempt += 1;
             let now = self.now();
             let outcome = match build(now) {
-                Ok(request) => self.open_once(call, attempt, expected, request, &mut judge).await,
+                Ok(request) => self.open_once(call, attempt, declared, request, &mut judge).await,
                 Err(error) => Err((unbuilt(error, call), true)),
             };
             match outcome {
@@ -200,7 +202,7 @@ impl Http {
         &self,
         call: Call<'_>,
         attempt: u32,
-        expected: Option<&Mime>,
+        declared: &Declared,
         mut request: Request,
         judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
     ) -> Result<Opened, (Error, bool)> {
@@ -213,7 +215,7 @@ impl Http {
                     if let Some(next) = redirect_target(&from, &response)? {
                         return Ok(Hop::Redirect(next));
                     }
-                    self.look_at(response, expected, ranged, judge).await.map(Hop::Content)
+                    self.look_at(response, declared, ranged, judge).await.map(Hop::Content)
                 })
                 .await?;
             match outcome {
@@ -331,7 +333,7 @@ impl Http {
     async fn look_at(
         &self,
         response: reqwest::Response,
-        expected: Option<&Mime>,
+        declared: &Declared,
         ranged: bool,
         judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
     ) -> Result<Box<Opened>> {
@@ -351,13 +353,16 @@ impl Http {
         let head = head_of(status, &headers, ranged)?;
         let options = &self.inner.options;
         let mut incoming = Incoming::new(response, options.idle_timeout, options.min_rate);
-        if status != 206 && is_suspicious(head.mime.as_ref(), expected) {
-            let (body, truncated) = read_capped(&mut incoming, SUSPICIOUS_BYTES).await?;
-            let reply = Reply { status, headers, body, truncated, at };
-            if let Some(error) = judge(&reply) {
-                return Err(error.with_phase(Phase::Head));
+        if status != 206 && is_suspicious(head.mime.as_ref(), declared.mime.as_ref()) {
+            let (body, whole) = incoming.read_ahead(SUSPICIOUS_BYTES).await?;
+            let is_declared = || declared.sha256.is_some_and(|digest| digest == Sha256::of(&body));
+            // No vendor's error is longer than what is looked at.
+            if whole && !is_declared() {
+                let reply = Reply { status, headers, body, truncated: false, at };
+                if let Some(error) = judge(&reply) {
+                    return Err(error.with_phase(Phase::Head));
+                }
             }
-            incoming.unread(reply.body);
         }
         Ok(Box::new(Opened { head, incoming }))
     }
@@ -468,10 +473,12 @@ fn backoff(attempt: u32) -> Duration {
     full.mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
-fn is_suspicious(mime: Option<&Mime>, expected: Option<&Mime>) -> bool {
+/// Whether a reply with this type may be a vendor's error in place of content of the declared type.
+fn is_suspicious(mime: Option<&Mime>, declared: Option<&Mime>) -> bool {
     let Some(mime) = mime else { return false };
-    let textual = matches!(mime.essence(), "application/json" | "text/html" | "application/xml" | "text/xml");
-    textual && expected != Some(mime)
+    let essence = mime.essence();
+    let textual = ["json", "xml", "html"].iter().any(|family| essence.ends_with(family));
+    textual && declared.is_none_or(|declared| declared.essence() != essence)
 }
 
 fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> {
@@ -481,12 +488,9 @@ fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> 
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let mut head = MediaHead::default();
     head.mime = text(header::CONTENT_TYPE).and_then(|text| Mime::parse(text).ok());
-    head.body_bytes = text(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    // A weak validator does not promise the same bytes.
-    head.validator = text(header::ETAG)
-        .filter(|tag| tag.starts_with('"'))
-        .or_else(|| text(header::LAST_MODIFIED))
-        .map(ToOwned::to_owned);
+    head.body_bytes = text(header::CONTENT_LENGTH).and_then(number);
+    // A weak validator does not promise the same bytes, and a time does not either.
+    head.validator = text(header::ETAG).filter(|tag| tag.starts_with('"')).map(ToOwned::to_owned);
     head.name = text(header::CONTENT_DISPOSITION).and_then(disposition_name);
     if status == 206 {
         let encoded =
@@ -497,26 +501,32 @@ fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> 
         if encoded || head.mime.as_ref().is_some_and(|mime| mime.essence() == "multipart/byteranges") {
             return unexpected("a partial answer that is encoded or in several parts");
         }
-        let Some((start, total)) = text(header::CONTENT_RANGE).and_then(content_range) else {
+        let Some((start, end, total)) = text(header::CONTENT_RANGE).and_then(content_range) else {
             return unexpected("a partial answer that does not say which part it is");
         };
         head.partial = true;
         head.start = start;
+        head.end = Some(end);
         head.total_bytes = total;
     }
     Ok(head)
 }
 
-/// `bytes 100-199/200` or `bytes 100-199/*`.
-fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+/// Digits and nothing else: no sign, no space, no overflow.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// `bytes 100-199/200` or `bytes 100-199/*`: the first byte, the offset behind the last one, and the total.
+fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, end) = range.split_once('-')?;
-    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
-    let total = match total.trim() {
+    let (start, last) = range.split_once('-')?;
+    let (start, end) = (number(start)?, number(last)?.checked_add(1)?);
+    let total = match total {
         "*" => None,
-        total => Some(total.parse().ok()?),
+        total => Some(number(total)?),
     };
-    (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
+    (start < end && total.is_none_or(|total| end <= total)).then_some((start, end, total))
 }
 
 /// The file name of a `Content-Disposition`, in its extended form where there is one. Untrusted.
@@ -543,7 +553,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What the head taught.
+    /// Metadata from the response headers.
     pub fn head(&self) -> &MediaHead {
         &self.head
     }
@@ -566,10 +576,21 @@ mod tests {
 
     #[test]
     fn content_ranges_are_checked() {
-        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
-        for bad in ["", "bytes */10", "bytes 9-5/10", "bytes 5-10/10", "5-9/10", "bytes 5-9", "bytes -1-2/3"]
-        {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, 10, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, 10, None)));
+        for bad in [
+            "",
+            "bytes */10",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "5-9/10",
+            "bytes 5-9",
+            "bytes -1-2/3",
+            "bytes +5-9/10",
+            "bytes 5- 9/10",
+            "bytes 5-18446744073709551615/*",
+            "bytes 5-99999999999999999999/*",
+        ] {
             assert_eq!(content_range(bad), None, "{bad}");
         }
     }

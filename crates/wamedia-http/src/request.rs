@@ -172,15 +172,12 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether the body begins like an HTML page or an error of an object store; other XML may be
-    /// somebody's document.
-    pub fn is_page(&self) -> bool {
+    /// Whether the body begins like the error of an object store; other XML may be somebody's document.
+    pub fn is_store_error(&self) -> bool {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
         let text = text.trim_start_matches('\u{feff}').trim_start();
-        let begins =
-            |text: &str| ["<!doctype html", "<html", "<error>"].iter().any(|tag| text.starts_with(tag));
         let declared = text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
-        begins(text) || declared.is_some_and(|(_, rest)| begins(rest.trim_start()))
+        declared.map_or(text, |(_, rest)| rest.trim_start()).starts_with("<error>")
     }
 
     /// The body as text, for messages.
@@ -203,21 +200,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_begin_in_many_ways() {
+    fn errors_of_object_stores_are_recognised() {
         for body in [
-            &b"<html>"[..],
-            b"\n <!DOCTYPE html><title>",
-            b"\xef\xbb\xbf<HTML lang=en>",
-            b"<?xml version=\"1.0\"?>\n<Error><Code>",
-            b"<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"x\">",
-            b"<Error><Code>AccessDenied</Code>",
+            &b"<?xml version=\"1.0\"?>\n<Error><Code>"[..],
+            b"\xef\xbb\xbf<error><Code>",
+            b" <Error><Code>AccessDenied</Code>",
         ] {
-            assert!(Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
+            assert!(Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
         }
-        for body in
-            [&b""[..], b"<?xml version=\"1.0\"?><invoice/>", b"{}", b"\xff\xd8\xff", b"text <html>", b"<?xml"]
-        {
-            assert!(!Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
+        for body in [
+            &b""[..],
+            b"<?xml version=\"1.0\"?><invoice/>",
+            b"{}",
+            b"<html>",
+            b"<?xml",
+            b"text <Error>",
+            b"<Errors>",
+        ] {
+            assert!(!Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
         }
     }
 }

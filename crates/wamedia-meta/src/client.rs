@@ -5,7 +5,7 @@ use wamedia_core::{
     ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
     ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_http::{Body, Call, Http, Multipart, Reply};
+use wamedia_http::{Body, Call, Http, Multipart};
 
 use crate::config::{MetaCloudBuilder, Settings};
 use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, webhook, wire};
@@ -135,12 +135,10 @@ impl Provider for MetaCloud {
         if link.is_dead(self.http.now()) {
             return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
         }
-        let expected = media.declared.mime.as_ref();
-        let textual = expected.is_none_or(|mime| mime.kind() == "text" || mime.essence().contains("xml"));
+        let declared = media.declared.clone().or(&media.media.declared);
         let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.content_hosts);
         let build = |_| wire::content_request(&self.settings, link, options.resume.as_ref());
-        let judge = |reply: &Reply| wire::judge_content(reply, textual);
-        Ok(self.http.open(call, expected, build, judge).await?.into_stream())
+        Ok(self.http.open(call, &declared, build, wire::judge_content).await?.into_stream())
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {

@@ -140,7 +140,7 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
 
 /// What a reply of the content host means. Its body for a dead link is not documented; a new link is
 /// tried for each of the statuses that it may have.
-pub(crate) fn judge_content(reply: &Reply, is_text_expected: bool) -> Option<Error> {
+pub(crate) fn judge_content(reply: &Reply) -> Option<Error> {
     let dead = matches!(reply.status, 401 | 403 | 404 | 410);
     if dead {
         let message = format!("the link is not accepted any more (HTTP status {})", reply.status);
@@ -148,13 +148,7 @@ pub(crate) fn judge_content(reply: &Reply, is_text_expected: bool) -> Option<Err
             Error::new(ErrorKind::Expired, message).with_status(reply.status).with_phase(Phase::Head),
         );
     }
-    if let Some(error) = error::in_reply(reply) {
-        return Some(error);
-    }
-    let page = reply.text().trim_start().starts_with('<');
-    (page && !is_text_expected).then(|| {
-        Error::new(ErrorKind::UnexpectedContent, "a page came in place of the media").with_phase(Phase::Head)
-    })
+    error::in_reply(reply)
 }
 
 pub(crate) fn read_id(reply: &Reply) -> Result<String> {
@@ -260,7 +254,7 @@ mod tests {
             let reply = Reply::new(status, body);
             let _ = read_descriptor(&media(), &reply);
             let _ = (read_id(&reply), read_handle(&reply), read_offset(&reply), read_deleted(&reply));
-            let _ = judge_content(&reply, false);
+            let _ = judge_content(&reply);
         }
     }
 }

@@ -123,13 +123,13 @@ impl Provider for NxCloud {
             return Err(refused("open", ErrorKind::Expired, "the link is past its time"));
         }
         // The sender's type outranks that of getMedia, and both that of the store.
-        let expected = media.media.declared.mime.as_ref().or(media.declared.mime.as_ref());
+        let declared = media.media.declared.clone().or(&media.declared);
         let call = Call::idempotent(NAME, "open", &options.budget, hosts);
         let build =
             |_| wire::content_request(link, options.resume.as_ref()).map_err(|error| named("open", error));
         let mut early = wire::Early::new(media.media.age(self.http.now()));
-        let judge = |reply: &Reply| wire::judge_content(reply, expected).map(|error| early.judge(error));
-        Ok(self.http.open(call, expected, build, judge).await?.into_stream())
+        let judge = |reply: &Reply| wire::judge_content(reply).map(|error| early.judge(error));
+        Ok(self.http.open(call, &declared, build, judge).await?.into_stream())
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Mime, Phase,
-    Result, Resume, Retry, Source, unix_seconds,
+    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
+    Resume, Retry, Source, unix_seconds,
 };
 use wamedia_http::{Body, Reply, Request};
 
@@ -136,15 +136,9 @@ fn payload(reply: &Reply) -> Result<Option<Value>> {
     }
 }
 
-/// What a reply of the store in place of the bytes means.
-pub(crate) fn judge_content(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
-    let known = expected.filter(|mime| mime.essence() != "application/octet-stream");
-    let is_page = reply.is_page();
-    // A success in JSON or XML may be a document of somebody.
-    if reply.is_success() && known.is_none() && !is_page {
-        return None;
-    }
-    Some(error::for_store(reply))
+/// What a reply of the store in place of the bytes means. A success that is not the store's own error is content.
+pub(crate) fn judge_content(reply: &Reply) -> Option<Error> {
+    (!reply.is_success() || reply.is_store_error()).then(|| error::for_store(reply))
 }
 
 /// An object that the store does not have although getMedia just gave a link to it: it is asked for

@@ -64,23 +64,23 @@ impl Provider for WhapiCloud {
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
-        let expected = media.media.declared.mime.as_ref().or(media.declared.mime.as_ref());
+        let declared = media.media.declared.clone().or(&media.declared);
         let resume = options.resume.as_ref().filter(|_| self.settings.try_range);
         let opened = match &media.source {
             Source::Inline(bytes) => return Ok(MediaStream::from_bytes(bytes.clone())),
             Source::Link(link) => {
                 let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.link_hosts);
-                let judge = |reply: &Reply| wire::judge_by_link(reply, expected);
-                self.http.open(call, expected, |_| wire::by_link_request(link, resume), judge).await?
+                let build = |_| wire::by_link_request(link, resume);
+                self.http.open(call, &declared, build, wire::judge_by_link).await?
             }
             _ => {
                 let id = media.media.id_for(NAME).map_err(|error| error.with_operation("open"))?;
                 let age = media.media.age(self.http.now());
-                let mut judge = wire::ById::new(age, self.settings.not_found_retries, expected);
+                let mut judge = wire::ById::new(age, self.settings.not_found_retries);
                 let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.api_hosts);
                 let build =
                     |_| wire::by_id_request(&self.settings, id, resume).map_err(|error| named("open", error));
-                self.http.open(call, expected, build, |reply| judge.judge(reply)).await?
+                self.http.open(call, &declared, build, |reply| judge.judge(reply)).await?
             }
         };
         Ok(opened.into_stream())

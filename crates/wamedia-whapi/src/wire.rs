@@ -9,8 +9,8 @@ use http::{HeaderValue, header};
 use serde_json::Value;
 use wamedia_core::json::{Document, Json, Object};
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Mime,
-    Phase, Result, Resume, Retry, Sha256, UploadContent,
+    Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Phase,
+    Result, Resume, Retry, Sha256, UploadContent,
 };
 use wamedia_http::{Body, Reply, Request};
 
@@ -78,24 +78,23 @@ pub(crate) fn page_size(wanted: Option<u32>) -> u32 {
 
 /// What replies in place of the bytes mean, over all attempts of one call by id.
 #[derive(Debug)]
-pub(crate) struct ById<'a> {
+pub(crate) struct ById {
     age: Option<Duration>,
     retries: u32,
-    expected: Option<&'a Mime>,
     missing: u32,
     limited: OneRetry,
 }
 
-impl<'a> ById<'a> {
+impl ById {
     /// `age` is that of the message, `retries` how often missing media is asked for again.
-    pub(crate) fn new(age: Option<Duration>, retries: u32, expected: Option<&'a Mime>) -> Self {
-        Self { age, retries, expected, missing: 0, limited: OneRetry::default() }
+    pub(crate) fn new(age: Option<Duration>, retries: u32) -> Self {
+        Self { age, retries, missing: 0, limited: OneRetry::default() }
     }
 
     /// QUIRK(whapi): media that was just announced may be 404 for some seconds; a production client
     /// asks again after 1.5 s and 3 s. <https://github.com/hexamarkco/kifersaude>
     pub(crate) fn judge(&mut self, reply: &Reply) -> Option<Error> {
-        let Some(error) = error::in_reply(reply) else { return not_content(reply, self.expected) };
+        let error = error::in_reply(reply)?;
         let fresh = self.age.is_none_or(|age| age < FRESH);
         if !fresh || !error::names_missing_media(&error) {
             return Some(self.limited.bound(error));
@@ -117,13 +116,19 @@ impl<'a> ById<'a> {
 /// What a reply of the object store in place of the bytes means: XML, and 403 or 404 after 30 days.
 ///
 /// GUESS: nothing is documented; this is how such stores answer.
-pub(crate) fn judge_by_link(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
+pub(crate) fn judge_by_link(reply: &Reply) -> Option<Error> {
     match reply.status {
         401 | 403 | 404 | 410 => {
             let message = format!("the public link is dead (HTTP status {})", reply.status);
             Some(Error::new(ErrorKind::Expired, message).with_status(reply.status).with_phase(Phase::Head))
         }
-        200..=299 => not_content(reply, expected),
+        200..=299 => reply.is_store_error().then(|| {
+            Error::new(
+                ErrorKind::UnexpectedContent,
+                "the object store answered with an error in place of the media",
+            )
+            .with_phase(Phase::Head)
+        }),
         // The text of the store may quote the link, which has a phone number in it.
         _ => {
             let mut bare = Reply::new(reply.status, "");
@@ -132,18 +137,6 @@ pub(crate) fn judge_by_link(reply: &Reply, expected: Option<&Mime>) -> Option<Er
             Some(wamedia_http::error_for_status(&bare))
         }
     }
-}
-
-/// A success whose type is JSON, HTML or XML, where another was expected or none is known.
-fn not_content(reply: &Reply, expected: Option<&Mime>) -> Option<Error> {
-    if !reply.is_success() {
-        return None;
-    }
-    let known = expected.filter(|mime| mime.essence() != "application/octet-stream");
-    let is_page = reply.is_page();
-    (known.is_some() || is_page).then(|| {
-        Error::new(ErrorKind::UnexpectedContent, "a page came in place of the media").with_phase(Phase::Head)
-    })
 }
 
 fn undecodable(why: &str) -> Error {
