@@ -4,9 +4,9 @@ use tokio::sync::Semaphore;
 
 /// Holds a transfer back after it has resolved, until it is its turn to read content.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate(Arc<Semaphore>);
+pub(crate) struct Barrier(Arc<Semaphore>);
 
-impl Gate {
+impl Barrier {
     /// A closed one.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(0)))

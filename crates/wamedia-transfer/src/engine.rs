@@ -5,15 +5,18 @@ use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, debug_span};
 use wamedia_core::{
-    Capabilities, Error, ErrorKind, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Resume, Retry,
+    Error, ErrorKind, MediaDescriptor, MediaRef, MediaStream, Mime, OpenOptions, Phase, Provider,
+    ResolveOptions, Result, Retry, Sha256, Source,
 };
 
+use crate::attempt::{Attempt, too_large, wrong_content};
+use crate::barrier::Barrier;
+use crate::content::{JUDGED_BYTES, sniff, unexpected};
+use crate::destination::{Begin, BeginContext, Destination, File, Folder, Memory, Sequential};
 use crate::expected::Expected;
-use crate::gate::Gate;
-use crate::pipe::{Pipe, Sink};
-use crate::run::{Round, Run};
-use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, TransferOptions, file};
+use crate::state::{AttemptOutcome, Next, TransferState};
+use crate::writer::HashingWriter;
+use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, TransferOptions, Verified};
 
 /// The most that is fetched into memory unless the caller says otherwise.
 const MEMORY_MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -28,20 +31,20 @@ pub struct Transfer<'p, P: ?Sized> {
     provider: &'p P,
     options: TransferOptions,
     /// Passed between resolving and opening, where many transfers take turns.
-    gate: Option<Gate>,
+    barrier: Option<Barrier>,
 }
 
-pub(crate) struct Ended {
-    pub(crate) receipt: Receipt,
-    pub(crate) bytes: Option<bytes::Bytes>,
-    /// The mismatch, where the policy keeps the bytes.
-    pub(crate) mismatch: Option<Error>,
+/// Content that was read to its end, before the destination has made it visible.
+struct TransferOutput {
+    receipt: Receipt,
+    /// The mismatch, where the policy does not accept the bytes.
+    mismatch: Option<Error>,
 }
 
 impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// A transfer with the default options.
     pub fn new(provider: &'p P) -> Self {
-        Self { provider, options: TransferOptions::default(), gate: None }
+        Self { provider, options: TransferOptions::default(), barrier: None }
     }
 
     /// Sets the options.
@@ -51,17 +54,9 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         self
     }
 
-    pub(crate) fn with_gate(mut self, gate: Gate) -> Self {
-        self.gate = Some(gate);
+    pub(crate) fn with_barrier(mut self, barrier: Barrier) -> Self {
+        self.barrier = Some(barrier);
         self
-    }
-
-    pub(crate) fn provider_name(&self) -> &'static str {
-        self.provider.name()
-    }
-
-    pub(crate) fn options(&self) -> &TransferOptions {
-        &self.options
     }
 
     /// Fetches into memory.
@@ -71,11 +66,11 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// Whatever stays after the budget is spent; [`ErrorKind::Integrity`] when the bytes are not
     /// what was declared.
     pub async fn fetch(&self, media: &MediaRef) -> Result<Fetched> {
-        let mut pipe = Pipe::new(Sink::Memory(Vec::new()));
-        let ended = self.run(media, &mut pipe, MEMORY_MAX_BYTES).await?;
-        match ended.mismatch {
-            Some(mismatch) => Err(mismatch),
-            None => Ok(Fetched { bytes: ended.bytes.unwrap_or_default(), receipt: ended.receipt }),
+        let mut memory = Memory::new();
+        let receipt = self.transfer(media, &mut memory, MEMORY_MAX_BYTES).await?;
+        match (memory.into_bytes(), receipt) {
+            (Some(bytes), Some(receipt)) => Ok(Fetched { bytes, receipt }),
+            _ => Err(Error::new(ErrorKind::Local, "the memory has no content").with_phase(Phase::Store)),
         }
     }
 
@@ -89,9 +84,22 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         media: &MediaRef,
         writer: &mut W,
     ) -> Result<Receipt> {
-        let mut pipe = Pipe::new(Sink::Writer(writer));
-        let ended = self.run(media, &mut pipe, MAX_BYTES).await?;
-        ended.mismatch.map_or(Ok(ended.receipt), Err)
+        let receipt = self.transfer(media, &mut Sequential::new(writer), MAX_BYTES).await?;
+        receipt
+            .ok_or_else(|| Error::new(ErrorKind::Local, "the writer has no content").with_phase(Phase::Store))
+    }
+
+    /// Fetches into any destination; `None` where that has the content already.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch), and what the destination says.
+    pub async fn store(
+        &self,
+        media: &MediaRef,
+        destination: &mut dyn Destination,
+    ) -> Result<Option<Receipt>> {
+        self.transfer(media, destination, MAX_BYTES).await
     }
 
     /// Fetches into a file with this final name.
@@ -100,157 +108,332 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ///
     /// As [`fetch`](Self::fetch); [`ErrorKind::Local`] when the file exists or cannot be written.
     pub async fn download_to(&self, media: &MediaRef, path: &Path) -> Result<Downloaded> {
-        file::download_to(self, media, path).await
+        let receipt = self.store(media, &mut File::new(path)).await?;
+        Ok(Downloaded::new(path.to_owned(), receipt))
     }
 
-    /// Fetches into a folder, under a safe name made from what was declared and what arrived.
+    /// Fetches into a folder, under a safe name made from what was declared and what arrived. Many transfers
+    /// into one folder share one [`Folder`].
     ///
     /// # Errors
     ///
     /// As [`download_to`](Self::download_to).
-    pub async fn download_in(&self, media: &MediaRef, folder: &Path) -> Result<Downloaded> {
-        file::download_in(self, media, folder).await
+    pub async fn download_in(&self, media: &MediaRef, folder: impl Into<Folder>) -> Result<Downloaded> {
+        let folder = folder.into();
+        let mut media = media.clone();
+        media.provider.get_or_insert_with(|| self.provider.name().into());
+        let mut entry = folder.entry(&media);
+        let receipt = self.store(&media, &mut entry).await?;
+        let path = entry.path().unwrap_or(folder.path()).to_owned();
+        Ok(Downloaded::new(path, receipt))
     }
 
-    pub(crate) async fn run_to_file(&self, media: &MediaRef, pipe: &mut Pipe<'_>) -> Result<Ended> {
-        self.run(media, pipe, MAX_BYTES).await
-    }
-
-    async fn run(&self, media: &MediaRef, pipe: &mut Pipe<'_>, default_max: u64) -> Result<Ended> {
+    async fn transfer(
+        &self,
+        media: &MediaRef,
+        destination: &mut dyn Destination,
+        default_max: u64,
+    ) -> Result<Option<Receipt>> {
         let span = debug_span!("transfer", provider = self.provider.name(), operation = "fetch");
         let work = async {
-            let outcome = self.heal(media, pipe, default_max).await;
+            let outcome = self.transfer_and_commit(media, destination, default_max).await;
             match &outcome {
-                Ok(Ended { receipt, .. }) => debug!(
+                Ok(Some(receipt)) => debug!(
                     bytes = receipt.bytes,
                     attempts = receipt.attempts,
                     verified = receipt.verified.name(),
                     "fetched"
                 ),
+                Ok(None) => debug!("already stored"),
                 Err(error) => debug!(kind = error.kind().name(), "failed"),
             }
             outcome
         };
-        let work = work.instrument(span);
-        let outcome = match self.options.deadline {
-            None => work.await,
-            Some(deadline) => match tokio::time::timeout(deadline, work).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    Err(Error::new(ErrorKind::Timeout, "the deadline of the whole transfer has passed")
-                        .with_retry(Retry::Never)
-                        .with_phase(Phase::Body))
-                }
-            },
-        };
+        let outcome = work.instrument(span).await;
         outcome.map_err(|error| error.with_provider(self.provider.name()).with_operation("fetch"))
     }
 
-    /// The loop: open, read, and decide what to do about what happened.
-    async fn heal(&self, media: &MediaRef, pipe: &mut Pipe<'_>, default_max: u64) -> Result<Ended> {
-        let mut started = Instant::now();
-        let capabilities = self.provider.capabilities();
-        let max_bytes = self.options.max_bytes.unwrap_or(default_max);
-        let mut run = Run::new(&self.options, max_bytes);
-        let mut descriptor = self.resolve(media, &run, false).await?;
-        if let Some(gate) = &self.gate {
-            let resolved = Instant::now();
-            gate.passed().await;
-            let waited = resolved.elapsed();
-            // Waiting for one's turn is no part of the work.
-            started += waited;
-            if waited > FRESH {
-                descriptor = self.resolve(media, &run, false).await?;
+    async fn transfer_and_commit(
+        &self,
+        media: &MediaRef,
+        destination: &mut dyn Destination,
+        default_max: u64,
+    ) -> Result<Option<Receipt>> {
+        let read = self.begin_and_read(media, destination, default_max);
+        let outcome = match self.options.deadline {
+            None => read.await,
+            Some(deadline) => {
+                tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| Err(deadline_passed()))
             }
-        }
-        let mut expected = Expected::new(&self.options, &descriptor);
-        run.check_declared_size(&expected)?;
-        loop {
-            let round = match self.open(&descriptor, &capabilities, &mut run, &expected, pipe).await {
-                Ok(stream) => run.read(stream, &mut expected, pipe).await?,
-                Err(error) => run.judge_open_error(error),
-            };
-            match round {
-                Round::Failed(error) => return Err(error),
-                Round::Done => {
-                    let (digest, bytes) = pipe.finish().await?;
-                    let taken = pipe.taken();
-                    let mismatch = match expected.compare(taken, digest) {
-                        Ok(()) => None,
-                        Err(error) if run.may_read_again(&error) => {
-                            expected.differences.retain(|difference| {
-                                !matches!(difference, Difference::Digest { .. } | Difference::Size { .. })
-                            });
-                            run.again(&error, pipe, false).await?;
-                            continue;
-                        }
-                        Err(error) => Some(error),
-                    };
-                    let receipt = run.receipt(expected, taken, digest, mismatch.is_some(), started);
-                    return match (mismatch, self.options.on_mismatch) {
-                        (Some(error), OnMismatch::Reject) => Err(error),
-                        (Some(error), OnMismatch::Quarantine) => {
-                            Ok(Ended { receipt, bytes, mismatch: Some(error) })
-                        }
-                        _ => Ok(Ended { receipt, bytes, mismatch: None }),
-                    };
+        };
+        match outcome {
+            Ok(None) => Ok(None),
+            Ok(Some(TransferOutput { receipt, mismatch: None })) => {
+                destination.commit(&receipt).await?;
+                Ok(Some(receipt))
+            }
+            Ok(Some(TransferOutput { receipt, mismatch: Some(mismatch) })) => {
+                if self.options.on_mismatch == OnMismatch::Quarantine {
+                    return Err(destination.quarantine(&receipt, mismatch).await);
                 }
-                Round::Broken(error) => run.again(&error, pipe, true).await?,
-                Round::Discard(error) => {
-                    run.no_range = true;
-                    run.again(&error, pipe, false).await?;
-                }
-                Round::WrongContent(error) => {
-                    if !run.budget.take_renewal() {
-                        return Err(error);
-                    }
-                    debug!(kind = error.kind().name(), "the link is dead, resolving again");
-                    run.tell(Event::Renewing);
-                    let renewed = self.resolve(media, &run, true).await?;
-                    let fresh = Expected::new(&self.options, &renewed);
-                    let other = fresh.sha256 != expected.sha256 || fresh.size != expected.size;
-                    if (other || error.kind() == ErrorKind::UnexpectedContent) && pipe.taken() > 0 {
-                        run.tell(Event::Restarted);
-                        pipe.restart().await?;
-                    }
-                    expected = fresh;
-                    descriptor = renewed;
-                    run.check_declared_size(&expected)?;
-                }
+                destination.abort().await;
+                Err(mismatch)
+            }
+            Err(error) => {
+                destination.abort().await;
+                Err(error)
             }
         }
     }
 
-    async fn resolve(&self, media: &MediaRef, run: &Run<'_>, renew: bool) -> Result<MediaDescriptor> {
-        let options = ResolveOptions::default().with_budget(run.budget.clone()).with_renew(renew);
+    async fn begin_and_read(
+        &self,
+        media: &MediaRef,
+        destination: &mut dyn Destination,
+        default_max: u64,
+    ) -> Result<Option<TransferOutput>> {
+        let context = BeginContext { media, options: &self.options };
+        let begin = destination.begin(&context).await?;
+        let mut writer = HashingWriter::new(destination);
+        let mut state = TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max));
+        match begin {
+            Begin::AlreadyStored => return Ok(None),
+            Begin::Fresh => {}
+            Begin::Resume { offset, hasher, first } => {
+                writer.resume_from(offset, hasher, first);
+                state.adopt();
+            }
+        }
+        self.read(media, &mut writer, &mut state).await.map(Some)
+    }
+
+    /// One attempt after another, until the state says that it is over.
+    async fn read(
+        &self,
+        media: &MediaRef,
+        writer: &mut HashingWriter<'_>,
+        state: &mut TransferState<'_>,
+    ) -> Result<TransferOutput> {
+        let (mut descriptor, started) = self.resolve_in_turn(media, state).await?;
+        let mut expected = self.expected(&descriptor, state)?;
+        let mut reply = Reply::default();
+        loop {
+            let outcome = self.attempt(&descriptor, &mut expected, writer, state, &mut reply).await?;
+            match state.next(outcome, writer.taken()) {
+                Next::Finish => {
+                    let verified = expected.verified();
+                    let receipt = receipt(expected, verified, writer, state, reply, started);
+                    return Ok(TransferOutput { receipt, mismatch: None });
+                }
+                Next::Mismatch(error) => {
+                    let receipt = receipt(expected, Verified::None, writer, state, reply, started);
+                    let is_accepted = self.options.on_mismatch == OnMismatch::Record;
+                    return Ok(TransferOutput { receipt, mismatch: (!is_accepted).then_some(error) });
+                }
+                Next::Again { wait, from_start } => {
+                    debug!(taken = writer.taken(), from_start, "trying again");
+                    if from_start {
+                        restart(writer, state).await?;
+                    }
+                    expected.forget_mismatch();
+                    tokio::time::sleep(wait).await;
+                }
+                Next::Renew(error) => {
+                    debug!(kind = error.kind().name(), "resolving again");
+                    state.tell(Event::Renewing);
+                    descriptor = self.resolve(media, state, true).await?;
+                    let renewed = self.expected(&descriptor, state)?;
+                    if error.kind() == ErrorKind::UnexpectedContent || !renewed.is_same_content(&expected) {
+                        restart(writer, state).await?;
+                    }
+                    expected = renewed;
+                }
+                Next::Fail(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens, reads and verifies once.
+    async fn attempt(
+        &self,
+        descriptor: &MediaDescriptor,
+        expected: &mut Expected,
+        writer: &mut HashingWriter<'_>,
+        state: &mut TransferState<'_>,
+        reply: &mut Reply,
+    ) -> Result<AttemptOutcome> {
+        let stream = match self.open(descriptor, expected, writer, state).await? {
+            Ok(stream) => stream,
+            Err(outcome) => return Ok(outcome),
+        };
+        if !stream.head().partial {
+            reply.mime.clone_from(&stream.head().mime);
+        }
+        let outcome = Attempt { state: &mut *state, expected: &mut *expected, writer: &mut *writer }
+            .read(stream)
+            .await?;
+        if !matches!(outcome, AttemptOutcome::Complete) {
+            return Ok(outcome);
+        }
+        let digest = writer.finish().await?;
+        reply.digest = Some(digest);
+        let Err(mismatch) = expected.verify(writer.taken(), digest) else {
+            return Ok(AttemptOutcome::Complete);
+        };
+        // The looks of it were no proof before; now they explain the mismatch.
+        let beginning = &writer.first()[..writer.first().len().min(JUDGED_BYTES)];
+        Ok(match unexpected(beginning, &expected.declared, reply.mime.as_ref()) {
+            Some(what) => AttemptOutcome::NeedsNewLink(wrong_content(what)),
+            None => AttemptOutcome::Mismatch(mismatch),
+        })
+    }
+
+    /// Resolves, and waits for its turn where many transfers take turns.
+    async fn resolve_in_turn(
+        &self,
+        media: &MediaRef,
+        state: &TransferState<'_>,
+    ) -> Result<(MediaDescriptor, Instant)> {
+        let started = Instant::now();
+        let descriptor = self.resolve(media, state, false).await?;
+        let Some(barrier) = &self.barrier else { return Ok((descriptor, started)) };
+        let resolved = Instant::now();
+        barrier.passed().await;
+        // Waiting for one's turn is no part of the work.
+        let waited = resolved.elapsed();
+        let is_fresh = waited <= FRESH;
+        let descriptor = if is_fresh { descriptor } else { self.resolve(media, state, false).await? };
+        Ok((descriptor, started + waited))
+    }
+
+    async fn resolve(
+        &self,
+        media: &MediaRef,
+        state: &TransferState<'_>,
+        renew: bool,
+    ) -> Result<MediaDescriptor> {
+        if let Some(bytes) = media.inline.clone().filter(|_| !renew) {
+            return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
+        }
+        let options = ResolveOptions::default().with_budget(state.budget.clone()).with_renew(renew);
         let descriptor = self.provider.resolve(media, options).await?;
-        run.tell(Event::Resolved {
+        state.tell(Event::Resolved {
             size_bytes: descriptor.declared.size_bytes.or(media.declared.size_bytes),
         });
         Ok(descriptor)
     }
 
+    /// What the content must be, unless that is impossible or too large.
+    fn expected(&self, descriptor: &MediaDescriptor, state: &TransferState<'_>) -> Result<Expected> {
+        let expected = Expected::new(&self.options, descriptor);
+        let contradiction =
+            expected.contradiction().filter(|_| self.options.on_mismatch != OnMismatch::Record);
+        if let Some(error) = contradiction {
+            return Err(error);
+        }
+        match expected.stated_size() {
+            Some(size) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
+            _ => Ok(expected),
+        }
+    }
+
+    /// Opens the content, behind the bytes that are there where that is safe.
     async fn open(
         &self,
         descriptor: &MediaDescriptor,
-        capabilities: &Capabilities,
-        run: &mut Run<'_>,
         expected: &Expected,
-        pipe: &mut Pipe<'_>,
-    ) -> Result<MediaStream> {
-        let offset = pipe.taken();
-        let checkable = run.validator.is_some() || expected.sha256.is_some();
-        let resume = (offset > 0 && capabilities.open_range && checkable && !run.no_range)
-            .then(|| Resume::new(offset, run.validator.clone()));
-        run.was_resumed = resume.is_some();
-        if offset > 0 && resume.is_none() {
-            run.tell(Event::Restarted);
-            pipe.restart().await?;
+        writer: &mut HashingWriter<'_>,
+        state: &mut TransferState<'_>,
+    ) -> Result<Result<MediaStream, AttemptOutcome>> {
+        if let Source::Inline(bytes) = &descriptor.source {
+            return Ok(Ok(MediaStream::from_bytes(bytes.clone())));
         }
-        let options = OpenOptions::default().with_budget(run.budget.clone()).with_resume(resume);
-        // What is declared by anybody helps the provider to tell an error page from the content.
+        let resume = state.resume(writer.taken(), expected, self.provider.capabilities().open_range);
+        let is_resumed = resume.is_some();
+        if !is_resumed {
+            restart(writer, state).await?;
+        }
+        let options = OpenOptions::default().with_budget(state.budget.clone()).with_resume(resume);
+        // All that is declared helps the provider to tell an error from the content.
         let mut descriptor = descriptor.clone();
-        descriptor.declared = descriptor.declared.or(&expected.declared);
-        self.provider.open(&descriptor, options).await
+        descriptor.declared = expected.declared.clone();
+        Ok(self
+            .provider
+            .open(&descriptor, options)
+            .await
+            .map_err(|error| classify_open_error(error, is_resumed)))
     }
+}
+
+/// What the replies said and gave.
+#[derive(Default)]
+struct Reply {
+    /// The type of the last whole reply.
+    mime: Option<Mime>,
+    /// The digest of the content that was read to its end.
+    digest: Option<Sha256>,
+}
+
+/// Discards what is there, if anything is.
+async fn restart(writer: &mut HashingWriter<'_>, state: &mut TransferState<'_>) -> Result<()> {
+    state.restarted();
+    if writer.taken() == 0 {
+        return Ok(());
+    }
+    state.tell(Event::Restarted);
+    writer.restart().await
+}
+
+fn classify_open_error(error: Error, is_resumed: bool) -> AttemptOutcome {
+    match error.kind() {
+        ErrorKind::Expired => AttemptOutcome::NeedsNewLink(error),
+        // A range that was refused, or answered with something that is not a range.
+        _ if is_resumed && matches!(error.status(), Some(206 | 416)) => {
+            AttemptOutcome::NotAContinuation(error)
+        }
+        ErrorKind::UnexpectedContent => AttemptOutcome::NeedsNewLink(error),
+        _ => AttemptOutcome::Failed(error),
+    }
+}
+
+fn receipt(
+    expected: Expected,
+    verified: Verified,
+    writer: &HashingWriter<'_>,
+    state: &TransferState<'_>,
+    reply: Reply,
+    started: Instant,
+) -> Receipt {
+    let sniffed_mime = sniff(writer.first());
+    let declared_by = expected.declared_by();
+    let Expected { declared, mut differences, .. } = expected;
+    if let (Some(declared), Some(actual)) = (&declared.mime, reply.mime)
+        && *declared != actual
+        && actual.essence() != "application/octet-stream"
+    {
+        differences.push(Difference::Type { declared: declared.clone(), actual });
+    }
+    let spent = state.budget.spent();
+    Receipt {
+        bytes: writer.taken(),
+        sha256: reply.digest.unwrap_or_else(|| Sha256::of(b"")),
+        verified,
+        declared,
+        declared_by,
+        sniffed_mime,
+        differences,
+        attempts: spent.retries + 1,
+        resumes: state.resumes,
+        renewals: spent.renewals,
+        requests: spent.requests,
+        received_bytes: spent.bytes,
+        waited: spent.waited,
+        elapsed: started.elapsed(),
+    }
+}
+
+fn deadline_passed() -> Error {
+    Error::new(ErrorKind::Timeout, "the deadline of the whole transfer has passed")
+        .with_retry(Retry::Never)
+        .with_phase(Phase::Body)
 }

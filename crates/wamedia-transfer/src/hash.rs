@@ -11,33 +11,50 @@ type Inner = aws_lc_rs::digest::Context;
 #[cfg(not(feature = "aws-lc"))]
 type Inner = sha2::Sha256;
 
-/// Hashes bytes as they pass.
+/// Computes the SHA-256 of bytes as they pass.
 #[derive(Clone)]
-pub(crate) struct Hasher(Inner);
+pub struct Hasher(Inner);
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Hasher {
     #[cfg(feature = "aws-lc")]
-    pub(crate) fn new() -> Self {
+    /// Of no bytes yet.
+    pub fn new() -> Self {
         Self(Inner::new(&aws_lc_rs::digest::SHA256))
     }
 
     #[cfg(not(feature = "aws-lc"))]
-    pub(crate) fn new() -> Self {
+    /// Of no bytes yet.
+    pub fn new() -> Self {
         Self(sha2::Digest::new())
     }
 
     #[cfg(feature = "aws-lc")]
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     #[cfg(not(feature = "aws-lc"))]
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         sha2::Digest::update(&mut self.0, bytes);
     }
 
     #[cfg(feature = "aws-lc")]
-    pub(crate) fn finish(self) -> Sha256 {
+    /// The digest of all bytes.
+    pub fn finish(self) -> Sha256 {
         let mut out = [0; 32];
         // This digest has 32 bytes by its definition, so no byte is left out.
         out.iter_mut().zip(self.0.finish().as_ref()).for_each(|(to, from)| *to = *from);
@@ -45,7 +62,8 @@ impl Hasher {
     }
 
     #[cfg(not(feature = "aws-lc"))]
-    pub(crate) fn finish(self) -> Sha256 {
+    /// The digest of all bytes.
+    pub fn finish(self) -> Sha256 {
         Sha256::from_bytes(sha2::Digest::finalize(self.0).into())
     }
 }

@@ -10,36 +10,72 @@
 //! * [`Transfer`]: the same with [`TransferOptions`];
 //! * [`transfer_many`]: many at once, results as they finish.
 
-mod beside;
+mod attempt;
+mod barrier;
+mod content;
+mod destination;
 mod engine;
 mod expected;
-mod file;
-mod gate;
 mod hash;
 mod many;
 mod names;
 mod observe;
+mod offload;
 mod options;
-mod pipe;
 mod receipt;
-mod run;
-mod sniff;
+mod state;
+mod writer;
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wamedia_core::{MediaRef, Provider, Result};
 
+pub use content::sniff;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use destination::CrashPoint;
+pub use destination::{
+    Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, sweep,
+};
 pub use engine::Transfer;
-pub use file::{Downloaded, Outcome, sweep};
+pub use hash::Hasher;
 pub use many::{Finished, Job, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
 pub use options::{Exists, OnMismatch, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
-pub use sniff::sniff;
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is stored under its final name.
+    Stored,
+    /// It was there before, and was kept; nothing was requested.
+    Kept,
+}
+
+/// A file under its final name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Downloaded {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is new.
+    pub outcome: Outcome,
+    /// How it came here; `None` for a file that was kept.
+    pub receipt: Option<Receipt>,
+}
+
+impl Downloaded {
+    fn new(path: PathBuf, receipt: Option<Receipt>) -> Self {
+        let outcome = if receipt.is_some() { Outcome::Stored } else { Outcome::Kept };
+        Self { path, outcome, receipt }
+    }
+}
 
 /// Verified content in memory.
 #[derive(Clone, Debug)]

@@ -8,21 +8,22 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesUnordered, unfold};
 use wamedia_core::{MediaRef, Provider, Result};
 
-use crate::gate::Gate;
-use crate::{Downloaded, Transfer, TransferOptions};
+use crate::barrier::Barrier;
+use crate::{Downloaded, Folder, Transfer, TransferOptions};
 
 /// How many jobs resolve ahead at most: far from the provider they are what keeps the contents coming,
 /// but each holds a connection.
 const MAX_AHEAD: usize = 16;
 
 /// Where a job puts its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Target {
     /// Under exactly this name.
     File(PathBuf),
-    /// In this folder, under a safe name made from what was declared and what arrived.
-    Folder(PathBuf),
+    /// In this folder, under a safe name made from what was declared and what arrived. All jobs of one folder
+    /// share clones of one [`Folder`].
+    Folder(Folder),
 }
 
 /// One of many downloads.
@@ -52,12 +53,12 @@ impl Job {
         self
     }
 
-    async fn run(self, gate: Gate) -> Finished {
+    async fn run(self, barrier: Barrier) -> Finished {
         if self.options.deadline.is_some() {
             // Waiting for its turn must not eat the time that a job has.
-            gate.passed().await;
+            barrier.passed().await;
         }
-        let transfer = Transfer::new(&*self.provider).with_options(self.options).with_gate(gate);
+        let transfer = Transfer::new(&*self.provider).with_options(self.options).with_barrier(barrier);
         let outcome = match &self.target {
             Target::File(path) => transfer.download_to(&self.media, path).await,
             Target::Folder(folder) => transfer.download_in(&self.media, folder).await,
@@ -112,7 +113,7 @@ struct Lane {
     account: usize,
     waiting: VecDeque<Job>,
     /// Jobs that resolve and then wait for their turn.
-    ahead: VecDeque<(u64, Gate)>,
+    ahead: VecDeque<(u64, Barrier)>,
     /// Jobs whose turn it is.
     running: usize,
 }
@@ -137,14 +138,14 @@ impl Lanes {
 
     /// Lets those go on whose turn it is, and gives the next job to start, if there is one.
     fn next_start(&mut self) -> Option<impl Future<Output = (Place, Finished)> + Send + use<>> {
-        let gate = Gate::new();
-        let (index, job) = self.next_in_turn(&gate).or_else(|| self.next_ahead(&gate))?;
+        let barrier = Barrier::new();
+        let (index, job) = self.next_in_turn(&barrier).or_else(|| self.next_ahead(&barrier))?;
         let place = (index, self.numbers);
         self.numbers += 1;
-        Some(async move { (place, job.run(gate).await) })
+        Some(async move { (place, job.run(barrier).await) })
     }
 
-    fn next_in_turn(&mut self, gate: &Gate) -> Option<(usize, Job)> {
+    fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
         while self.running < self.concurrency {
             let lanes = self.all.iter_mut().enumerate();
             let (index, lane) = lanes
@@ -155,7 +156,7 @@ impl Lanes {
             match lane.ahead.pop_front() {
                 Some((_, resolved)) => resolved.open(),
                 None => {
-                    gate.open();
+                    barrier.open();
                     return Some((index, lane.waiting.pop_front()?));
                 }
             }
@@ -164,7 +165,7 @@ impl Lanes {
     }
 
     /// No account is asked for more in advance than it has running.
-    fn next_ahead(&mut self, gate: &Gate) -> Option<(usize, Job)> {
+    fn next_ahead(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
         if self.all.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
             return None;
         }
@@ -172,7 +173,7 @@ impl Lanes {
         let (index, lane) = lanes
             .into_iter()
             .find(|(_, lane)| lane.ahead.len() < lane.running && !lane.waiting.is_empty())?;
-        lane.ahead.push_back((self.numbers, gate.clone()));
+        lane.ahead.push_back((self.numbers, barrier.clone()));
         Some((index, lane.waiting.pop_front()?))
     }
 

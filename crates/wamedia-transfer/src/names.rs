@@ -91,7 +91,7 @@ fn clean(name: &str) -> String {
     truncated(trimmed, MAX_BYTES).to_owned()
 }
 
-fn truncated(text: &str, max: usize) -> &str {
+pub(crate) fn truncated(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;

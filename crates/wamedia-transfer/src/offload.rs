@@ -1,4 +1,4 @@
-//! Work beside the network: how much of it there may be in this process.
+//! How much hashing and writing may run on blocking threads in this process.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,47 +7,47 @@ use std::thread::available_parallelism;
 /// Asked once: the system's answer costs more than hashing a small body.
 static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, std::num::NonZero::get));
 /// Bodies that have bytes and are not finished.
-static BODIES: AtomicUsize = AtomicUsize::new(0);
-/// Batches that are worked on beside the network.
-static WORKERS: AtomicUsize = AtomicUsize::new(0);
+static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+/// Batches on blocking threads.
+static OFFLOADED: AtomicUsize = AtomicUsize::new(0);
 
-/// A body that is being taken in, as long as it lives.
+/// Counts a body that is being received, as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Body(());
+pub(crate) struct ActiveGuard(());
 
-impl Body {
+impl ActiveGuard {
     pub(crate) fn new() -> Self {
-        BODIES.fetch_add(1, Relaxed);
+        ACTIVE.fetch_add(1, Relaxed);
         Self(())
     }
 }
 
-impl Drop for Body {
+impl Drop for ActiveGuard {
     fn drop(&mut self) {
-        BODIES.fetch_sub(1, Relaxed);
+        ACTIVE.fetch_sub(1, Relaxed);
     }
 }
 
-/// The right to work beside the network, as long as it lives. There is one for each core but the
+/// The right to work on a blocking thread, as long as it lives. There is one for each core but the
 /// one that reads the network: more threads would only wait for each other, and hold memory meanwhile.
 #[derive(Debug)]
-pub(crate) struct Worker(());
+pub(crate) struct Permit(());
 
-impl Worker {
+impl Permit {
     pub(crate) fn take() -> Option<Self> {
         let free = |busy: usize| (busy + 1 < *CORES).then_some(busy + 1);
-        WORKERS.fetch_update(Relaxed, Relaxed, free).is_ok().then(|| Self(()))
+        OFFLOADED.fetch_update(Relaxed, Relaxed, free).is_ok().then(|| Self(()))
     }
 }
 
-impl Drop for Worker {
+impl Drop for Permit {
     fn drop(&mut self) {
-        WORKERS.fetch_sub(1, Relaxed);
+        OFFLOADED.fetch_sub(1, Relaxed);
     }
 }
 
-/// Whether there are more bodies than cores to work on them beside the network, so that each should
-/// hold little: what is held cannot be filled again by the client, which must allocate instead.
-pub(crate) fn is_crowded() -> bool {
-    BODIES.load(Relaxed) >= *CORES
+/// Whether there are more bodies than cores, so that each should hold little: memory that is held cannot be
+/// filled again by the client, which must allocate instead.
+pub(crate) fn under_pressure() -> bool {
+    ACTIVE.load(Relaxed) >= *CORES
 }

@@ -24,7 +24,9 @@ pub enum Exists {
     /// An error, before the first request; the file stays untouched.
     #[default]
     Refuse,
-    /// The file that is there counts as the result; nothing is requested.
+    /// A file that agrees with every digest and size that is known before the first request counts as the result,
+    /// and nothing is requested; another one is an error. In a folder with a manifest: a reference that is
+    /// recorded, and whose file is still there with its size, is not fetched again.
     Keep,
     /// It is replaced in one step after verification.
     Replace,
@@ -55,4 +57,8 @@ pub struct TransferOptions {
     pub resume_partial: bool,
     /// Hears of every step.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Where a simulated crash ends all file operations.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub crash: Option<crate::CrashPoint>,
 }

@@ -35,7 +35,7 @@ impl Timed {
     fn jobs(self: &Arc<Self>, count: usize, folder: &std::path::Path) -> Vec<Job> {
         let job = |number: usize| {
             let media = MediaRef::new("timed", MediaId::new(format!("{:p}-{number}", &**self)).unwrap());
-            Job::new(Arc::clone(self) as Arc<dyn Provider>, media, Target::Folder(folder.to_owned()))
+            Job::new(Arc::clone(self) as Arc<dyn Provider>, media, Target::Folder(folder.into()))
         };
         (0..count).map(job).collect()
     }

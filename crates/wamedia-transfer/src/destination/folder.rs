@@ -1,0 +1,441 @@
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+use wamedia_core::{Error, MediaRef, Result, Sha256};
+
+use super::file::{cannot_create, not_begun, set_aside, steps_of, sync_folder_of, taken};
+use super::manifest::{Manifest, Record};
+use super::partial::{PartialFile, SUFFIX, digest_of, is_at, mode_of, open_own, remove_unused};
+use super::steps::Steps;
+use super::{Begin, BeginContext, Destination, blocking, local};
+use crate::{Exists, Receipt, safe_name};
+
+/// Everything of ours in a folder lies in here.
+const OWN: &str = ".wamedia";
+const MANIFEST: &str = "manifest.jsonl";
+const LOCK: &str = ".lock";
+
+/// A folder that receives files under safe names, made from what was declared and what arrived.
+///
+/// A name that a stranger chose never decides whose file survives: different content of the same name gets the
+/// next free one, such as `photo (2).jpg`, in every mode, between all tasks and processes. With a
+/// [manifest](Self::with_manifest) the folder recognises references that it holds already.
+///
+/// Temporary files, the manifest and a lock lie in `.wamedia` inside the folder. What a killed run left there is
+/// removed when the next run begins. Clones are the same folder; share one among many transfers.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    has_manifest: bool,
+    run: OnceCell<Run>,
+}
+
+/// What one process has in the folder, from the first transfer to the last.
+#[derive(Debug)]
+struct Run {
+    own: PathBuf,
+    /// Begins the names of this run's temporary files.
+    id: String,
+    lock_path: PathBuf,
+    _lock: fs::File,
+    /// The permissions of an ordinary new file.
+    mode: Option<u32>,
+    names: Mutex<Names>,
+    steps: Steps,
+}
+
+#[derive(Debug)]
+struct Names {
+    manifest: Option<Manifest>,
+    /// The next number to try for a name that was taken.
+    next: HashMap<String, u32>,
+}
+
+impl Folder {
+    /// The folder with this path, which must exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // Looked up once, not for every file.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self { shared: Arc::new(Shared { path, has_manifest: false, run: OnceCell::new() }) }
+    }
+
+    /// Records which reference is stored under which name, in `.wamedia/manifest.jsonl`. Then
+    /// [`Exists::Keep`] fetches nothing for a reference that is stored, [`Exists::Replace`] swaps its file, and
+    /// [`Exists::Refuse`] fails. Without it every transfer stores under a free name.
+    #[must_use]
+    pub fn with_manifest(self, has_manifest: bool) -> Self {
+        let path = self.shared.path.clone();
+        Self { shared: Arc::new(Shared { path, has_manifest, run: OnceCell::new() }) }
+    }
+
+    /// The path, absolute.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The destination of one reference in this folder.
+    pub fn entry(&self, media: &MediaRef) -> FolderEntry {
+        FolderEntry {
+            folder: self.clone(),
+            identity: media.identity(),
+            fallback: fallback_name(media),
+            exists: Exists::Refuse,
+            sync: false,
+            partial: None,
+            path: None,
+        }
+    }
+
+    async fn run(&self, steps: Steps) -> Result<&Run> {
+        let shared = Arc::clone(&self.shared);
+        let begin = || async move {
+            let (path, has_manifest) = (shared.path.clone(), shared.has_manifest);
+            blocking(move || Run::begin(&path, has_manifest, steps))
+                .await?
+                .map_err(|error| cannot_create(&self.shared.path, error))
+        };
+        self.shared.run.get_or_try_init(begin).await
+    }
+}
+
+impl From<&Self> for Folder {
+    fn from(folder: &Self) -> Self {
+        folder.clone()
+    }
+}
+
+impl From<&Path> for Folder {
+    fn from(path: &Path) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<&PathBuf> for Folder {
+    fn from(path: &PathBuf) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<PathBuf> for Folder {
+    fn from(path: PathBuf) -> Self {
+        Self::new(path)
+    }
+}
+
+/// The name of media whose sender gave none.
+fn fallback_name(media: &MediaRef) -> String {
+    let id = media.id.as_ref().map_or("media", |id| id.as_str());
+    match &media.provider {
+        Some(provider) => format!("{provider}-{id}"),
+        None => id.to_owned(),
+    }
+}
+
+impl Run {
+    fn begin(folder: &Path, has_manifest: bool, steps: Steps) -> io::Result<Self> {
+        let own = folder.join(OWN);
+        let (lock_path, lock) = lock_in(&own, &steps)?;
+        let id = lock_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stale = Stale::find(&own)?;
+        let manifest = own.join(MANIFEST);
+        // Without a manifest of its own this run still makes the records void whose files it removes.
+        let manifest = if has_manifest || (!stale.partials.is_empty() && manifest.exists()) {
+            Some(Manifest::load(manifest, &stale.present, &steps)?)
+        } else {
+            None
+        };
+        let manifest = stale.remove(manifest, &steps)?.filter(|_| has_manifest);
+        let mode = mode_of(&lock);
+        let names = Mutex::new(Names { manifest, next: HashMap::new() });
+        Ok(Self { own, id, lock_path, _lock: lock, mode, names, steps })
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the file the first free name, and records it before it has it.
+    fn store(
+        &self,
+        partial: PartialFile,
+        folder: &Path,
+        identity: &str,
+        record: &Record,
+    ) -> io::Result<PathBuf> {
+        let mut names = self.names();
+        let Names { manifest, next } = &mut *names;
+        let (base, part) = (record.name.clone(), partial.name());
+        let mut partial = partial;
+        let first = next.get(&base).copied().unwrap_or(1);
+        for number in first.. {
+            let record = Record { name: numbered(&base, number), ..record.clone() };
+            let target = folder.join(&record.name);
+            if let Some(manifest) = manifest.as_mut() {
+                if target.symlink_metadata().is_ok() {
+                    continue;
+                }
+                manifest.append(identity, &record, &part)?;
+            }
+            match partial.rename(&target) {
+                Ok(()) => {
+                    if number > 1 {
+                        next.insert(base, number + 1);
+                    }
+                    if let Some(manifest) = manifest.as_mut() {
+                        manifest.remember(identity, record);
+                    }
+                    return Ok(target);
+                }
+                Err((error, back)) if error.kind() == io::ErrorKind::AlreadyExists => partial = back,
+                Err((error, _)) => {
+                    if let Some(manifest) = manifest.as_mut() {
+                        let _ = manifest.append_void(&part);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Err(io::Error::other("no free name is left"))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.steps.has_crashed() {
+            return;
+        }
+        let _ = fs::remove_file(&self.lock_path);
+        // Only where nothing else is in it.
+        let _ = fs::remove_dir(&self.own);
+    }
+}
+
+/// Makes the folder of ours where it is missing, and a locked file in it that says that this run lives.
+fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
+    for _ in 0..100 {
+        steps.step()?;
+        match fs::create_dir(own) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !own.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                    return Err(io::Error::other(format!("{OWN} is not a folder")));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        let path = own.join(format!("{:016x}{LOCK}", fastrand::u64(..)));
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            // Another run may have seen the file before it was locked; then it is gone, or will be.
+            Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_at(&file, &path) => {
+                return Ok((path, file));
+            }
+            Ok(_) => {}
+            // Another run has just ended and removed the folder, or has this very name.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("other processes keep removing the lock"))
+}
+
+/// What runs left behind that did not end by themselves. A run lives as long as its lock is held.
+struct Stale {
+    /// The names of all temporary files, of living runs as well.
+    present: HashSet<String>,
+    partials: Vec<String>,
+    /// The locks of the dead runs, held so that nobody else clears up after them.
+    locks: Vec<(PathBuf, fs::File)>,
+    own: PathBuf,
+}
+
+impl Stale {
+    fn find(own: &Path) -> io::Result<Self> {
+        // Locks after temporary files: a run makes its lock first, so a temporary file without one is dead.
+        let partials = names_in(own, SUFFIX)?;
+        let mut living = HashSet::new();
+        let mut locks = Vec::new();
+        for name in names_in(own, LOCK)? {
+            let path = own.join(&name);
+            let held =
+                open_own(&path).filter(|file| fs4::FileExt::try_lock(file).is_ok() && is_at(file, &path));
+            match held {
+                Some(lock) => locks.push((path, lock)),
+                None => drop(living.insert(name.trim_end_matches(LOCK).to_owned())),
+            }
+        }
+        let is_stale = |part: &&String| !living.contains(part.split('-').next().unwrap_or_default());
+        let stale = partials.iter().filter(is_stale).cloned().collect();
+        Ok(Self { present: partials.into_iter().collect(), partials: stale, locks, own: own.to_owned() })
+    }
+
+    /// Removes all of it, and makes the records of its files void.
+    fn remove(self, mut manifest: Option<Manifest>, steps: &Steps) -> io::Result<Option<Manifest>> {
+        for part in &self.partials {
+            steps.step()?;
+            if let Some(manifest) = manifest.as_mut().filter(|manifest| manifest.is_unfinished(part)) {
+                manifest.append_void(part)?;
+            }
+            remove_unused(&self.own.join(part));
+        }
+        for (path, _lock) in &self.locks {
+            steps.step()?;
+            let _ = fs::remove_file(path);
+        }
+        Ok(manifest)
+    }
+}
+
+/// The names in a folder that end like this.
+fn names_in(folder: &Path, ending: &str) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter(|name| name.ends_with(ending)).collect())
+}
+
+/// One reference on its way into a folder.
+#[derive(Debug)]
+pub struct FolderEntry {
+    /// Before the folder, whose own files go when the last entry has gone.
+    partial: Option<PartialFile>,
+    folder: Folder,
+    identity: String,
+    fallback: String,
+    exists: Exists,
+    sync: bool,
+    path: Option<PathBuf>,
+}
+
+impl FolderEntry {
+    /// The file, once it is stored or known to be stored already.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    fn partial(&self) -> Result<&PartialFile> {
+        self.partial.as_ref().ok_or_else(not_begun)
+    }
+
+    fn name_for(&self, receipt: &Receipt) -> String {
+        let mime = receipt.sniffed_mime.as_ref().or(receipt.declared.mime.as_ref());
+        safe_name(receipt.declared.name.as_deref(), mime, &self.fallback)
+    }
+
+    /// The recorded file, while it is still what was recorded.
+    async fn recorded(&self, run: &Run) -> Option<Record> {
+        let folder = self.folder.path();
+        let record = {
+            let names = run.names();
+            names.manifest.as_ref()?.stored(&self.identity, folder)?.clone()
+        };
+        let seen = digest_of(&folder.join(&record.name)).await.ok()?;
+        (seen == (record.size, record.sha256)).then_some(record)
+    }
+
+    /// Swaps the recorded file for this one.
+    fn replace(&self, run: &Run, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
+        let target = self.folder.path().join(&record.name);
+        let mut names = run.names();
+        let part = partial.name();
+        if let Some(manifest) = names.manifest.as_mut() {
+            manifest.append(&self.identity, &record, &part)?;
+        }
+        let outcome = partial.replace(&target);
+        if let Some(manifest) = names.manifest.as_mut() {
+            match &outcome {
+                Ok(()) => manifest.remember(&self.identity, record),
+                Err(_) => drop(manifest.append_void(&part)),
+            }
+        }
+        outcome.map(|()| target)
+    }
+}
+
+#[async_trait]
+impl Destination for FolderEntry {
+    async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin> {
+        let options = context.options;
+        (self.exists, self.sync) = (options.exists, options.sync);
+        let run = self.folder.run(steps_of(options)).await?;
+        let stored = {
+            let names = run.names();
+            names.manifest.as_ref().and_then(|all| all.stored(&self.identity, self.folder.path())).cloned()
+        };
+        if let Some(record) = stored {
+            let target = self.folder.path().join(&record.name);
+            let is_wanted = options.sha256.is_none_or(|digest| digest == record.sha256)
+                && options.size_bytes.is_none_or(|size| size == record.size);
+            match self.exists {
+                Exists::Refuse => return Err(taken(&target)),
+                Exists::Keep if is_wanted => {
+                    self.path = Some(target);
+                    return Ok(Begin::AlreadyStored);
+                }
+                Exists::Keep | Exists::Replace => {}
+            }
+        }
+        let prefix = format!("{}-", run.id);
+        let partial = PartialFile::create_in(&run.own, &prefix, run.mode, &run.steps)
+            .map_err(|error| cannot_create(self.folder.path(), error))?;
+        self.partial = Some(partial);
+        Ok(Begin::Fresh)
+    }
+
+    async fn write(&mut self, chunks: Vec<Bytes>) -> Result<()> {
+        self.partial()?.write(&chunks).map_err(local)
+    }
+
+    async fn restart(&mut self, _: u64, _: Sha256) -> Result<()> {
+        self.partial()?.clear().map_err(local)
+    }
+
+    async fn commit(&mut self, receipt: &Receipt) -> Result<()> {
+        let partial = self.partial.take().ok_or_else(not_begun)?;
+        let run = self.folder.shared.run.get().ok_or_else(not_begun)?;
+        if self.sync {
+            partial.sync().await?;
+        }
+        let record = Record { name: self.name_for(receipt), size: receipt.bytes, sha256: receipt.sha256 };
+        let old = if self.exists == Exists::Replace { self.recorded(run).await } else { None };
+        let target = match old {
+            Some(old) => self.replace(run, partial, Record { name: old.name, ..record }),
+            None => run.store(partial, self.folder.path(), &self.identity, &record),
+        };
+        let target = target.map_err(local)?;
+        if self.sync {
+            sync_folder_of(&target).await?;
+            run.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
+        }
+        self.path = Some(target);
+        Ok(())
+    }
+
+    async fn abort(&mut self) {
+        self.partial = None;
+    }
+
+    async fn quarantine(&mut self, receipt: &Receipt, mismatch: Error) -> Error {
+        match self.partial.take() {
+            Some(partial) => set_aside(partial, &self.folder.path().join(self.name_for(receipt)), mismatch),
+            None => mismatch,
+        }
+    }
+}
+
+fn numbered(name: &str, number: u32) -> String {
+    match (number, name.rsplit_once('.')) {
+        (1, _) => name.to_owned(),
+        (_, Some((stem, extension))) => format!("{stem} ({number}).{extension}"),
+        (_, None) => format!("{name} ({number})"),
+    }
+}

@@ -1,0 +1,217 @@
+//! The manifest of a folder: which reference is stored under which name.
+//!
+//! One JSON line is appended for each file, before the file gets its name, with the name of its temporary file.
+//! So a crash in between is recognised: while the temporary file is there, the file does not have its name, and
+//! whoever removes the temporary file first appends that its record is void.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wamedia_core::Sha256;
+
+use super::steps::Steps;
+
+/// A file that the folder holds for a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) sha256: Sha256,
+}
+
+/// A line of the manifest.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Stored { r#ref: String, name: String, size: u64, sha256: String, part: String },
+    Void { void: String },
+}
+
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    path: PathBuf,
+    file: Option<File>,
+    records: HashMap<String, Record>,
+    /// Temporary files that have a record and were there when the manifest was read.
+    unfinished: Vec<String>,
+    /// Set where the last line has no end, because a run ended while it was written.
+    is_torn: bool,
+    steps: Steps,
+}
+
+impl Manifest {
+    /// Reads the manifest. Lines that are torn or unknown are ignored; so are records that are void, and those of
+    /// the temporary files that are `present`, which do not have their names yet.
+    pub(crate) fn load(path: PathBuf, present: &HashSet<String>, steps: &Steps) -> io::Result<Self> {
+        let mut text = Vec::new();
+        match open(&path, false) {
+            Ok(mut file) => drop(file.read_to_end(&mut text)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let lines: Vec<Line> =
+            text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let void: HashSet<&str> = lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Void { void } => Some(void.as_str()),
+                Line::Stored { .. } => None,
+            })
+            .collect();
+        let mut records = HashMap::new();
+        let mut unfinished = Vec::new();
+        for line in &lines {
+            let Line::Stored { r#ref, name, size, sha256, part } = line else { continue };
+            let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(part.as_str())) else {
+                continue;
+            };
+            if present.contains(part) {
+                unfinished.push(part.clone());
+                continue;
+            }
+            // A name is one component, whoever wrote the line.
+            if Path::new(name).file_name().is_none_or(|base| base != name.as_str()) {
+                continue;
+            }
+            records.insert(r#ref.clone(), Record { name: name.clone(), size: *size, sha256 });
+        }
+        let is_torn = text.last().is_some_and(|byte| *byte != b'\n');
+        Ok(Self { path, file: None, records, unfinished, is_torn, steps: steps.clone() })
+    }
+
+    /// What is recorded for a reference, if that file is still there with its size.
+    pub(crate) fn stored(&self, identity: &str, folder: &Path) -> Option<&Record> {
+        let record = self.records.get(identity)?;
+        let metadata = folder.join(&record.name).symlink_metadata().ok()?;
+        (metadata.is_file() && metadata.len() == record.size).then_some(record)
+    }
+
+    /// Appends that a file is about to get its name.
+    pub(crate) fn append(&mut self, identity: &str, record: &Record, part: &str) -> io::Result<()> {
+        self.append_line(&Line::Stored {
+            r#ref: identity.to_owned(),
+            name: record.name.clone(),
+            size: record.size,
+            sha256: record.sha256.to_hex(),
+            part: part.to_owned(),
+        })
+    }
+
+    /// Notes that the file has its name.
+    pub(crate) fn remember(&mut self, identity: &str, record: Record) {
+        self.records.insert(identity.to_owned(), record);
+    }
+
+    /// Whether this temporary file had a record when the manifest was read.
+    pub(crate) fn is_unfinished(&self, part: &str) -> bool {
+        self.unfinished.iter().any(|unfinished| unfinished == part)
+    }
+
+    /// Appends that a file did not get its name.
+    pub(crate) fn append_void(&mut self, part: &str) -> io::Result<()> {
+        self.append_line(&Line::Void { void: part.to_owned() })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+
+    /// Writes one line with one call, so that lines of several processes do not mix.
+    fn append_line(&mut self, line: &Line) -> io::Result<()> {
+        self.steps.step()?;
+        let mut text = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(&self.path, true)?),
+        };
+        // Whatever was written of a line that failed must not run into the next one.
+        self.is_torn = true;
+        file.write_all(&text)?;
+        self.is_torn = false;
+        Ok(())
+    }
+}
+
+/// Opens the manifest, never through a link.
+fn open(path: &Path, for_append: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(!for_append).append(for_append).create(for_append);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the manifest is not a regular file"));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str) -> Record {
+        Record { name: name.to_owned(), size: 3, sha256: Sha256::of(b"abc") }
+    }
+
+    #[test]
+    fn torn_unknown_and_void_lines_are_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.jsonl");
+        for name in ["a", "b", "c"] {
+            std::fs::write(folder.path().join(name), "abc").unwrap();
+        }
+        let mut manifest = Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        manifest.append("one", &record("a"), "part-1").unwrap();
+        manifest.append("two", &record("b"), "part-2").unwrap();
+        manifest.append_void("part-2").unwrap();
+        drop(manifest);
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"later\":\"version\"}\nnot JSON\n{\"ref\":\"three\",\"name\":\"../c\",\"size\":3,\"sha256\":\"");
+        std::fs::write(&path, text).unwrap();
+        let mut manifest = Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        assert_eq!(manifest.stored("one", folder.path()), Some(&record("a")));
+        assert_eq!(manifest.stored("two", folder.path()), None);
+        manifest.append("four", &record("c"), "part-3").unwrap();
+        let manifest = Manifest::load(path, &HashSet::new(), &Steps::default()).unwrap();
+        assert_eq!(manifest.stored("four", folder.path()), Some(&record("c")));
+        std::fs::write(folder.path().join("c"), "longer").unwrap();
+        assert_eq!(manifest.stored("four", folder.path()), None);
+    }
+
+    #[test]
+    fn a_record_whose_temporary_file_is_there_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.jsonl");
+        std::fs::write(folder.path().join("a"), "abc").unwrap();
+        let load = |present: &[&str]| {
+            let present = present.iter().map(|part| (*part).to_owned()).collect();
+            Manifest::load(path.clone(), &present, &Steps::default()).unwrap()
+        };
+        load(&[]).append("one", &record("a"), "part-1").unwrap();
+        assert!(load(&[]).stored("one", folder.path()).is_some());
+        let unfinished = load(&["part-1", "part-2"]);
+        assert_eq!(unfinished.stored("one", folder.path()), None);
+        assert!(unfinished.is_unfinished("part-1") && !unfinished.is_unfinished("part-2"));
+    }
+
+    #[test]
+    fn a_name_outside_the_folder_is_never_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.jsonl");
+        let digest = Sha256::of(b"abc");
+        let line = format!(
+            "{{\"ref\":\"x\",\"name\":\"../{{}}\",\"size\":3,\"sha256\":\"{digest}\",\"part\":\"p\"}}\n"
+        );
+        std::fs::write(&path, line).unwrap();
+        assert!(Manifest::load(path, &HashSet::new(), &Steps::default()).unwrap().records.is_empty());
+    }
+}

@@ -1,0 +1,171 @@
+//! What a server may do to the bytes, and what must never be taken for success.
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+mod support;
+
+use bytes::Bytes;
+use support::{Replies, Reply, media};
+use wamedia_core::{Declared, ErrorKind, MediaHead, Result, Sha256};
+use wamedia_transfer::{Fetched, OnMismatch, ProviderExt as _, Transfer, TransferOptions, Verified};
+
+const NONE: Declared = Declared::NOTHING;
+
+fn content(size: usize, salt: u8) -> Bytes {
+    (0..size).map(|index| u8::try_from(index % 251).unwrap() ^ salt ^ 0x80).collect()
+}
+
+async fn fetch(declared: Declared, replies: impl IntoIterator<Item = Reply>) -> Result<Fetched> {
+    Replies::new(declared, replies).fetch(&media("1")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stated_total_is_never_forgotten() {
+    let all = content(200_000, 0);
+    let first = || Reply::whole(all.clone()).with_validator("\"a\"").broken_after(100_000);
+    let short = Reply::part(all.slice(100_000..100_010), 100_000, None).with_validator("\"a\"");
+    let rest = Reply::part(all.slice(100_010..), 100_010, None).with_validator("\"a\"");
+    let fetched = fetch(NONE, [first(), short, rest]).await.unwrap();
+    assert_eq!(fetched.bytes, all);
+    let short = || Reply::part(all.slice(100_000..100_010), 100_000, None).with_validator("\"a\"");
+    assert!(fetch(NONE, [first(), short()]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_two_objects_never_meet() {
+    let (old, new) = (content(200_000, 0), content(200_000, 7));
+    let first = || Reply::whole(old.clone()).with_validator("\"a\"").broken_after(100_000);
+    let rest = || Reply::part(new.slice(100_000..), 100_000, Some(200_000));
+    for rest in [rest(), rest().with_validator("\"b\"")] {
+        let fetched = fetch(NONE, [first(), rest, Reply::whole(new.clone())]).await.unwrap();
+        assert_eq!(fetched.bytes, new);
+    }
+    // A digest that checks the whole replaces the validator.
+    let declared = NONE.with_sha256(Sha256::of(&old));
+    let rest = Reply::part(old.slice(100_000..), 100_000, Some(200_000));
+    let provider = Replies::new(declared, [Reply::whole(old.clone()).broken_after(100_000), rest]);
+    assert_eq!(provider.fetch(&media("1")).await.unwrap().bytes, old);
+    assert_eq!(provider.opened.lock().unwrap()[1], Some((100_000, None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_validator_or_a_digest_the_transfer_begins_again() {
+    let all = content(200_000, 0);
+    let provider = Replies::new(NONE, [Reply::whole(all.clone()).broken_after(9), Reply::whole(all.clone())]);
+    assert_eq!(provider.fetch(&media("1")).await.unwrap().bytes, all);
+    assert_eq!(provider.opened.lock().unwrap()[1], None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_bytes_than_stated_are_not_content() {
+    let all = content(1000, 0);
+    let mut long = Reply::whole(all.clone());
+    long.head.body_bytes = Some(990);
+    assert!(fetch(NONE, [long]).await.is_err());
+    let mut part = Reply::part(all.slice(500..), 500, Some(1000)).with_validator("\"a\"").unframed();
+    part.head.end = Some(600);
+    let first = Reply::whole(all.clone()).with_validator("\"a\"").broken_after(500);
+    let fetched = fetch(NONE, [first, part, Reply::whole(all.clone())]).await.unwrap();
+    assert_eq!(fetched.bytes, all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_lengths_are_typed_errors() {
+    let first = || Reply::whole(content(500, 0)).with_validator("\"a\"").broken_after(100);
+    for (start, size, total) in [
+        (100, u64::MAX, None),
+        (u64::MAX, 1, None),
+        (100, 1, Some(u64::MAX)),
+        (u64::MAX - 1, u64::MAX, Some(3)),
+    ] {
+        let mut part = Reply::part(content(10, 0), start, total).with_validator("\"a\"");
+        part.head.body_bytes = Some(size);
+        assert!(fetch(NONE, [first(), part]).await.is_err());
+    }
+    let mut head = MediaHead::default();
+    head.body_bytes = Some(u64::MAX);
+    let error = fetch(NONE, [Reply { head, chunks: vec![Some(content(5, 0))] }]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_in_place_of_media_is_refused_however_it_is_cut() {
+    let declared = NONE.with_mime_text(Some("image/jpeg"));
+    for page in ["<!-- x --><html>", "<script>x</script>", "[{\"error\":1}]", "Not found"] {
+        for size in [1, 3, 100] {
+            let reply = || Reply::whole(page).with_mime("image/jpeg").in_chunks(size);
+            let error = fetch(declared.clone(), [reply(), reply()]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedContent, "{page}");
+            let provider = Replies::new(declared.clone(), [reply(), reply()]);
+            let mut out = Vec::new();
+            provider.fetch_into(&media("1"), &mut out).await.unwrap_err();
+            assert!(out.is_empty(), "{page} reached the writer");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_matching_digest_accepts_whatever_it_looks_like() {
+    for size in [20, 63, 64, 65, 5000, 65_535, 65_536, 65_537, 200_000] {
+        let mut page = b"<html>".to_vec();
+        page.resize(size, b'x');
+        let declared = NONE.with_mime_text(Some("image/jpeg")).with_sha256(Sha256::of(&page));
+        for chunk in [1, 1000, 300_000] {
+            let reply = Reply::whole(page.clone()).in_chunks(chunk);
+            let fetched = fetch(declared.clone(), [reply]).await.unwrap();
+            assert_eq!(fetched.bytes, page);
+            assert!(matches!(fetched.receipt.verified, Verified::Digest(_)));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_in_place_of_content_with_a_digest_is_healed_by_a_new_link_and_reaches_no_writer() {
+    let image = content(5000, 0);
+    for size in [20, 40_000] {
+        let mut page = b"<html>".to_vec();
+        page.resize(size, b'x');
+        let declared = NONE.with_sha256(Sha256::of(&image));
+        let provider = Replies::new(declared, [Reply::whole(page), Reply::whole(image.clone())]);
+        let mut out = Vec::new();
+        let receipt = provider.fetch_into(&media("1"), &mut out).await.unwrap();
+        assert_eq!((out, receipt.renewals), (image.to_vec(), 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_caller_demands_binds() {
+    let all = content(1000, 0);
+    let run = async |size, digest, policy| {
+        let declared = NONE.with_sha256(Sha256::of(&all)).with_size_bytes(1000);
+        let mut options = TransferOptions::default();
+        (options.size_bytes, options.sha256, options.on_mismatch) = (size, digest, policy);
+        let provider = Replies::new(declared, [Reply::whole(all.clone())]);
+        Transfer::new(&provider).with_options(options).fetch(&media("1")).await
+    };
+    let digest = Sha256::of(&all);
+    assert!(run(Some(1000), Some(digest), OnMismatch::Reject).await.is_ok());
+    for (size, digest) in [(Some(999), None), (Some(1001), None), (None, Some(Sha256::of(b"other")))] {
+        assert_eq!(run(size, digest, OnMismatch::Reject).await.unwrap_err().kind(), ErrorKind::Integrity);
+        let recorded = run(size, digest, OnMismatch::Record).await;
+        if size != Some(999) {
+            let receipt = recorded.unwrap().receipt;
+            assert!(receipt.verified == Verified::None && !receipt.differences.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_transfer_survives_many_breaks() {
+    let all = content(30 * 1024 * 1024, 0);
+    let step = 1024 * 1024;
+    let total = all.len() as u64;
+    let mut replies = vec![Reply::whole(all.clone()).with_validator("\"a\"").broken_after(step)];
+    for index in 1..30 {
+        let start = index * step;
+        let part = Reply::part(all.slice(start..), start as u64, Some(total)).with_validator("\"a\"");
+        replies.push(if index == 29 { part } else { part.broken_after(step) });
+    }
+    let fetched = fetch(NONE, replies).await.unwrap();
+    assert_eq!(fetched.bytes, all);
+    assert_eq!(fetched.receipt.resumes, 29);
+}
