@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes_crate::Bytes;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use wamedia_core::{ErrorKind, Sha256};
+use wamedia_core::{ErrorKind, Mime, Sha256};
 use wamedia_sandbox::http1::Step;
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
@@ -61,6 +61,17 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         ("xml-as-image", "image/jpeg", "<?xml version=\"1.0\"?><Sorry/>"),
     ] {
         cases.push(Case::new("IN-008", name, move |c| page_in_place(c, kind, page)));
+        cases.push(Case::new("IN-008", format!("{name}-by-its-digest"), move |c| {
+            declared_page(c, kind, page)
+        }));
+    }
+    for (kind, start) in
+        [("application/json", "[1, \""), ("text/xml", "<invoice><no>"), ("text/csv", "a;b\r\n")]
+    {
+        for size in [20, 65_535, 65_536, 65_537, 320_003] {
+            let name = format!("document-{}-{size}", kind.replace('/', "-"));
+            cases.push(Case::new("DL-001", name, move |c| document(c, kind, start, size)));
+        }
     }
     for status in [204, 304, 302, 206] {
         cases.push(Case::new("DL-006", format!("status-{status}"), move |c| odd_status(c, status)));
@@ -267,19 +278,51 @@ pub(super) fn again(subject: &Subject, content: Turn, count: usize) -> Turn {
 }
 
 fn page_in_place(subject: &Subject, kind: &'static str, page: &'static str) -> Verdict {
-    // The digest is that of the page: only its nature gives it away.
-    let mut media = subject.media(subject.base()?)?;
-    media.declared.size_bytes = None;
-    let (before, content) = subject.split()?;
+    // Without a digest only its nature gives it away.
+    let (mut media, before, content) = subject.undeclared()?;
+    media.declared.mime = Mime::parse("image/jpeg").ok();
     let content = content.with(|reply| reply.header("content-type", kind).body(page));
     let mut turns = before.clone();
     turns.push(content.clone());
     turns.extend(before);
     turns.push(content.forever());
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
+}
+
+/// What matches the digest is content, whatever it looks like and whatever type it claims.
+fn declared_page(subject: &Subject, kind: &'static str, page: &'static str) -> Verdict {
+    let (media, mut turns, content) = subject.undeclared()?;
+    turns.push(content.with(|reply| reply.header("content-type", kind).body(page)));
     let digest = Sha256::of(page.as_bytes());
     let run =
         subject.fetch_media(&media, turns, |options| options.sha256 = Some(digest), Options::default())?;
-    equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
+    equal("content", &run.fetched()?.bytes, &Bytes::from(page))?;
+    equal("verified", &run.fetched()?.receipt.verified.name(), &"digest")
+}
+
+/// A document of any size arrives whole although its type looks like that of an error.
+fn document(subject: &Subject, kind: &'static str, start: &'static str, size: usize) -> Verdict {
+    let (mut media, turns, content) = subject.undeclared()?;
+    let unknown = "application/octet-stream";
+    media.declared.mime = Mime::parse(unknown).ok();
+    let retyped = |reply: Reply| {
+        let text = String::from_utf8_lossy(&reply.body).replace("image/jpeg", unknown);
+        reply.body(text)
+    };
+    let mut turns: Vec<_> = turns.into_iter().map(|turn| turn.with(retyped)).collect();
+    let mut body = start.as_bytes().to_vec();
+    body.extend(
+        (0..size.saturating_sub(body.len())).map(|index| b'a' + u8::try_from(index % 23).unwrap_or(0)),
+    );
+    let sent = Bytes::from(body);
+    let reply = sent.clone();
+    turns.push(content.with(|mut turn| {
+        turn = turn.header("content-type", kind).body(reply);
+        turn.framing(Framing::Chunked(1000))
+    }));
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &sent)
 }
 
 fn odd_status(subject: &Subject, status: u16) -> Verdict {

@@ -42,7 +42,10 @@ fn numbered(subject: &Subject, number: usize) -> Result<(MediaRef, Vec<Turn>, By
     let id = media.id.as_ref().ok_or("the base media has no id")?.to_string();
     // The last digits of the id become the number.
     let new_id = format!("{}{number:04}", &id[..id.len().saturating_sub(4)]);
-    let body = Bytes::from(format!("content {number} ").repeat(300 + number));
+    // Not text, which no picture is.
+    let body = Bytes::from(
+        [b"\xff\xd8\xff\xe0", format!("content {number} ").repeat(300 + number).as_bytes()].concat(),
+    );
     let mut text = media.to_string().replace(&id, &new_id);
     if let Some((before, _)) = text.split_once('?') {
         text = before.to_owned();

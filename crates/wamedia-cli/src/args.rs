@@ -123,9 +123,13 @@ pub(crate) struct GetArgs {
     /// When the bytes are not what was declared
     #[arg(long, value_enum, default_value = "reject")]
     pub(crate) on_mismatch: MismatchArg,
-    /// When the file exists
-    #[arg(long, value_enum, default_value = "refuse")]
-    pub(crate) exists: ExistsArg,
+    /// When the file exists, or in a folder: when the reference is stored already [default: refuse with -o,
+    /// keep with --dir]. In a folder no file is ever overwritten or skipped because of its name
+    #[arg(long, value_enum)]
+    pub(crate) exists: Option<ExistsArg>,
+    /// Keep no record of what a folder holds: every run stores under free names
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) no_manifest: bool,
     /// Most bytes that are accepted (16MiB)
     #[arg(long, value_name = "N", value_parser = bytes)]
     pub(crate) max_bytes: Option<u64>,

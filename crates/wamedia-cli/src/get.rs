@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use wamedia::{
-    Declared, Downloaded, Error, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
+    Declared, Downloaded, Error, Folder, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
     TransferOptions, transfer_many,
 };
 
-use crate::args::GetArgs;
+use crate::args::{ExistsArg, GetArgs};
 use crate::configuration::{Providers, transfer_options};
 use crate::exit::{self, Failure};
 use crate::output::{self, ErrorJson};
@@ -79,7 +79,7 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
     }
     let target = match (&args.output, &args.dir) {
         (Some(path), _) => Target::File(path.clone()),
-        (None, folder) => Target::Folder(prepared(folder.clone())?),
+        (None, folder) => Target::Folder(prepared(folder.clone(), !args.no_manifest)?),
     };
     let bars = Bars::new(refs.len(), !args.common.json && !args.common.quiet);
     let mut jobs = Vec::with_capacity(refs.len());
@@ -152,18 +152,19 @@ fn options(args: &GetArgs) -> TransferOptions {
     options.sha256 = args.sha256;
     options.size_bytes = args.size;
     options.on_mismatch = args.on_mismatch.into();
-    options.exists = args.exists.into();
+    let exists = if args.output.is_some() { ExistsArg::Refuse } else { ExistsArg::Keep };
+    options.exists = args.exists.unwrap_or(exists).into();
     options.sync = args.sync;
     options.resume_partial = args.resume;
     options
 }
 
-fn prepared(folder: Option<PathBuf>) -> Result<PathBuf, Failure> {
+fn prepared(folder: Option<PathBuf>, has_manifest: bool) -> Result<Folder, Failure> {
     let folder = folder.unwrap_or_else(|| PathBuf::from("."));
     std::fs::create_dir_all(&folder).map_err(|error| {
         Failure::new(exit::LOCAL, format!("cannot make the folder {}: {error}", folder.display()))
     })?;
-    Ok(folder)
+    Ok(Folder::new(folder).with_manifest(has_manifest))
 }
 
 async fn to_stdout(

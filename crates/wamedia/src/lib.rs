@@ -5,9 +5,9 @@ mod config;
 pub use wamedia_core::*;
 pub use wamedia_http::{Net, SystemClock, TransportOptions};
 pub use wamedia_transfer::{
-    Difference, Downloaded, Event, Exists, Fetched, Finished, Job, Observer, OnMismatch, Outcome,
-    ProviderExt, Receipt, Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep,
-    transfer_many,
+    Begin, BeginContext, Destination, Difference, Downloaded, Event, Exists, Fetched, File, Finished, Folder,
+    FolderEntry, Hasher, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt, Sequential,
+    Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
 };
 
 pub use config::{Config, PROVIDERS, ProviderInfo, Setting, provider, webhook_reader};
