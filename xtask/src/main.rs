@@ -41,7 +41,7 @@ cargo xtask fixtures record --origin NAME --upstream URL --out DIR [--requests N
 cargo xtask simulate [OPTIONS]         random worlds against oracles, and all known regressions
     --worlds N      how many              --seed S        which
     --world FILE    one world, with its trace in words
-    --driver D      only engine           --keep-going    counts every failure in a table
+    --driver D      engine or wire        --keep-going    counts every failure in a table
 cargo xtask tidy                       layers, capability tables, links";
 
 /// The providers, in the order of every table.

@@ -115,7 +115,11 @@ mod tests {
             assert_eq!(rule(&object(Some("image/jpeg")), &bytes), Rule::Refuse, "{shape:?}");
         }
         for shape in [Shape::Json, Shape::Xml, Shape::Csv, Shape::Words] {
-            assert_eq!(rule(&object(None), &Content { shape, size: 100 }.bytes(1)), Rule::Accept, "{shape:?}");
+            assert_eq!(
+                rule(&object(None), &Content { shape, size: 100 }.bytes(1)),
+                Rule::Accept,
+                "{shape:?}"
+            );
         }
         let page = Content { shape: Shape::Html, size: 100 }.bytes(1);
         assert_eq!(rule(&object(None), &page), Rule::Refuse);

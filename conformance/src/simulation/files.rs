@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::oracle::Problems;
 use super::{
-    Destination, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat, Success, Trace,
-    World,
+    Destination, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat, Success,
+    Trace, World,
 };
 
 /// Where the client keeps what is its own inside a folder.
@@ -50,7 +50,9 @@ fn untouched(world: &World, trace: &Trace, problems: &mut Problems) {
         }
         match &planted.role {
             PlantedRole::Foreign => {
-                let may = named && world.client.exists == IfExists::Replace && targets.contains(planted.path.as_str());
+                let may = named
+                    && world.client.exists == IfExists::Replace
+                    && targets.contains(planted.path.as_str());
                 if !may {
                     problems.add("clean", "somebody's file was changed", &planted.path);
                 }
@@ -78,7 +80,8 @@ fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
     let shared_target = targets(world).len() < world.objects.len();
     let whole = |entry: &Entry| {
         let Entry::File(bytes) = entry else { return false };
-        let mut versions = world.objects.iter().enumerate().flat_map(|(index, object)| object.versions(index));
+        let mut versions =
+            world.objects.iter().enumerate().flat_map(|(index, object)| object.versions(index));
         versions.any(|version| version == *bytes)
     };
     for (path, entry) in &trace.after {
@@ -113,17 +116,26 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     let folder = world.client.destination == Destination::Folder;
     let entry = trace.after.get(path);
     let is_same = entry == Some(&Entry::File(success.stored.clone()));
-    let shared = world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
+    let shared =
+        world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
     let replaced = !folder && (shared || matches!(world.event, Event::Twice | Event::Again | Event::Kill(_)));
     if folder && !is_same {
-        problems.add("own file", "a file that was stored is gone or has other content", format!("{}: {path}", who()));
+        problems.add(
+            "own file",
+            "a file that was stored is gone or has other content",
+            format!("{}: {path}", who()),
+        );
     } else if !is_same && !replaced && !success.kept {
         problems.add("clean", "the file is not what was stored", format!("{}: {path}", who()));
     }
     if folder && success.kept {
         let versions = world.objects[job.object].versions(job.object);
         if !versions.contains(&success.stored) {
-            problems.add("own file", "another file was kept in place of the object", format!("{}: {path}", who()));
+            problems.add(
+                "own file",
+                "another file was kept in place of the object",
+                format!("{}: {path}", who()),
+            );
         }
     }
 }
@@ -170,7 +182,9 @@ fn occupied(world: &World, trace: &Trace, problems: &mut Problems) {
         }
         let who = format!("object {}: {target}", job.object);
         match (&job.outcome, world.client.exists) {
-            (Some(Ok(_)), IfExists::Refuse) => problems.add("clean", "a name that is taken was not refused", who),
+            (Some(Ok(_)), IfExists::Refuse) => {
+                problems.add("clean", "a name that is taken was not refused", who);
+            }
             (Some(Ok(success)), IfExists::Keep) if !success.kept => {
                 problems.add("clean", "a file that was to be kept was not kept", who);
             }
@@ -194,12 +208,16 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
         let second = trace.jobs.iter().find(|other| other.run == 1 && other.object == job.object);
         let succeeded = second.is_some_and(|second| matches!(second.outcome, Some(Ok(_))));
         if !succeeded {
-            problems.add("own file", "the second run failed where the first succeeded", job.object);
+            problems.add(
+                "own file",
+                "the second run failed where the first succeeded",
+                job.object.to_string(),
+            );
         }
         let fetched =
             trace.requests_of(1, job.object).any(|request| matches!(request.what, RequestWhat::Open { .. }));
         if fetched {
-            problems.add("own file", "the second run fetched content again", job.object);
+            problems.add("own file", "the second run fetched content again", job.object.to_string());
         }
     }
     let all = trace.jobs.iter().all(|job| matches!(job.outcome, Some(Ok(_))));

@@ -3,8 +3,8 @@
 use super::content_rules::{Rule, rule};
 use super::oracle::{Facts, Problems};
 use super::{
-    Advice, BodyReply, Destination, DigestClaim, End, Event, Failure, LengthClaim, Object, RangeStyle, Reply, Served,
-    SizeClaim, Validator,
+    Advice, BodyReply, Destination, DigestClaim, End, Event, Failure, LengthClaim, Object, RangeStyle, Reply,
+    Served, SizeClaim, Validator,
 };
 
 /// The longest wait of a client's own between two attempts, in milliseconds.
@@ -48,10 +48,17 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     if !(undisturbed && free && unlimited && object.replacement.is_none() && claims_hold(facts)) {
         return false;
     }
+    let fails = object.open.iter().any(|reply| matches!(reply, Reply::Fail(_))) || !object.resolve.is_empty();
+    if facts.trace.wire && fails {
+        // What a status means is a matter of the vendor's.
+        return false;
+    }
     let cost = script_cost(object);
     cost.is_some_and(|cost| {
         let waits = cost.wait_ms + u64::from(cost.retries) * LONGEST_BACKOFF_MS;
-        cost.retries < client.max_attempts && cost.renewals <= client.max_renewals && waits <= MAX_TOTAL_WAIT_MS
+        cost.retries < client.max_attempts
+            && cost.renewals <= client.max_renewals
+            && waits <= MAX_TOTAL_WAIT_MS
     })
 }
 
@@ -59,7 +66,8 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
 fn claims_hold(facts: &Facts<'_>) -> bool {
     let object = facts.object;
     let digest = |claim: DigestClaim| claim != DigestClaim::Wrong;
-    let digests = digest(object.caller.sha256) && digest(object.webhook.sha256) && digest(object.reply.sha256);
+    let digests =
+        digest(object.caller.sha256) && digest(object.webhook.sha256) && digest(object.reply.sha256);
     let right = |claim: SizeClaim| matches!(claim, SizeClaim::Absent | SizeClaim::Right);
     let near = |claim: SizeClaim| match claim {
         SizeClaim::Off(more) => {

@@ -17,10 +17,11 @@ mod world;
 pub use content::{Content, Shape};
 pub use oracle::{Violation, check};
 pub use trace::{
-    BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace, VerifiedBy,
+    BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace,
+    VerifiedBy,
 };
 pub use world::{
-    Advice, BodyReply, CallerClaims, Client, Destination, DigestClaim, End, Event, ExistingFile, Failure, IfExists,
-    LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served, Server, SizeClaim,
-    Statement, Validator, World,
+    Advice, BodyReply, CallerClaims, Client, Destination, DigestClaim, End, Event, ExistingFile, Failure,
+    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served, Server,
+    SizeClaim, Statement, Validator, World,
 };

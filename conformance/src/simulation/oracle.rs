@@ -6,8 +6,8 @@ use wamedia_core::Sha256;
 
 use super::content_rules::{Rule, rule};
 use super::{
-    BodyLog, Destination, End, Ending, Event, JobTrace, LengthClaim, Mismatch, Object, RangeStyle, Reply, RequestLog,
-    RequestWhat, Served, Success, Trace, VerifiedBy, World, files, live,
+    BodyLog, Destination, End, Ending, Event, JobTrace, LengthClaim, Mismatch, Object, RangeStyle, Reply,
+    RequestLog, RequestWhat, Served, Success, Trace, VerifiedBy, World, files, live,
 };
 
 /// The most that is accepted where the caller sets no limit.
@@ -34,7 +34,7 @@ pub fn check(world: &World, trace: &Trace) -> Vec<Violation> {
         return problems.0;
     }
     if trace.endless {
-        problems.add("bounded", "polls without end", trace.polls);
+        problems.add("bounded", "polls without end", trace.polls.to_string());
         return problems.0;
     }
     for leak in &trace.leaks {
@@ -59,14 +59,15 @@ pub fn check(world: &World, trace: &Trace) -> Vec<Violation> {
 pub(super) struct Problems(Vec<Violation>);
 
 impl Problems {
-    pub(super) fn add(&mut self, oracle: &'static str, clue: &'static str, detail: impl ToString) {
-        self.0.push(Violation { oracle, clue, detail: detail.to_string() });
+    pub(super) fn add(&mut self, oracle: &'static str, clue: &'static str, detail: impl Into<String>) {
+        self.0.push(Violation { oracle, clue, detail: detail.into() });
     }
 }
 
 /// What is known about one transfer, from the world and from what the server saw.
 pub(super) struct Facts<'w> {
     pub(super) world: &'w World,
+    pub(super) trace: &'w Trace,
     pub(super) job: &'w JobTrace,
     pub(super) object: &'w Object,
     pub(super) versions: Vec<bytes::Bytes>,
@@ -108,6 +109,7 @@ impl<'w> Facts<'w> {
             },
             reply,
             world,
+            trace,
             job,
             object,
             versions,
@@ -169,10 +171,11 @@ fn succeeded(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
         };
         problems.add("binding", clue, format!("{}: {length} bytes", facts.who()));
     }
-    let contradiction = facts.object.signed && facts.caller.size.is_none() && facts.caller.sha256.is_none() && {
-        let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
-        differ(facts.webhook.size, facts.reply.size)
-    };
+    let contradiction =
+        facts.object.signed && facts.caller.size.is_none() && facts.caller.sha256.is_none() && {
+            let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+            differ(facts.webhook.size, facts.reply.size)
+        };
     if contradiction && !records {
         problems.add("binding", "stored although a signed webhook and the reply disagree", facts.who());
     }
@@ -181,9 +184,7 @@ fn succeeded(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
         if rule(facts.object, stored) == Rule::Refuse {
             problems.add("whole", "a page or text was stored in place of the content", facts.who());
         }
-        if !admissible(facts, stored) {
-            let truncated = facts.versions.iter().any(|version| version.starts_with(stored));
-            let clue = if truncated { "truncated content was stored" } else { "bytes of no single object were stored" };
+        if let Some(clue) = inadmissible(facts, stored) {
             problems.add("whole", clue, format!("{}: {length} bytes", facts.who()));
         }
     }
@@ -191,6 +192,10 @@ fn succeeded(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
         problems.add("binding", "the receipt has another size or digest", facts.who());
     }
     check_verified(facts, success, agrees, problems);
+    if facts.trace.wire {
+        // What a server writes into a socket need not arrive.
+        return;
+    }
     let requests = facts.requests.len();
     if success.requests as usize != requests {
         let detail = format!("{}: {} counted, {requests} seen", facts.who(), success.requests);
@@ -221,10 +226,18 @@ fn check_verified(facts: &Facts<'_>, success: &Success, agrees: bool, problems: 
         VerifiedBy::None => !agrees || facts.binding_digests().is_empty(),
     };
     if !is_true {
-        problems.add("binding", "the receipt claims another verification", format!("{}: {:?}", facts.who(), success.verified));
+        problems.add(
+            "binding",
+            "the receipt claims another verification",
+            format!("{}: {:?}", facts.who(), success.verified),
+        );
     }
     if !agrees && (success.verified != VerifiedBy::None || success.differences == 0) {
-        problems.add("binding", "a recorded mismatch is not in the receipt", format!("{}: {:?}", facts.who(), success.verified));
+        problems.add(
+            "binding",
+            "a recorded mismatch is not in the receipt",
+            format!("{}: {:?}", facts.who(), success.verified),
+        );
     }
 }
 
@@ -240,11 +253,33 @@ fn kept(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
     }
 }
 
+/// What is wrong with these bytes, where no consistent chain of replies brought them.
+fn inadmissible(facts: &Facts<'_>, stored: &[u8]) -> Option<&'static str> {
+    let confirmed = facts.digest_known();
+    if came_as(facts, stored, true, confirmed) {
+        return None;
+    }
+    if came_as(facts, stored, false, confirmed) {
+        let stated = facts.bodies().filter_map(|(_, body)| body.stated_total()).max().unwrap_or(0);
+        let less = (stored.len() as u64) < stated;
+        return Some(if less {
+            "less than the stated total was stored"
+        } else {
+            "more than the stated total was stored"
+        });
+    }
+    if came_as(facts, stored, true, true) {
+        return Some("a part was joined that no validator confirmed");
+    }
+    Some("bytes of no single object were stored")
+}
+
 /// Whether these bytes are what one consistent chain of replies brought.
 ///
 /// A chain begins with a reply that starts at zero. A partial reply continues it only where it confirms the
-/// validator that was sent, or where a digest was there to check the whole. A total that was stated stays.
-pub(super) fn admissible(facts: &Facts<'_>, stored: &[u8]) -> bool {
+/// validator that was sent, or where a digest was there to check the whole (`any_part`). A total that was
+/// stated stays (`total_binds`).
+fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) -> bool {
     struct Chain {
         bytes: Vec<u8>,
         total: Option<u64>,
@@ -260,11 +295,12 @@ pub(super) fn admissible(facts: &Facts<'_>, stored: &[u8]) -> bool {
         } else {
             let RequestWhat::Open { offset, validator } = what else { continue };
             let Some(open) = &mut chain else { continue };
-            let confirmed = validator.is_some() && body.validator == *validator && open.validator == *validator;
+            let confirmed =
+                validator.is_some() && body.validator == *validator && open.validator == *validator;
             let same_total = open.total.zip(body.total).is_none_or(|(before, now)| before == now);
             let start = usize::try_from(body.start).unwrap_or(usize::MAX);
             let continues = *offset == Some(body.start) && start <= open.bytes.len();
-            if !(continues && same_total && (confirmed || facts.digest_known())) {
+            if !(continues && (same_total || !total_binds) && (confirmed || any_part)) {
                 continue;
             }
             open.bytes.truncate(start);
@@ -273,7 +309,7 @@ pub(super) fn admissible(facts: &Facts<'_>, stored: &[u8]) -> bool {
         }
         let Some(open) = &chain else { continue };
         let length = open.bytes.len() as u64;
-        let complete = match open.total {
+        let complete = match open.total.filter(|_| total_binds) {
             Some(total) => total == length,
             None => body.ending == Ending::Clean || sizes.contains(&length),
         };
@@ -285,13 +321,22 @@ pub(super) fn admissible(facts: &Facts<'_>, stored: &[u8]) -> bool {
 }
 
 fn failed(facts: &Facts<'_>, kind: &str, text: &str, problems: &mut Problems) {
-    if !explainable(facts).contains(kind) {
-        problems.add("told", "the kind of the error is not explained by the world", format!("{}: {kind}: {text}", facts.who()));
+    if !facts.trace.wire && !explainable(facts).contains(kind) {
+        problems.add(
+            "told",
+            "the kind of the error is not explained by the world",
+            format!("{}: {kind}: {text}", facts.who()),
+        );
     }
     let written = facts.job.written.as_ref().is_some_and(|written| !written.is_empty());
-    let mut beginnings = facts.bodies().filter(|(_, body)| body.start == 0 && !body.sent.is_empty()).peekable();
+    let mut beginnings =
+        facts.bodies().filter(|(_, body)| body.start == 0 && !body.sent.is_empty()).peekable();
     let refused = |body: &BodyLog| rule(facts.object, &body.beginning) == Rule::Refuse;
-    if written && !facts.digest_known() && beginnings.peek().is_some() && beginnings.all(|(_, body)| refused(body)) {
+    if written
+        && !facts.digest_known()
+        && beginnings.peek().is_some()
+        && beginnings.all(|(_, body)| refused(body))
+    {
         problems.add("whole", "bytes of a page were delivered before it was recognised", facts.who());
     }
 }
@@ -316,8 +361,11 @@ fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
                     End::Stall(_) => Some("timeout"),
                     End::Break(_) | End::Stop(_) | End::Over(_) => Some("transport"),
                 });
-                huge |= matches!(body.length, LengthClaim::Huge(_)) || matches!(body.total, LengthClaim::Huge(_));
-                odd |= body.served != Served::Current || body.end != End::Whole || body.length != LengthClaim::Right;
+                huge |=
+                    matches!(body.length, LengthClaim::Huge(_)) || matches!(body.total, LengthClaim::Huge(_));
+                odd |= body.served != Served::Current
+                    || body.end != End::Whole
+                    || body.length != LengthClaim::Right;
                 let range = body.range != RangeStyle::Honoured || body.total != LengthClaim::Right;
                 if range || body.length != LengthClaim::Right {
                     kinds.extend(["transport", "unexpected_content", "too_large"]);
@@ -331,7 +379,8 @@ fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     }
     let sizes = [object.webhook.size, object.reply.size, object.caller.size];
     let digests = [object.webhook.sha256, object.reply.sha256, object.caller.sha256];
-    let fine_size = |claim: &super::SizeClaim| matches!(claim, super::SizeClaim::Absent | super::SizeClaim::Right);
+    let fine_size =
+        |claim: &super::SizeClaim| matches!(claim, super::SizeClaim::Absent | super::SizeClaim::Right);
     let fine_digest = |claim: &super::DigestClaim| *claim != super::DigestClaim::Wrong;
     if odd || !sizes.iter().all(fine_size) || !digests.iter().all(fine_digest) {
         kinds.insert("integrity");
@@ -364,7 +413,11 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
         for (_, body) in facts.bodies() {
             let most = max.saturating_add(body.largest_chunk);
             if body.sent.len() as u64 > most {
-                problems.add("bounded", "read on far beyond the limit", format!("{}: {} bytes", facts.who(), body.sent.len()));
+                problems.add(
+                    "bounded",
+                    "read on far beyond the limit",
+                    format!("{}: {} bytes", facts.who(), body.sent.len()),
+                );
             }
         }
     }
@@ -372,6 +425,10 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
     if let Some(deadline) = client.deadline_ms.filter(|_| alone)
         && facts.job.elapsed.as_millis() > u128::from(deadline) + 1_000
     {
-        problems.add("bounded", "went on after its deadline", format!("{}: {:?}", facts.who(), facts.job.elapsed));
+        problems.add(
+            "bounded",
+            "went on after its deadline",
+            format!("{}: {:?}", facts.who(), facts.job.elapsed),
+        );
     }
 }

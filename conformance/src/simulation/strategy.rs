@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{
-    Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, Event, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served, Server, Shape,
-    SizeClaim, Statement, Validator, World,
+    Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, Event, ExistingFile,
+    Failure, IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served,
+    Server, Shape, SizeClaim, Statement, Validator, World,
 };
 
 /// Names of files: some are beginnings of others.
@@ -91,9 +91,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 fn object() -> impl Strategy<Value = Object> {
     let content = (shape(), size()).prop_map(|(shape, size)| Content { shape, size });
-    let replacement = weighted(0.12, (0u32..4, prop_oneof![3 => Just(0i32), 1 => -20i32..20])).prop_map(
-        |pair| pair.map(|(after, grow)| Replacement { after, grow }),
-    );
+    let replacement = weighted(0.12, (0u32..4, prop_oneof![3 => Just(0i32), 1 => -20i32..20]))
+        .prop_map(|pair| pair.map(|(after, grow)| Replacement { after, grow }));
     let resolve = prop_oneof![9 => Just(Vec::new()), 1 => vec(of(failure()), 1..3)];
     let open = prop_oneof![2 => Just(Vec::new()), 5 => vec(reply(), 1..=2), 3 => vec(reply(), 2..=5)];
     (content, replacement, claims(), any::<bool>(), select(TARGETS.to_vec()), resolve, open).prop_map(
@@ -129,12 +128,14 @@ impl Draft {
 fn claims() -> impl Strategy<Value = (Draft, Draft, CallerClaims)> {
     let caller = (size_claim(1), digest_claim(1)).prop_map(|(size, sha256)| CallerClaims { size, sha256 });
     let nothing = Just(CallerClaims::default());
-    (statement(3), statement(2), prop_oneof![5 => nothing, 2 => caller]).prop_map(|(mut webhook, reply, caller)| {
-        if webhook.0.kind.is_some() && webhook.0.mime.is_none() {
-            webhook.0.kind = None;
-        }
-        (webhook, reply, caller)
-    })
+    (statement(3), statement(2), prop_oneof![5 => nothing, 2 => caller]).prop_map(
+        |(mut webhook, reply, caller)| {
+            if webhook.0.kind.is_some() && webhook.0.mime.is_none() {
+                webhook.0.kind = None;
+            }
+            (webhook, reply, caller)
+        },
+    )
 }
 
 fn statement(weight: u32) -> impl Strategy<Value = Draft> {
@@ -204,7 +205,8 @@ fn failure() -> impl Strategy<Value = Failure> {
         ("not_ready", None),
     ]);
     let expired = Just(Failure { kind: "expired".to_owned(), retry: Advice::Never, status: Some(404) });
-    let other = (other, advice).prop_map(|((kind, status), retry)| Failure { kind: kind.to_owned(), retry, status });
+    let other =
+        (other, advice).prop_map(|((kind, status), retry)| Failure { kind: kind.to_owned(), retry, status });
     prop_oneof![1 => expired, 2 => other]
 }
 
@@ -307,19 +309,20 @@ fn client() -> impl Strategy<Value = Client> {
     let max_bytes = weighted(0.1, prop_oneof![0u64..200, 0u64..3_000_000]);
     let deadline = weighted(0.1, 0u64..60_000);
     let limits = prop_oneof![4 => Just((5u32, 1u32)), 1 => (1u32..6, 0u32..3)];
-    (destination, exists, mismatch, max_bytes, deadline, any::<bool>(), weighted(0.4, 1u8..5), limits).prop_map(
-        |(destination, exists, mismatch, max_bytes, deadline_ms, resume_partial, many, limits)| Client {
-            destination,
-            exists,
-            mismatch,
-            max_bytes,
-            deadline_ms,
-            resume_partial,
-            many,
-            max_attempts: limits.0,
-            max_renewals: limits.1,
-        },
-    )
+    (destination, exists, mismatch, max_bytes, deadline, any::<bool>(), weighted(0.4, 1u8..5), limits)
+        .prop_map(|(destination, exists, mismatch, max_bytes, deadline_ms, resume_partial, many, limits)| {
+            Client {
+                destination,
+                exists,
+                mismatch,
+                max_bytes,
+                deadline_ms,
+                resume_partial,
+                many,
+                max_attempts: limits.0,
+                max_renewals: limits.1,
+            }
+        })
 }
 
 fn existing() -> impl Strategy<Value = Vec<ExistingFile>> {

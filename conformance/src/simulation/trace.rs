@@ -30,6 +30,8 @@ pub struct Trace {
     pub polls: u64,
     /// Pieces of credentials that were seen in errors or receipts.
     pub leaks: Vec<String>,
+    /// Whether sockets were in between, so that the server does not know what arrived.
+    pub wire: bool,
     /// Whether the client remembers what it stored in a folder.
     pub remembers: bool,
     /// Set where the run was given up: it made too many polls.

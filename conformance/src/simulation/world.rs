@@ -41,7 +41,7 @@ impl Default for Server {
 }
 
 /// One object, the claims about it, and what the server does when it is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Object {
     /// Its content.
@@ -62,6 +62,22 @@ pub struct Object {
     pub resolve: Vec<Option<Failure>>,
     /// What the server answers to each request for content; afterwards it is honest.
     pub open: Vec<Reply>,
+}
+
+impl Default for Object {
+    fn default() -> Self {
+        Self {
+            content: Content::default(),
+            replacement: None,
+            webhook: Statement::default(),
+            signed: false,
+            reply: Statement::default(),
+            caller: CallerClaims::default(),
+            target: "photo".to_owned(),
+            resolve: Vec::new(),
+            open: Vec::new(),
+        }
+    }
 }
 
 /// A second version of an object.
@@ -415,9 +431,8 @@ pub enum Event {
 
 impl Object {
     /// The salt of a version's content.
-    const fn salt(index: usize, version: usize) -> u32 {
-        // At most eight objects with two versions each.
-        ((index % 64) * 2 + version % 2) as u32
+    fn salt(index: usize, version: usize) -> u32 {
+        u32::try_from(index * 2 + version).unwrap_or(u32::MAX)
     }
 
     /// The versions: the first one, and the one that takes its place.

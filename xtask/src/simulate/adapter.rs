@@ -12,10 +12,12 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    Downloaded, Exists, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions, Verified, transfer_many,
+    Downloaded, Exists, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions, Verified,
+    transfer_many,
 };
 
-use super::provider::{LINK_SECRET, Shared, Simulated, object_of};
+use super::provider::{LINK_SECRET, Shared, object_of};
+use super::wire::TOKEN;
 
 /// Whether the engine remembers what it stored in a folder, so that a second run fetches nothing.
 pub(crate) const REMEMBERS: bool = false;
@@ -26,14 +28,18 @@ pub(crate) fn partial_name(target: &str) -> String {
 }
 
 /// Runs all transfers of a world once, and tells of each as it ends.
-pub(crate) async fn run(shared: Arc<Shared>, run: usize, folder: &Path, mut ended: impl FnMut(JobTrace, Vec<String>)) {
-    let provider = Simulated { shared: Arc::clone(&shared), run };
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    provider: Arc<dyn Provider>,
+    run: usize,
+    folder: &Path,
+    mut ended: impl FnMut(JobTrace, Vec<String>),
+) {
     let world = &shared.world;
     let started = Instant::now();
     let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
     match world.client.many.filter(|_| to_files) {
         Some(concurrency) => {
-            let provider: Arc<dyn Provider> = Arc::new(provider);
             let jobs = (0..world.objects.len()).filter_map(|object| {
                 let media = shared.media(object).ok()?;
                 let target = match world.client.destination {
@@ -52,7 +58,7 @@ pub(crate) async fn run(shared: Arc<Shared>, run: usize, folder: &Path, mut ende
         }
         None => {
             let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
-            let jobs = (0..world.objects.len()).map(|object| one(&shared, &provider, object, folder));
+            let jobs = (0..world.objects.len()).map(|object| one(&shared, &*provider, run, object, folder));
             let mut finished = std::pin::pin!(futures_util::stream::iter(jobs).buffer_unordered(concurrency));
             while let Some((job, leaks)) = finished.next().await {
                 ended(job, leaks);
@@ -62,19 +68,25 @@ pub(crate) async fn run(shared: Arc<Shared>, run: usize, folder: &Path, mut ende
 }
 
 /// One transfer.
-async fn one(shared: &Shared, provider: &Simulated, object: usize, folder: &Path) -> (JobTrace, Vec<String>) {
+async fn one(
+    shared: &Shared,
+    provider: &dyn Provider,
+    run: usize,
+    object: usize,
+    folder: &Path,
+) -> (JobTrace, Vec<String>) {
     let started = Instant::now();
     let mut written = None;
     let outcome = match shared.media(object) {
         Err(error) => Err(error),
         Ok(media) => transferred(shared, provider, object, &media, folder, &mut written).await,
     };
-    traced(provider.run, object, outcome, written.map(Into::into), started.elapsed())
+    traced(run, object, outcome, written.map(Into::into), started.elapsed())
 }
 
 async fn transferred(
     shared: &Shared,
-    provider: &Simulated,
+    provider: &dyn Provider,
     object: usize,
     media: &MediaRef,
     folder: &Path,
@@ -178,7 +190,8 @@ fn everything(error: &Error) -> Vec<String> {
     out
 }
 
-/// Whether a text has a piece of eight bytes of the credential in a link.
+/// Whether a text has a piece of eight bytes of a credential.
 fn leaks(text: &str) -> bool {
-    LINK_SECRET.as_bytes().windows(8).filter_map(|piece| std::str::from_utf8(piece).ok()).any(|piece| text.contains(piece))
+    let pieces = [LINK_SECRET, TOKEN].into_iter().flat_map(|secret| secret.as_bytes().windows(8));
+    pieces.filter_map(|piece| std::str::from_utf8(piece).ok()).any(|piece| text.contains(piece))
 }

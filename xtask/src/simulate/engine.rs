@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use wamedia_conformance::simulation::{Event, JobTrace, Trace, World};
+use wamedia_core::Provider;
 
 use super::adapter;
 use super::folder::Folder;
-use super::provider::Shared;
+use super::provider::{NAME, Shared, Simulated};
 
 /// A run that is polled more often goes on for ever.
 const MAX_POLLS: u64 = 300_000;
@@ -29,10 +30,24 @@ pub(crate) fn catch_panics() {
     }));
 }
 
+/// Who answers: a provider for each run.
+pub(crate) type Providers = dyn Fn(usize) -> Arc<dyn Provider>;
+
 /// Runs the engine in a world.
 pub(crate) fn run(world: &World) -> Result<Trace, String> {
-    let shared = Shared::new(world.clone());
-    let folder = Folder::new(&shared).map_err(|error| format!("cannot make a folder: {error}"))?;
+    let shared = Shared::new(world.clone(), NAME);
+    with_providers(&shared, |shared| {
+        let shared = Arc::clone(shared);
+        Ok(Box::new(move |run| Arc::new(Simulated { shared: Arc::clone(&shared), run })))
+    })
+}
+
+/// Runs the engine in a world whose server somebody else makes, inside the runtime.
+pub(crate) fn with_providers(
+    shared: &Arc<Shared>,
+    start: impl FnOnce(&Arc<Shared>) -> Result<Box<Providers>, String>,
+) -> Result<Trace, String> {
+    let folder = Folder::new(shared).map_err(|error| format!("cannot make a folder: {error}"))?;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -44,7 +59,9 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
         remembers: adapter::REMEMBERS,
         ..Trace::default()
     };
-    let ended = catch_unwind(AssertUnwindSafe(|| runs(&runtime, &shared, &folder, &mut trace)));
+    let providers = runtime.block_on(async { start(shared) })?;
+    let ended = catch_unwind(AssertUnwindSafe(|| runs(&runtime, shared, &*providers, &folder, &mut trace)));
+    drop(providers);
     // Work on other threads ends before anybody looks at the folder.
     runtime.shutdown_timeout(Duration::from_secs(10));
     trace.requests = shared.requests();
@@ -52,13 +69,21 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
     trace.outside_changed = folder.outside_changed();
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
-        Err(_) => trace.panic = PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned())),
+        Err(_) => {
+            trace.panic = PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()))
+        }
     }
     Ok(trace)
 }
 
 /// The first run, what happens meanwhile, and the second run.
-fn runs(runtime: &Runtime, shared: &Arc<Shared>, folder: &Folder, trace: &mut Trace) -> std::io::Result<()> {
+fn runs(
+    runtime: &Runtime,
+    shared: &Arc<Shared>,
+    providers: &Providers,
+    folder: &Folder,
+    trace: &mut Trace,
+) -> std::io::Result<()> {
     let path = folder.path();
     let event = shared.world.event;
     let log = RefCell::new((Vec::new(), Vec::new()));
@@ -68,7 +93,7 @@ fn runs(runtime: &Runtime, shared: &Arc<Shared>, folder: &Folder, trace: &mut Tr
             log.0.push(job);
             log.1.extend(leaks);
         };
-        adapter::run(Arc::clone(shared), number, &path, ended)
+        adapter::run(Arc::clone(shared), providers(number), number, &path, ended)
     };
     let polls = match event {
         Event::Twice => runtime.block_on(Polled::new(

@@ -94,7 +94,8 @@ impl Folder {
 
     /// Files outside that are not as they were, and files that came to be there.
     pub(crate) fn outside_changed(&self) -> Vec<String> {
-        let changed = self.outside.iter().filter(|(path, content)| fs::read(path).ok().as_deref() != Some(content));
+        let changed =
+            self.outside.iter().filter(|(path, content)| fs::read(path).ok().as_deref() != Some(content));
         let mut out: Vec<_> = changed.map(|(path, _)| format!("outside/{}", name(path))).collect();
         let here = fs::read_dir(self.root.path()).into_iter().flatten().flatten().map(|entry| entry.path());
         let there = fs::read_dir(self.root.path().join("outside")).into_iter().flatten().flatten();

@@ -8,19 +8,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use wamedia_conformance::simulation::{
-    Advice, BodyLog, BodyReply, Content, End, Ending, Failure, RangeStyle, Reply, RequestLog, RequestWhat, Served,
-    Validator, World,
+    Advice, BodyLog, BodyReply, Content, End, Ending, Failure, RangeStyle, Reply, RequestLog, RequestWhat,
+    Served, Validator, World,
 };
 use wamedia_core::{
-    Authenticity, Budget, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaHead, MediaId, MediaKind, MediaLink, MediaPage, MediaRef, MediaStream, Mime,
-    OpenOptions, Provider, ResolveOptions, Result, Retry, Source, UploadContent, UploadOptions, Uploaded,
+    Authenticity, Budget, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind,
+    Inbound, ListOptions, MediaDescriptor, MediaHead, MediaId, MediaKind, MediaLink, MediaPage, MediaRef,
+    MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Retry, Source, UploadContent,
+    UploadOptions, Uploaded,
 };
 
 /// Stands in every link; no error and no receipt may show it.
 pub(crate) const LINK_SECRET: &str = "TEST-canary-link-5d1f90b2";
 /// The provider's name.
-const NAME: &str = "simulated";
+pub(crate) const NAME: &str = "simulated";
 /// How long the transport waits for the next bytes.
 const IDLE: Duration = Duration::from_secs(30);
 /// More requests than any client may send; from then on nothing is answered.
@@ -34,6 +35,8 @@ const PAUSED_CHUNKS: u64 = 5;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) world: World,
+    /// The provider's name.
+    pub(crate) name: &'static str,
     versions: Vec<Vec<Bytes>>,
     state: Mutex<State>,
 }
@@ -47,15 +50,30 @@ struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(world: World) -> Arc<Self> {
-        let versions = world.objects.iter().enumerate().map(|(index, object)| object.versions(index)).collect();
+    pub(crate) fn new(world: World, name: &'static str) -> Arc<Self> {
+        let versions =
+            world.objects.iter().enumerate().map(|(index, object)| object.versions(index)).collect();
         let count = world.objects.len();
         let state = State { opens: vec![0; count], resolves: vec![0; count], ..State::default() };
-        Arc::new(Self { world, versions, state: Mutex::new(state) })
+        Arc::new(Self { world, name, versions, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of this request for content.
+    pub(crate) fn next_open(&self, object: usize) -> u32 {
+        let mut state = self.state();
+        state.opens[object] += 1;
+        state.opens[object] - 1
+    }
+
+    /// The number of this request for a link, and which version is current.
+    pub(crate) fn next_resolve(&self, object: usize) -> (u32, usize) {
+        let mut state = self.state();
+        state.resolves[object] += 1;
+        (state.resolves[object] - 1, self.world.objects[object].version_after(state.opens[object]))
     }
 
     pub(crate) fn requests(&self) -> Vec<RequestLog> {
@@ -77,7 +95,7 @@ impl Shared {
             .with_sha256_text(said.sha256.text(first).as_deref())
             .with_name(said.name.as_deref())
             .with_kind(said.kind.as_deref().and_then(MediaKind::from_name));
-        let media = MediaRef::new(NAME, MediaId::new(format!("object-{object}"))?);
+        let media = MediaRef::new(self.name, MediaId::new(format!("object-{object}"))?);
         Ok(media.with_declared(declared).with_signed(described.signed))
     }
 }
@@ -105,7 +123,12 @@ fn unknown() -> Error {
 }
 
 impl Simulated {
-    fn log(&self, object: usize, what: RequestWhat, answer: std::result::Result<BodyLog, String>) -> Result<usize> {
+    pub(crate) fn log(
+        &self,
+        object: usize,
+        what: RequestWhat,
+        answer: std::result::Result<BodyLog, String>,
+    ) -> Result<usize> {
         let mut state = self.shared.state();
         state.requests.push(RequestLog { run: self.run, object, what, answer });
         if state.requests.len() > TOO_MANY_REQUESTS {
@@ -116,7 +139,8 @@ impl Simulated {
 
     /// An error goes to the client unless the transport absorbs it, as the real one does until a head arrived.
     async fn absorb(&self, failure: &Failure, budget: &Budget, attempt: u32) -> Result<()> {
-        let kind = KINDS.iter().find(|kind| kind.name() == failure.kind).copied().unwrap_or(ErrorKind::Upstream);
+        let kind =
+            KINDS.iter().find(|kind| kind.name() == failure.kind).copied().unwrap_or(ErrorKind::Upstream);
         let (retry, wait) = match failure.retry {
             _ if kind == ErrorKind::Expired => (Retry::Never, None),
             Advice::Never => (Retry::Never, None),
@@ -136,12 +160,22 @@ impl Simulated {
     }
 
     /// The head and the body of a scripted reply.
-    fn body(&self, object: usize, number: u32, asked: (u64, Option<&str>), script: &BodyReply) -> Option<(MediaHead, BodyLog, Bytes)> {
+    pub(crate) fn body(
+        &self,
+        object: usize,
+        number: u32,
+        asked: (u64, Option<&str>),
+        script: &BodyReply,
+    ) -> Option<(MediaHead, BodyLog, Bytes, u64)> {
         let described = &self.shared.world.objects[object];
         let version = described.version_after(number);
         let current = self.shared.version(object, version);
         let whole = self.served(object, current, script.served);
-        let strong = |version: usize| format!("\"{object}-v{version}\"");
+        let strong = |version: usize| match script.served {
+            Served::Page(_) => "\"page\"".to_owned(),
+            Served::Other(further) => format!("\"{}-v0\"", self.other(object, further)),
+            Served::Current | Served::Flipped(_) => format!("\"{object}-v{version}\""),
+        };
         let replies = {
             let mut state = self.shared.state();
             state.replies += 1;
@@ -204,7 +238,11 @@ impl Simulated {
             beginning: body.slice(..body.len().min(64)),
             ..BodyLog::default()
         };
-        Some((head, log, body))
+        Some((head, log, body, honest))
+    }
+
+    fn other(&self, object: usize, further: u8) -> usize {
+        (object + usize::from(further)) % self.shared.versions.len()
     }
 
     fn served(&self, object: usize, current: &Bytes, served: Served) -> Bytes {
@@ -218,15 +256,17 @@ impl Simulated {
                 }
                 bytes.into()
             }
-            Served::Other(further) => {
-                let other = (object + usize::from(further)) % self.shared.versions.len();
-                self.shared.version(other, 0).clone()
-            }
+            Served::Other(further) => self.shared.version(self.other(object, further), 0).clone(),
             Served::Page(shape) => Content { shape, size: 300 }.bytes(99),
         }
     }
 
-    fn stream(&self, index: usize, script: &BodyReply, body: Bytes) -> impl futures_util::Stream<Item = Result<Bytes>> + use<> {
+    fn stream(
+        &self,
+        index: usize,
+        script: &BodyReply,
+        body: Bytes,
+    ) -> impl futures_util::Stream<Item = Result<Bytes>> + use<> {
         let shared = Arc::clone(&self.shared);
         let script = script.clone();
         stream::unfold((0usize, 0u64, false), move |(taken, chunks, done)| {
@@ -288,11 +328,7 @@ impl Provider for Simulated {
         let mut attempt = 0;
         loop {
             options.budget.count_request();
-            let (number, version) = {
-                let mut state = self.shared.state();
-                state.resolves[object] += 1;
-                (state.resolves[object] - 1, described.version_after(state.opens[object]))
-            };
+            let (number, version) = self.shared.next_resolve(object);
             let failure = described.resolve.get(number as usize).cloned().flatten();
             let Some(failure) = failure else {
                 self.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }))?;
@@ -325,11 +361,7 @@ impl Provider for Simulated {
         let mut attempt = 0;
         loop {
             options.budget.count_request();
-            let number = {
-                let mut state = self.shared.state();
-                state.opens[object] += 1;
-                state.opens[object] - 1
-            };
+            let number = self.shared.next_open(object);
             match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
                 Reply::Fail(failure) => {
                     self.log(object, what.clone(), Err(failure.kind.clone()))?;
@@ -337,10 +369,12 @@ impl Provider for Simulated {
                     attempt += 1;
                 }
                 Reply::Body(script) => {
-                    let asked = resume.map_or((0, None), |resume| (resume.offset, resume.validator.as_deref()));
-                    let Some((head, log, body)) = self.body(object, number, asked, &script) else {
+                    let asked =
+                        resume.map_or((0, None), |resume| (resume.offset, resume.validator.as_deref()));
+                    let Some((head, log, body, _)) = self.body(object, number, asked, &script) else {
                         self.log(object, what, Err("range refused".to_owned()))?;
-                        return Err(Error::new(ErrorKind::UnexpectedContent, "the range was refused").with_status(416));
+                        return Err(Error::new(ErrorKind::UnexpectedContent, "the range was refused")
+                            .with_status(416));
                     };
                     let index = self.log(object, what, Ok(log))?;
                     return Ok(MediaStream::new(head, self.stream(index, &script, body)));

@@ -4,20 +4,20 @@ use proptest::strategy::ValueTree;
 use serde_json::Value;
 use wamedia_conformance::simulation::World;
 
-use super::simulate;
+use super::{Driver, simulate};
 
 /// The most worlds that one shrinking runs.
 const MAX_RUNS: u32 = 1_500;
 
 /// The smallest world that was found to fail in the same way.
-pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, kind: (&str, &str)) -> World {
+pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, driver: Driver, kind: (&str, &str)) -> World {
     let mut best = tree.current();
     let mut runs = 0;
     if tree.simplify() {
         loop {
             runs += 1;
             let smaller = tree.current();
-            let more = if fails(&smaller, kind) {
+            let more = if fails(&smaller, driver, kind) {
                 best = smaller;
                 tree.simplify()
             } else {
@@ -28,18 +28,18 @@ pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, kind: (&str, &str)
             }
         }
     }
-    reduce(best, kind, &mut runs)
+    reduce(best, driver, kind, &mut runs)
 }
 
-fn fails(world: &World, kind: (&str, &str)) -> bool {
+fn fails(world: &World, driver: Driver, kind: (&str, &str)) -> bool {
     let same = |shown: super::Shown| {
         shown.violations.iter().any(|violation| (violation.oracle, violation.clue) == kind)
     };
-    !world.objects.is_empty() && simulate(world, kind.0 == "same").is_ok_and(same)
+    !world.objects.is_empty() && simulate(world, driver, kind.0 == "same").is_ok_and(same)
 }
 
 /// Takes parts out as long as the world still fails.
-fn reduce(world: World, kind: (&str, &str), runs: &mut u32) -> World {
+fn reduce(world: World, driver: Driver, kind: (&str, &str), runs: &mut u32) -> World {
     let Ok(mut best) = serde_json::to_value(&world) else { return world };
     let mut smallest = world;
     loop {
@@ -61,7 +61,7 @@ fn reduce(world: World, kind: (&str, &str), runs: &mut u32) -> World {
                     continue;
                 }
                 *runs += 1;
-                if fails(&world, kind) {
+                if fails(&world, driver, kind) {
                     (best, smallest, progress) = (candidate, world, true);
                     break;
                 }
