@@ -25,6 +25,7 @@ mod report;
 mod requirements;
 mod runner;
 mod script;
+pub mod simulation;
 mod snapshot;
 mod tls;
 mod watch;

@@ -1,6 +1,6 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutants, root, step, tidy};
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutants, root, simulate, step, tidy};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -25,6 +25,8 @@ pub(crate) fn run() -> Outcome {
     tests()?;
     conformance::run(&conformance::Options::default())?;
     mutants::run(false)?;
+    println!("== simulation");
+    simulate::run(&simulate::Options::default())?;
     for client in ["wamedia", "curl"] {
         println!("== {client} from outside");
         let file = root().join("conformance/clients").join(client).with_extension("txt");

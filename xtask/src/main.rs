@@ -8,6 +8,7 @@ mod conformance;
 mod fixtures;
 mod mutants;
 mod report;
+mod simulate;
 mod tidy;
 
 use std::env;
@@ -37,6 +38,10 @@ cargo xtask fixtures export --wiremock DIR
                                        exchanges as WireMock mappings and files
 cargo xtask fixtures record --origin NAME --upstream URL --out DIR [--requests N]
                                        records through a loopback proxy, redacted by allow-list
+cargo xtask simulate [OPTIONS]         random worlds against oracles, and all known regressions
+    --worlds N      how many              --seed S        which
+    --world FILE    one world, with its trace in words
+    --driver D      engine or wire        --keep-going    counts every failure in a table
 cargo xtask tidy                       layers, capability tables, links";
 
 /// The providers, in the order of every table.
@@ -59,6 +64,9 @@ fn main() -> ExitCode {
             conformance::Options::parse(options).and_then(|options| conformance::run(&options))
         }
         ["fixtures", words @ ..] => fixtures::run(words),
+        ["simulate", options @ ..] => {
+            simulate::Options::parse(options).and_then(|options| simulate::run(&options))
+        }
         ["tidy"] => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };

@@ -1,0 +1,227 @@
+//! The oracles "clean" and "own file": what may be in the folder at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::oracle::Problems;
+use super::{
+    Destination, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat, Success,
+    Trace, World,
+};
+
+/// Where the client keeps what is its own inside a folder.
+const OWN_FOLDER: &str = ".wamedia";
+
+pub(super) fn check(world: &World, trace: &Trace, problems: &mut Problems) {
+    for path in &trace.outside_changed {
+        problems.add("clean", "a file behind a link was changed", path);
+    }
+    if matches!(world.client.destination, Destination::Memory | Destination::Writer) {
+        return;
+    }
+    untouched(world, trace, problems);
+    nothing_left(world, trace, problems);
+    for job in &trace.jobs {
+        if let Some(Ok(success)) = &job.outcome {
+            stored(world, trace, job, success, problems);
+        }
+    }
+    if world.client.destination == Destination::Folder {
+        told_apart(world, trace, problems);
+    } else {
+        occupied(world, trace, problems);
+    }
+    if world.event == Event::Again {
+        again(world, trace, problems);
+    }
+}
+
+fn targets(world: &World) -> BTreeSet<&str> {
+    world.objects.iter().map(|object| object.target.as_str()).collect()
+}
+
+/// What lay there before is unchanged, unless its name was given and it was to be replaced.
+fn untouched(world: &World, trace: &Trace, problems: &mut Problems) {
+    let named = world.client.destination == Destination::File;
+    let targets = targets(world);
+    for planted in &trace.planted {
+        let (before, after) = (trace.before.get(&planted.path), trace.after.get(&planted.path));
+        if before == after {
+            continue;
+        }
+        match &planted.role {
+            PlantedRole::Foreign => {
+                let may = named
+                    && world.client.exists == IfExists::Replace
+                    && targets.contains(planted.path.as_str());
+                if !may {
+                    problems.add("clean", "somebody's file was changed", &planted.path);
+                }
+            }
+            PlantedRole::PartialOf(target) => {
+                if !named || !targets.contains(target.as_str()) {
+                    problems.add("clean", "the partial file of another target was touched", &planted.path);
+                }
+            }
+        }
+    }
+}
+
+/// Nothing is there that does not belong there.
+fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
+    let given: BTreeSet<&str> = trace
+        .jobs
+        .iter()
+        .filter_map(|job| match &job.outcome {
+            Some(Ok(success)) => success.path.as_deref(),
+            _ => None,
+        })
+        .collect();
+    let interrupted = trace.jobs.iter().any(|job| job.outcome.is_none());
+    let shared_target = targets(world).len() < world.objects.len();
+    let whole = |entry: &Entry| {
+        let Entry::File(bytes) = entry else { return false };
+        let mut versions =
+            world.objects.iter().enumerate().flat_map(|(index, object)| object.versions(index));
+        versions.any(|version| version == *bytes)
+    };
+    for (path, entry) in &trace.after {
+        if trace.before.get(path) == Some(entry) || given.contains(path.as_str()) {
+            continue;
+        }
+        let own = path.split('/').next() == Some(OWN_FOLDER);
+        let partial = path.contains("part");
+        let quarantine = world.client.mismatch == Mismatch::Quarantine && path.contains("quarantine");
+        let fine = (own && !partial)
+            || quarantine
+            || (interrupted && !partial && whole(entry))
+            || trace.before.contains_key(path);
+        if fine {
+            continue;
+        }
+        if partial && matches!(world.event, Event::Kill(_)) {
+            // A second run for a name that is taken need not look for leftovers.
+            if !shared_target {
+                problems.add("clean", "the run after a kill left a partial file", path);
+            }
+        } else {
+            problems.add("clean", "something was left behind", path);
+        }
+    }
+}
+
+/// What a success names is there, whole.
+fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, problems: &mut Problems) {
+    let who = || format!("run {} object {}", job.run + 1, job.object);
+    let Some(path) = &success.path else { return };
+    let folder = world.client.destination == Destination::Folder;
+    let entry = trace.after.get(path);
+    let is_same = entry == Some(&Entry::File(success.stored.clone()));
+    let shared =
+        world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
+    let replaced = !folder && (shared || matches!(world.event, Event::Twice | Event::Again | Event::Kill(_)));
+    if folder && !is_same {
+        problems.add(
+            "own file",
+            "a file that was stored is gone or has other content",
+            format!("{}: {path}", who()),
+        );
+    } else if !is_same && !replaced && !success.kept {
+        problems.add("clean", "the file is not what was stored", format!("{}: {path}", who()));
+    }
+    if folder && success.kept {
+        let versions = world.objects[job.object].versions(job.object);
+        if !versions.contains(&success.stored) {
+            problems.add(
+                "own file",
+                "another file was kept in place of the object",
+                format!("{}: {path}", who()),
+            );
+        }
+    }
+}
+
+/// Different objects in one folder are different files.
+fn told_apart(world: &World, trace: &Trace, problems: &mut Problems) {
+    let mut owners: BTreeMap<&str, (usize, &Success)> = BTreeMap::new();
+    for job in &trace.jobs {
+        let Some(Ok(success)) = &job.outcome else { continue };
+        let Some(path) = success.path.as_deref() else { continue };
+        if let Some((other, before)) = owners.insert(path, (job.object, success))
+            && other != job.object
+            && before.stored != success.stored
+        {
+            problems.add("own file", "two objects became one file", path);
+        }
+    }
+    for job in &trace.jobs {
+        if let Some(Err((kind, text))) = &job.outcome
+            && kind == "local"
+            && !world.objects.is_empty()
+        {
+            problems.add("own file", "a name that was taken cost a file", text);
+        }
+    }
+}
+
+/// A name that is taken is refused, kept or replaced, as asked.
+fn occupied(world: &World, trace: &Trace, problems: &mut Problems) {
+    if matches!(world.event, Event::Kill(_)) {
+        return;
+    }
+    for job in trace.jobs.iter().filter(|job| job.run == 0) {
+        let target = &world.objects[job.object].target;
+        let taken = world.before.iter().any(|existing| {
+            let object = match existing {
+                ExistingFile::File(object) | ExistingFile::HardLink(object) => *object,
+                _ => return false,
+            };
+            world.objects.get(usize::from(object)).is_some_and(|object| object.target == *target)
+        });
+        if !taken {
+            continue;
+        }
+        let who = format!("object {}: {target}", job.object);
+        match (&job.outcome, world.client.exists) {
+            (Some(Ok(_)), IfExists::Refuse) => {
+                problems.add("clean", "a name that is taken was not refused", who);
+            }
+            (Some(Ok(success)), IfExists::Keep) if !success.kept => {
+                problems.add("clean", "a file that was to be kept was not kept", who);
+            }
+            _ => {}
+        }
+        if world.client.exists != IfExists::Replace && trace.requests_of(0, job.object).next().is_some() {
+            problems.add("told", "something was requested although the name is taken", target);
+        }
+    }
+}
+
+/// The same command a second time changes nothing.
+fn again(world: &World, trace: &Trace, problems: &mut Problems) {
+    let folder = world.client.destination == Destination::Folder;
+    let keeps = if folder { trace.remembers } else { world.client.exists == IfExists::Keep };
+    let shared_target = targets(world).len() < world.objects.len();
+    if !keeps || (!folder && shared_target) {
+        return;
+    }
+    for job in trace.jobs.iter().filter(|job| job.run == 0 && matches!(job.outcome, Some(Ok(_)))) {
+        let second = trace.jobs.iter().find(|other| other.run == 1 && other.object == job.object);
+        let succeeded = second.is_some_and(|second| matches!(second.outcome, Some(Ok(_))));
+        if !succeeded {
+            problems.add(
+                "own file",
+                "the second run failed where the first succeeded",
+                job.object.to_string(),
+            );
+        }
+        let fetched =
+            trace.requests_of(1, job.object).any(|request| matches!(request.what, RequestWhat::Open { .. }));
+        if fetched {
+            problems.add("own file", "the second run fetched content again", job.object.to_string());
+        }
+    }
+    let all = trace.jobs.iter().all(|job| matches!(job.outcome, Some(Ok(_))));
+    if all && trace.between.as_ref().is_some_and(|between| *between != trace.after) {
+        problems.add("own file", "the second run changed the folder", "");
+    }
+}

@@ -1,0 +1,434 @@
+//! The oracles: what must hold in every world, whatever the client does inside.
+
+use std::collections::BTreeSet;
+
+use wamedia_core::Sha256;
+
+use super::content_rules::{Rule, rule};
+use super::{
+    BodyLog, Destination, End, Ending, Event, JobTrace, LengthClaim, Mismatch, Object, RangeStyle, Reply,
+    RequestLog, RequestWhat, Served, Success, Trace, VerifiedBy, World, files, live,
+};
+
+/// The most that is accepted where the caller sets no limit.
+const DEFAULT_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// How often a body that made good progress is continued without counting as an attempt.
+const FREE_RESUMES: u32 = 64;
+
+/// Something that must not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which oracle is broken.
+    pub oracle: &'static str,
+    /// In which way; the same words for the same kind of failure.
+    pub clue: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// Compares what happened with the world; empty where nothing is wrong.
+pub fn check(world: &World, trace: &Trace) -> Vec<Violation> {
+    let mut problems = Problems::default();
+    if let Some(panic) = &trace.panic {
+        problems.add("bounded", "the client panicked", panic);
+        return problems.0;
+    }
+    if trace.endless {
+        problems.add("bounded", "polls without end", trace.polls.to_string());
+        return problems.0;
+    }
+    for leak in &trace.leaks {
+        problems.add("secret", "a piece of a credential was shown", leak);
+    }
+    for job in &trace.jobs {
+        let facts = Facts::of(world, trace, job);
+        match &job.outcome {
+            Some(Ok(success)) if success.kept => kept(&facts, success, &mut problems),
+            Some(Ok(success)) => succeeded(&facts, success, &mut problems),
+            Some(Err((kind, text))) => failed(&facts, kind, text, &mut problems),
+            None => {}
+        }
+        bounded(&facts, &mut problems);
+        live::check(&facts, &mut problems);
+    }
+    files::check(world, trace, &mut problems);
+    problems.0
+}
+
+#[derive(Default)]
+pub(super) struct Problems(Vec<Violation>);
+
+impl Problems {
+    pub(super) fn add(&mut self, oracle: &'static str, clue: &'static str, detail: impl Into<String>) {
+        self.0.push(Violation { oracle, clue, detail: detail.into() });
+    }
+}
+
+/// What is known about one transfer, from the world and from what the server saw.
+pub(super) struct Facts<'w> {
+    pub(super) world: &'w World,
+    pub(super) trace: &'w Trace,
+    pub(super) job: &'w JobTrace,
+    pub(super) object: &'w Object,
+    pub(super) versions: Vec<bytes::Bytes>,
+    pub(super) requests: Vec<&'w RequestLog>,
+    pub(super) caller: Stated,
+    pub(super) webhook: Stated,
+    pub(super) reply: Stated,
+}
+
+/// What somebody stated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stated {
+    pub(super) size: Option<u64>,
+    pub(super) sha256: Option<Sha256>,
+}
+
+impl<'w> Facts<'w> {
+    fn of(world: &'w World, trace: &'w Trace, job: &'w JobTrace) -> Self {
+        let object = &world.objects[job.object];
+        let versions = object.versions(job.object);
+        let requests: Vec<_> = trace.requests_of(job.run, job.object).collect();
+        let first = &versions[0];
+        let resolved = requests.iter().rev().find_map(|request| match (&request.what, &request.answer) {
+            (RequestWhat::Resolve, Ok(body)) => versions.get(body.version),
+            _ => None,
+        });
+        let reply = resolved.map_or_else(Stated::default, |current| Stated {
+            size: object.reply.size.of(current.len()),
+            sha256: object.reply.sha256.of(current),
+        });
+        Self {
+            caller: Stated {
+                size: object.caller.size.of(first.len()),
+                sha256: object.caller.sha256.of(first),
+            },
+            webhook: Stated {
+                size: object.webhook.size.of(first.len()),
+                sha256: object.webhook.sha256.of(first),
+            },
+            reply,
+            world,
+            trace,
+            job,
+            object,
+            versions,
+            requests,
+        }
+    }
+
+    /// Whether anybody stated a digest.
+    pub(super) fn digest_known(&self) -> bool {
+        [self.caller, self.webhook, self.reply].iter().any(|stated| stated.sha256.is_some())
+    }
+
+    /// The digests that success must agree with.
+    pub(super) fn binding_digests(&self) -> Vec<Sha256> {
+        let signed = self.webhook.sha256.filter(|_| self.object.signed);
+        let reply = self.reply.sha256.filter(|_| self.caller.sha256.is_none());
+        let mut all: Vec<_> = [self.caller.sha256, signed, reply].into_iter().flatten().collect();
+        if all.is_empty() {
+            all.extend(self.webhook.sha256.filter(|_| self.reply.sha256.is_none()));
+        }
+        all
+    }
+
+    /// The sizes that success must agree with.
+    pub(super) fn binding_sizes(&self) -> Vec<u64> {
+        let signed = self.webhook.size.filter(|_| self.object.signed);
+        let mut all: Vec<_> = [self.caller.size, signed].into_iter().flatten().collect();
+        if !self.digest_known() && self.caller.size.is_none() {
+            all.extend(self.reply.size.or(self.webhook.size));
+        }
+        all
+    }
+
+    /// The bodies that the server sent, each with what was asked for.
+    pub(super) fn bodies(&self) -> impl Iterator<Item = (&RequestWhat, &BodyLog)> {
+        self.requests.iter().filter_map(|request| match (&request.what, &request.answer) {
+            (what @ RequestWhat::Open { .. }, Ok(body)) => Some((what, body)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn who(&self) -> String {
+        format!("run {} object {}", self.job.run + 1, self.job.object)
+    }
+}
+
+fn succeeded(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
+    let stored = &success.stored;
+    let (length, digest) = (stored.len() as u64, Sha256::of(stored));
+    let digests = facts.binding_digests();
+    let sizes = facts.binding_sizes();
+    let agrees = digests.iter().all(|want| *want == digest) && sizes.iter().all(|want| *want == length);
+    let records = facts.world.client.mismatch == Mismatch::Record;
+    if !agrees && !records {
+        let clue = match () {
+            () if digests.iter().any(|want| *want != digest) => "stored against a binding digest",
+            () if facts.caller.size.is_some_and(|want| want != length) => "stored against the caller's size",
+            () => "stored against a binding size",
+        };
+        problems.add("binding", clue, format!("{}: {length} bytes", facts.who()));
+    }
+    let contradiction =
+        facts.object.signed && facts.caller.size.is_none() && facts.caller.sha256.is_none() && {
+            let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+            differ(facts.webhook.size, facts.reply.size)
+        };
+    if contradiction && !records {
+        problems.add("binding", "stored although a signed webhook and the reply disagree", facts.who());
+    }
+    let confirmed = !digests.is_empty() && digests.iter().all(|want| *want == digest);
+    if !confirmed {
+        if rule(facts.object, stored) == Rule::Refuse {
+            problems.add("whole", "a page or text was stored in place of the content", facts.who());
+        }
+        if let Some(clue) = inadmissible(facts, stored) {
+            problems.add("whole", clue, format!("{}: {length} bytes", facts.who()));
+        }
+    }
+    if success.receipt != Some((length, digest)) {
+        problems.add("binding", "the receipt has another size or digest", facts.who());
+    }
+    check_verified(facts, success, agrees, problems);
+    if facts.trace.wire {
+        // What a server writes into a socket need not arrive.
+        return;
+    }
+    let requests = facts.requests.len();
+    if success.requests as usize != requests {
+        let detail = format!("{}: {} counted, {requests} seen", facts.who(), success.requests);
+        problems.add("told", "the receipt counts other requests", detail);
+    }
+    let received: u64 = facts.bodies().map(|(_, body)| body.sent.len() as u64).sum();
+    if success.received != received {
+        let detail = format!("{}: {} counted, {received} sent", facts.who(), success.received);
+        problems.add("told", "the receipt counts other bytes", detail);
+    }
+    let partial = facts.bodies().filter(|(_, body)| body.partial).count();
+    if success.resumes as usize > partial {
+        problems.add("told", "the receipt counts more resumed bodies than there were", facts.who());
+    }
+}
+
+/// What the receipt says about verification must be true, and as much as was possible.
+fn check_verified(facts: &Facts<'_>, success: &Success, agrees: bool, problems: &mut Problems) {
+    let (length, digest) = (success.stored.len() as u64, Sha256::of(&success.stored));
+    let party = |by: &str| match by {
+        "caller" => facts.caller,
+        "webhook" => facts.webhook,
+        _ => facts.reply,
+    };
+    let is_true = match &success.verified {
+        VerifiedBy::Digest(by) => party(by).sha256 == Some(digest),
+        VerifiedBy::Length(by) => party(by).size == Some(length) && facts.binding_digests().is_empty(),
+        VerifiedBy::None => !agrees || facts.binding_digests().is_empty(),
+    };
+    if !is_true {
+        problems.add(
+            "binding",
+            "the receipt claims another verification",
+            format!("{}: {:?}", facts.who(), success.verified),
+        );
+    }
+    if !agrees && (success.verified != VerifiedBy::None || success.differences == 0) {
+        problems.add(
+            "binding",
+            "a recorded mismatch is not in the receipt",
+            format!("{}: {:?}", facts.who(), success.verified),
+        );
+    }
+}
+
+fn kept(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
+    let (length, digest) = (success.stored.len() as u64, Sha256::of(&success.stored));
+    let differs = facts.caller.sha256.is_some_and(|want| want != digest)
+        || facts.caller.size.is_some_and(|want| want != length);
+    if differs {
+        problems.add("binding", "a file was kept that is not what the caller demands", facts.who());
+    }
+    if facts.requests.iter().any(|request| request.what != RequestWhat::Resolve) {
+        problems.add("told", "content was requested for a file that was kept", facts.who());
+    }
+}
+
+/// What is wrong with these bytes, where no consistent chain of replies brought them.
+fn inadmissible(facts: &Facts<'_>, stored: &[u8]) -> Option<&'static str> {
+    let confirmed = facts.digest_known();
+    if came_as(facts, stored, true, confirmed) {
+        return None;
+    }
+    if came_as(facts, stored, false, confirmed) {
+        let stated = facts.bodies().filter_map(|(_, body)| body.stated_total()).max().unwrap_or(0);
+        let less = (stored.len() as u64) < stated;
+        return Some(if less {
+            "less than the stated total was stored"
+        } else {
+            "more than the stated total was stored"
+        });
+    }
+    if came_as(facts, stored, true, true) {
+        return Some("a part was joined that no validator confirmed");
+    }
+    Some("bytes of no single object were stored")
+}
+
+/// Whether these bytes are what one consistent chain of replies brought.
+///
+/// A chain begins with a reply that starts at zero. A partial reply continues it only where it confirms the
+/// validator that was sent, or where a digest was there to check the whole (`any_part`). A total that was
+/// stated stays (`total_binds`).
+fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) -> bool {
+    struct Chain {
+        bytes: Vec<u8>,
+        total: Option<u64>,
+        validator: Option<String>,
+    }
+    let sizes: BTreeSet<u64> =
+        [facts.caller.size, facts.webhook.size, facts.reply.size].into_iter().flatten().collect();
+    let mut chain: Option<Chain> = None;
+    for (what, body) in facts.bodies() {
+        if !body.partial || body.start == 0 {
+            let (total, validator) = (body.stated_total(), body.validator.clone());
+            chain = Some(Chain { bytes: body.sent.to_vec(), total, validator });
+        } else {
+            let RequestWhat::Open { offset, validator } = what else { continue };
+            let Some(open) = &mut chain else { continue };
+            let confirmed =
+                validator.is_some() && body.validator == *validator && open.validator == *validator;
+            let same_total = open.total.zip(body.total).is_none_or(|(before, now)| before == now);
+            let start = usize::try_from(body.start).unwrap_or(usize::MAX);
+            let continues = *offset == Some(body.start) && start <= open.bytes.len();
+            if !(continues && (same_total || !total_binds) && (confirmed || any_part)) {
+                continue;
+            }
+            open.bytes.truncate(start);
+            open.bytes.extend_from_slice(&body.sent);
+            open.total = open.total.or(body.total);
+        }
+        let Some(open) = &chain else { continue };
+        let length = open.bytes.len() as u64;
+        let complete = match open.total.filter(|_| total_binds) {
+            Some(total) => total == length,
+            None => body.ending == Ending::Clean || sizes.contains(&length),
+        };
+        if complete && open.bytes == stored {
+            return true;
+        }
+    }
+    false
+}
+
+fn failed(facts: &Facts<'_>, kind: &str, text: &str, problems: &mut Problems) {
+    if !facts.trace.wire && !explainable(facts).contains(kind) {
+        problems.add(
+            "told",
+            "the kind of the error is not explained by the world",
+            format!("{}: {kind}: {text}", facts.who()),
+        );
+    }
+    let written = facts.job.written.as_ref().is_some_and(|written| !written.is_empty());
+    let mut beginnings =
+        facts.bodies().filter(|(_, body)| body.start == 0 && !body.sent.is_empty()).peekable();
+    let refused = |body: &BodyLog| rule(facts.object, &body.beginning) == Rule::Refuse;
+    if written
+        && !facts.digest_known()
+        && beginnings.peek().is_some()
+        && beginnings.all(|(_, body)| refused(body))
+    {
+        problems.add("whole", "bytes of a page were delivered before it was recognised", facts.who());
+    }
+}
+
+/// The kinds of errors that this world can lead to.
+fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
+    let (object, client) = (facts.object, &facts.world.client);
+    let mut kinds = BTreeSet::new();
+    for failure in object.resolve.iter().flatten() {
+        kinds.insert(failure.kind.as_str());
+    }
+    let mut odd = object.replacement.is_some() || object.content.size == 0;
+    let mut huge = false;
+    for reply in &object.open {
+        match reply {
+            Reply::Fail(failure) => {
+                kinds.insert(failure.kind.as_str());
+            }
+            Reply::Body(body) => {
+                kinds.extend(match body.end {
+                    End::Whole => None,
+                    End::Stall(_) => Some("timeout"),
+                    End::Break(_) | End::Stop(_) | End::Over(_) => Some("transport"),
+                });
+                huge |=
+                    matches!(body.length, LengthClaim::Huge(_)) || matches!(body.total, LengthClaim::Huge(_));
+                odd |= body.served != Served::Current
+                    || body.end != End::Whole
+                    || body.length != LengthClaim::Right;
+                let range = body.range != RangeStyle::Honoured || body.total != LengthClaim::Right;
+                if range || body.length != LengthClaim::Right {
+                    kinds.extend(["transport", "unexpected_content", "too_large"]);
+                }
+                odd |= range;
+                if body.validator != super::Validator::Strong || body.served != Served::Current {
+                    kinds.insert("unexpected_content");
+                }
+            }
+        }
+    }
+    let sizes = [object.webhook.size, object.reply.size, object.caller.size];
+    let digests = [object.webhook.sha256, object.reply.sha256, object.caller.sha256];
+    let fine_size =
+        |claim: &super::SizeClaim| matches!(claim, super::SizeClaim::Absent | super::SizeClaim::Right);
+    let fine_digest = |claim: &super::DigestClaim| *claim != super::DigestClaim::Wrong;
+    if odd || !sizes.iter().all(fine_size) || !digests.iter().all(fine_digest) {
+        kinds.insert("integrity");
+    }
+    huge |= sizes.iter().any(|claim| matches!(claim, super::SizeClaim::Huge(_)));
+    if huge || client.max_bytes.is_some() || u64::from(object.content.size) > DEFAULT_MAX_BYTES {
+        kinds.extend(["too_large", "integrity", "transport"]);
+    }
+    if object.replacement.is_some() || rule(object, &facts.versions[0]) != Rule::Accept {
+        kinds.insert("unexpected_content");
+    }
+    if client.deadline_ms.is_some() {
+        kinds.insert("timeout");
+    }
+    if client.destination == Destination::File {
+        // The name is taken, or becomes so meanwhile.
+        kinds.extend(["local", "integrity"]);
+    }
+    kinds
+}
+
+fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
+    let client = &facts.world.client;
+    let opens = facts.requests.iter().filter(|request| request.what != RequestWhat::Resolve).count();
+    let most = client.max_attempts.max(1) + client.max_renewals + FREE_RESUMES;
+    if opens > most as usize {
+        problems.add("bounded", "more requests than were allowed", format!("{}: {opens}", facts.who()));
+    }
+    if let Some(max) = client.max_bytes {
+        for (_, body) in facts.bodies() {
+            let most = max.saturating_add(body.largest_chunk);
+            if body.sent.len() as u64 > most {
+                problems.add(
+                    "bounded",
+                    "read on far beyond the limit",
+                    format!("{}: {} bytes", facts.who(), body.sent.len()),
+                );
+            }
+        }
+    }
+    let alone = client.many.is_none() && facts.world.event != Event::Twice;
+    if let Some(deadline) = client.deadline_ms.filter(|_| alone)
+        && facts.job.elapsed.as_millis() > u128::from(deadline) + 1_000
+    {
+        problems.add(
+            "bounded",
+            "went on after its deadline",
+            format!("{}: {:?}", facts.who(), facts.job.elapsed),
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! The only place of the simulation that calls the engine.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::Instant;
+use wamedia_conformance::simulation::{
+    Destination, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World,
+};
+use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
+use wamedia_transfer::{
+    Downloaded, Exists, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions, Verified,
+    transfer_many,
+};
+
+use super::provider::{LINK_SECRET, Shared, object_of};
+use super::wire::TOKEN;
+
+/// Whether the engine remembers what it stored in a folder, so that a second run fetches nothing.
+pub(crate) const REMEMBERS: bool = false;
+
+/// The name of a partial file of this target, as a killed run leaves it.
+pub(crate) fn partial_name(target: &str) -> String {
+    format!(".{target}.Ab3dEf9h.wamedia-part")
+}
+
+/// Runs all transfers of a world once, and tells of each as it ends.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    provider: Arc<dyn Provider>,
+    run: usize,
+    folder: &Path,
+    mut ended: impl FnMut(JobTrace, Vec<String>),
+) {
+    let world = &shared.world;
+    let started = Instant::now();
+    let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
+    match world.client.many.filter(|_| to_files) {
+        Some(concurrency) => {
+            let jobs = (0..world.objects.len()).filter_map(|object| {
+                let media = shared.media(object).ok()?;
+                let target = match world.client.destination {
+                    Destination::File => Target::File(folder.join(&world.objects[object].target)),
+                    _ => Target::Folder(folder.to_owned()),
+                };
+                Some(Job::new(Arc::clone(&provider), media, target).with_options(options(&shared, object)))
+            });
+            let mut finished = std::pin::pin!(transfer_many(jobs, concurrency.into()));
+            while let Some(finished) = finished.next().await {
+                let Some(object) = object_of(&finished.media) else { continue };
+                let outcome = finished.outcome.map(|downloaded| of_file(folder, downloaded));
+                let (job, leaks) = traced(run, object, outcome, None, started.elapsed());
+                ended(job, leaks);
+            }
+        }
+        None => {
+            let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
+            let jobs = (0..world.objects.len()).map(|object| one(&shared, &*provider, run, object, folder));
+            let mut finished = std::pin::pin!(futures_util::stream::iter(jobs).buffer_unordered(concurrency));
+            while let Some((job, leaks)) = finished.next().await {
+                ended(job, leaks);
+            }
+        }
+    }
+}
+
+/// One transfer.
+async fn one(
+    shared: &Shared,
+    provider: &dyn Provider,
+    run: usize,
+    object: usize,
+    folder: &Path,
+) -> (JobTrace, Vec<String>) {
+    let started = Instant::now();
+    let mut written = None;
+    let outcome = match shared.media(object) {
+        Err(error) => Err(error),
+        Ok(media) => transferred(shared, provider, object, &media, folder, &mut written).await,
+    };
+    traced(run, object, outcome, written.map(Into::into), started.elapsed())
+}
+
+async fn transferred(
+    shared: &Shared,
+    provider: &dyn Provider,
+    object: usize,
+    media: &MediaRef,
+    folder: &Path,
+    written: &mut Option<Vec<u8>>,
+) -> Result<Success> {
+    let transfer = Transfer::new(provider).with_options(options(shared, object));
+    match shared.world.client.destination {
+        Destination::Memory => {
+            let fetched = transfer.fetch(media).await?;
+            Ok(success(fetched.bytes, None, Some(&fetched.receipt)))
+        }
+        Destination::Writer => {
+            let writer = written.insert(Vec::new());
+            let receipt = transfer.fetch_into(media, writer).await?;
+            Ok(success(writer.clone().into(), None, Some(&receipt)))
+        }
+        Destination::File => {
+            let path = folder.join(&shared.world.objects[object].target);
+            Ok(of_file(folder, transfer.download_to(media, &path).await?))
+        }
+        Destination::Folder => Ok(of_file(folder, transfer.download_in(media, folder).await?)),
+    }
+}
+
+fn options(shared: &Shared, object: usize) -> TransferOptions {
+    let World { objects, client, .. } = &shared.world;
+    let (caller, first) = (&objects[object].caller, shared.version(object, 0));
+    let mut options = TransferOptions::default();
+    options.limits.max_attempts = client.max_attempts;
+    options.limits.max_renewals = client.max_renewals;
+    options.max_bytes = client.max_bytes;
+    options.sha256 = caller.sha256.of(first);
+    options.size_bytes = caller.size.of(first.len());
+    options.deadline = client.deadline_ms.map(Duration::from_millis);
+    options.resume_partial = client.resume_partial;
+    options.on_mismatch = match client.mismatch {
+        Mismatch::Reject => OnMismatch::Reject,
+        Mismatch::Quarantine => OnMismatch::Quarantine,
+        Mismatch::Record => OnMismatch::Record,
+    };
+    options.exists = match client.exists {
+        IfExists::Refuse => Exists::Refuse,
+        IfExists::Keep => Exists::Keep,
+        IfExists::Replace => Exists::Replace,
+    };
+    options
+}
+
+fn of_file(folder: &Path, downloaded: Downloaded) -> Success {
+    let stored = fs::read(&downloaded.path).unwrap_or_default();
+    let relative = downloaded.path.strip_prefix(folder).unwrap_or(&downloaded.path);
+    let path = relative.to_string_lossy().into_owned();
+    let kept = downloaded.outcome == Outcome::Kept;
+    Success { kept, ..success(stored.into(), Some(path), downloaded.receipt.as_ref()) }
+}
+
+fn success(stored: bytes::Bytes, path: Option<String>, receipt: Option<&Receipt>) -> Success {
+    let by = |by: DeclaredBy| by.name().to_owned();
+    Success {
+        stored,
+        path,
+        kept: false,
+        receipt: receipt.map(|receipt| (receipt.bytes, receipt.sha256)),
+        verified: match receipt.map(|receipt| receipt.verified) {
+            Some(Verified::Digest(who)) => VerifiedBy::Digest(by(who)),
+            Some(Verified::Length(who)) => VerifiedBy::Length(by(who)),
+            _ => VerifiedBy::None,
+        },
+        differences: receipt.map_or(0, |receipt| receipt.differences.len()),
+        requests: receipt.map_or(0, |receipt| receipt.requests),
+        received: receipt.map_or(0, |receipt| receipt.received_bytes),
+        resumes: receipt.map_or(0, |receipt| receipt.resumes),
+        shown: receipt.map(|receipt| format!("{receipt:?}")).unwrap_or_default(),
+    }
+}
+
+fn traced(
+    run: usize,
+    object: usize,
+    outcome: Result<Success>,
+    written: Option<bytes::Bytes>,
+    elapsed: Duration,
+) -> (JobTrace, Vec<String>) {
+    let mut shown = match &outcome {
+        Ok(success) => vec![success.shown.clone()],
+        Err(error) => everything(error),
+    };
+    shown.retain(|text| leaks(text));
+    let outcome = outcome.map_err(|error| (error.kind().name().to_owned(), error.to_string()));
+    (JobTrace { run, object, outcome: Some(outcome), written, elapsed }, shown)
+}
+
+/// All texts that an error shows.
+fn everything(error: &Error) -> Vec<String> {
+    let mut out = vec![error.to_string(), format!("{error:?}")];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        out.push(format!("{cause} {cause:?}"));
+        source = cause.source();
+    }
+    out
+}
+
+/// Whether a text has a piece of eight bytes of a credential.
+fn leaks(text: &str) -> bool {
+    let pieces = [LINK_SECRET, TOKEN].into_iter().flat_map(|secret| secret.as_bytes().windows(8));
+    pieces.filter_map(|piece| std::str::from_utf8(piece).ok()).any(|piece| text.contains(piece))
+}

@@ -1,0 +1,164 @@
+//! The engine driver: the world is the provider; no sockets, virtual time.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use wamedia_conformance::simulation::{Event, JobTrace, Trace, World};
+use wamedia_core::Provider;
+
+use super::adapter;
+use super::folder::Folder;
+use super::provider::{NAME, Shared, Simulated};
+
+/// A run that is polled more often goes on for ever.
+const MAX_POLLS: u64 = 300_000;
+
+thread_local! {
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Panics are part of a trace, not of the output.
+pub(crate) fn catch_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANIC.with(|panic| *panic.borrow_mut() = Some(info.to_string()));
+    }));
+}
+
+/// Who answers: a provider for each run.
+pub(crate) type Providers = dyn Fn(usize) -> Arc<dyn Provider>;
+
+/// Runs the engine in a world.
+pub(crate) fn run(world: &World) -> Result<Trace, String> {
+    let shared = Shared::new(world.clone(), NAME);
+    with_providers(&shared, |shared| {
+        let shared = Arc::clone(shared);
+        Ok(Box::new(move |run| Arc::new(Simulated { shared: Arc::clone(&shared), run })))
+    })
+}
+
+/// Runs the engine in a world whose server somebody else makes, inside the runtime.
+pub(crate) fn with_providers(
+    shared: &Arc<Shared>,
+    start: impl FnOnce(&Arc<Shared>) -> Result<Box<Providers>, String>,
+) -> Result<Trace, String> {
+    let folder = Folder::new(shared).map_err(|error| format!("cannot make a folder: {error}"))?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .map_err(|error| format!("cannot make a runtime: {error}"))?;
+    let mut trace = Trace {
+        planted: folder.planted.clone(),
+        before: folder.entries(),
+        remembers: adapter::REMEMBERS,
+        ..Trace::default()
+    };
+    let providers = runtime.block_on(async { start(shared) })?;
+    let ended = catch_unwind(AssertUnwindSafe(|| runs(&runtime, shared, &*providers, &folder, &mut trace)));
+    drop(providers);
+    // Work on other threads ends before anybody looks at the folder.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    trace.requests = shared.requests();
+    trace.after = folder.entries();
+    trace.outside_changed = folder.outside_changed();
+    match ended {
+        Ok(outcome) => outcome.map_err(|error| error.to_string())?,
+        Err(_) => {
+            trace.panic = PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()))
+        }
+    }
+    Ok(trace)
+}
+
+/// The first run, what happens meanwhile, and the second run.
+fn runs(
+    runtime: &Runtime,
+    shared: &Arc<Shared>,
+    providers: &Providers,
+    folder: &Folder,
+    trace: &mut Trace,
+) -> std::io::Result<()> {
+    let path = folder.path();
+    let event = shared.world.event;
+    let log = RefCell::new((Vec::new(), Vec::new()));
+    let run = |number: usize| {
+        let ended = |job: JobTrace, leaks: Vec<String>| {
+            let mut log = log.borrow_mut();
+            log.0.push(job);
+            log.1.extend(leaks);
+        };
+        adapter::run(Arc::clone(shared), providers(number), number, &path, ended)
+    };
+    let polls = match event {
+        Event::Twice => runtime.block_on(Polled::new(
+            async {
+                futures_util::join!(run(0), run(1));
+            },
+            MAX_POLLS,
+            || Ok(()),
+        )),
+        Event::Cancel(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || Ok(()))),
+        Event::Kill(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || folder.freeze())),
+        Event::None | Event::Again => runtime.block_on(Polled::new(run(0), MAX_POLLS, || Ok(()))),
+    };
+    let (mut polls, finished) = polls?;
+    trace.endless = !finished && matches!(event, Event::None | Event::Again | Event::Twice);
+    let killed = matches!(event, Event::Kill(_)) && !finished;
+    if killed {
+        folder.thaw()?;
+    }
+    for (run, limit) in [(0, !finished), (1, event == Event::Twice && !finished)] {
+        let mut log = log.borrow_mut();
+        for object in (0..shared.world.objects.len()).filter(|_| limit) {
+            if !log.0.iter().any(|job| job.run == run && job.object == object) {
+                log.0.push(JobTrace { run, object, outcome: None, written: None, elapsed: Duration::ZERO });
+            }
+        }
+    }
+    if killed || event == Event::Again {
+        trace.between = Some(folder.entries());
+        let (more, finished) = runtime.block_on(Polled::new(run(1), MAX_POLLS, || Ok(())))?;
+        polls += more;
+        trace.endless |= !finished;
+    }
+    trace.polls = polls;
+    (trace.jobs, trace.leaks) = log.into_inner();
+    Ok(())
+}
+
+/// A future that is polled a limited number of times, and then dropped.
+struct Polled<F, L> {
+    inner: Option<Pin<Box<F>>>,
+    polls: u64,
+    limit: u64,
+    at_limit: L,
+}
+
+impl<F: Future<Output = ()>, L> Polled<F, L> {
+    fn new(inner: F, limit: u64, at_limit: L) -> Self {
+        Self { inner: Some(Box::pin(inner)), polls: 0, limit, at_limit }
+    }
+}
+
+impl<F: Future<Output = ()>, L: FnMut() -> std::io::Result<()> + Unpin> Future for Polled<F, L> {
+    /// How often it was polled, and whether it came to its end.
+    type Output = std::io::Result<(u64, bool)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(inner) = &mut this.inner else { return Poll::Ready(Ok((this.polls, false))) };
+        if this.polls >= this.limit {
+            let outcome = (this.at_limit)();
+            this.inner = None;
+            return Poll::Ready(outcome.map(|()| (this.polls, false)));
+        }
+        this.polls += 1;
+        inner.as_mut().poll(cx).map(|()| Ok((this.polls, true)))
+    }
+}

@@ -1,0 +1,178 @@
+//! The folder of a world: what lies in it before, and what is in it at the end.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use wamedia_conformance::simulation::{
+    Destination, Entry, ExistingFile, PartialBytes, Planted, PlantedRole, World,
+};
+
+use super::adapter;
+use super::provider::Shared;
+
+/// A file system in memory, where there is one.
+const MEMORY: &str = "/dev/shm";
+
+/// What somebody else's file holds.
+const FOREIGN: &[u8] = b"somebody's own file, which nobody asked to change";
+
+/// The folder, and the files outside that links lead to.
+pub(crate) struct Folder {
+    root: TempDir,
+    outside: BTreeMap<PathBuf, Bytes>,
+    pub(crate) planted: Vec<Planted>,
+}
+
+impl Folder {
+    /// Makes the folder and what lies in it.
+    pub(crate) fn new(shared: &Shared) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("wamedia-simulate-");
+        let root = builder.tempdir_in(MEMORY).or_else(|_| builder.tempdir())?;
+        let mut folder = Self { root, outside: BTreeMap::new(), planted: Vec::new() };
+        fs::create_dir(folder.path())?;
+        fs::create_dir(folder.root.path().join("outside"))?;
+        for existing in &shared.world.before {
+            folder.plant(shared, existing)?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.root.path().join("folder")
+    }
+
+    fn plant(&mut self, shared: &Shared, existing: &ExistingFile) -> io::Result<()> {
+        let world = &shared.world;
+        let (name, role) = match existing {
+            ExistingFile::Partial { target, .. } => {
+                (Some(adapter::partial_name(target)), PlantedRole::PartialOf(target.clone()))
+            }
+            ExistingFile::File(object)
+            | ExistingFile::Folder(object)
+            | ExistingFile::Symlink(object)
+            | ExistingFile::HardLink(object) => (name_of(world, usize::from(*object)), PlantedRole::Foreign),
+        };
+        let Some(name) = name else { return Ok(()) };
+        let path = self.path().join(&name);
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        match existing {
+            ExistingFile::File(_) => fs::write(&path, FOREIGN)?,
+            ExistingFile::Folder(_) => fs::create_dir(&path)?,
+            ExistingFile::Symlink(_) => symlink(self.victim(Bytes::from_static(FOREIGN))?, &path)?,
+            ExistingFile::HardLink(_) => fs::hard_link(self.victim(Bytes::from_static(FOREIGN))?, &path)?,
+            ExistingFile::Partial { object, bytes, .. } => {
+                let object = usize::from(*object) % world.objects.len().max(1);
+                let content = shared.version(object, 0);
+                let first = |count: u32| content.slice(..content.len().min(count as usize));
+                match *bytes {
+                    PartialBytes::Beginning(count) => fs::write(&path, first(count))?,
+                    PartialBytes::Garbage(count) => fs::write(&path, vec![b'g'; count as usize])?,
+                    PartialBytes::Symlink(count) => symlink(self.victim(first(count))?, &path)?,
+                    PartialBytes::HardLink(count) => fs::hard_link(self.victim(first(count))?, &path)?,
+                }
+            }
+        }
+        self.planted.push(Planted { path: name, role });
+        Ok(())
+    }
+
+    /// A file outside the folder that must stay as it is.
+    fn victim(&mut self, content: Bytes) -> io::Result<PathBuf> {
+        let path = self.root.path().join("outside").join(self.outside.len().to_string());
+        fs::write(&path, &content)?;
+        self.outside.insert(path.clone(), content);
+        Ok(path)
+    }
+
+    /// Files outside that are not as they were, and files that came to be there.
+    pub(crate) fn outside_changed(&self) -> Vec<String> {
+        let changed =
+            self.outside.iter().filter(|(path, content)| fs::read(path).ok().as_deref() != Some(content));
+        let mut out: Vec<_> = changed.map(|(path, _)| format!("outside/{}", name(path))).collect();
+        let here = fs::read_dir(self.root.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let there = fs::read_dir(self.root.path().join("outside")).into_iter().flatten().flatten();
+        let new = here.chain(there.map(|entry| entry.path())).filter(|path| !self.outside.contains_key(path));
+        out.extend(new.map(|path| name(&path)).filter(|name| name != "folder" && name != "outside"));
+        out
+    }
+
+    /// Everything in the folder.
+    pub(crate) fn entries(&self) -> BTreeMap<String, Entry> {
+        let mut out = BTreeMap::new();
+        collect(&self.path(), "", &mut out);
+        out
+    }
+
+    /// The folder as it would be if the process were killed now.
+    pub(crate) fn freeze(&self) -> io::Result<()> {
+        copy(&self.path(), &self.root.path().join("frozen"))
+    }
+
+    /// Goes back to the frozen folder.
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        fs::remove_dir_all(self.path())?;
+        fs::rename(self.root.path().join("frozen"), self.path())
+    }
+}
+
+/// The name that an object would get, where it is plain.
+fn name_of(world: &World, object: usize) -> Option<String> {
+    let object = world.objects.get(object)?;
+    if world.client.destination == Destination::File {
+        return Some(object.target.clone());
+    }
+    let plain = |name: &&String| {
+        name.len() < 100
+            && !name.starts_with(['.', '-'])
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._ ()".contains(&b))
+    };
+    object.webhook.name.as_ref().filter(plain).cloned()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn collect(folder: &Path, prefix: &str, out: &mut BTreeMap<String, Entry>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let relative = format!("{prefix}{}", name(&path));
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if metadata.is_symlink() {
+            out.insert(relative, Entry::Symlink);
+        } else if metadata.is_dir() {
+            collect(&path, &format!("{relative}/"), out);
+            out.insert(relative, Entry::Folder);
+        } else {
+            out.insert(relative, Entry::File(fs::read(&path).unwrap_or_default().into()));
+        }
+    }
+}
+
+/// Copies a folder; links stay links.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        let metadata = path.symlink_metadata()?;
+        if metadata.is_symlink() {
+            symlink(fs::read_link(&path)?, &target)?;
+        } else if metadata.is_dir() {
+            copy(&path, &target)?;
+        } else if metadata.nlink() > 1 {
+            fs::hard_link(&path, &target)?;
+        } else {
+            fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! `cargo xtask simulate`: random worlds, the client in them, and oracles that know only the world.
+
+mod adapter;
+mod engine;
+mod folder;
+mod provider;
+mod shrink;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Instant;
+
+use proptest::strategy::{Strategy as _, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use wamedia_conformance::simulation::{Event, Trace, Violation, World, check, strategy};
+use wamedia_core::Sha256;
+
+use crate::{Outcome, root};
+
+/// How many worlds `ci` runs.
+const DEFAULT_WORLDS: u64 = 2_000;
+/// Every so many worlds, one goes over sockets.
+const WIRE_EVERY: u64 = 22;
+/// How the names of files begin whose worlds go over sockets.
+const WIRE_PREFIX: &str = "wire-";
+/// Every so many worlds, one runs a second time and must give the same trace.
+const REPEAT_EVERY: u64 = 8;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    worlds: u64,
+    seed: u64,
+    world: Option<PathBuf>,
+    keep_going: bool,
+    driver: Option<Driver>,
+}
+
+/// What runs a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// The engine alone; the world is the provider.
+    Engine,
+    /// Real providers and the real transport, over sockets.
+    Wire,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { worlds: DEFAULT_WORLDS, seed: 20_261_126, world: None, keep_going: false, driver: None }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().copied().ok_or_else(|| format!("{argument} needs a value"));
+            let number = |text: &str| text.parse().map_err(|_| format!("{text} is not a number"));
+            match *argument {
+                "--worlds" => options.worlds = number(value()?)?,
+                "--seed" => options.seed = number(value()?)?,
+                "--world" => options.world = Some(PathBuf::from(value()?)),
+                "--keep-going" => options.keep_going = true,
+                "--driver" => match value()? {
+                    "engine" => options.driver = Some(Driver::Engine),
+                    "wire" => options.driver = Some(Driver::Wire),
+                    other => return Err(format!("there is no driver {other}; there are engine and wire")),
+                },
+                other => return Err(format!("simulate does not know {other}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    /// Of the worlds of a plain run, most need no sockets.
+    fn driver_for(&self, number: u64) -> Driver {
+        let wire = number % WIRE_EVERY == WIRE_EVERY - 1;
+        self.driver.unwrap_or(if wire { Driver::Wire } else { Driver::Engine })
+    }
+}
+
+/// Regressions that need sockets say so in their names.
+fn driver_of(file: &Path) -> Driver {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with(WIRE_PREFIX) { Driver::Wire } else { Driver::Engine }
+}
+
+/// What one world showed.
+pub(crate) struct Shown {
+    pub(crate) trace: Trace,
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// Runs one world.
+pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Shown, String> {
+    if driver == Driver::Wire {
+        let world = wire::adapted(world);
+        let trace = wire::run(&world)?;
+        let violations = check(&world, &trace);
+        return Ok(Shown { trace, violations });
+    }
+    let trace = engine::run(world)?;
+    let mut violations = check(world, &trace);
+    if twice && violations.is_empty() && is_repeatable(world) {
+        let again = engine::run(world)?;
+        if fingerprint(&trace) != fingerprint(&again) {
+            let detail = "two runs of one world gave different traces".to_owned();
+            violations.push(Violation { oracle: "same", clue: "another trace the second time", detail });
+        }
+    }
+    Ok(Shown { trace, violations })
+}
+
+/// Whether the trace depends on nothing but the world: large bodies are stored by other threads, so that polls
+/// and the order between transfers may differ.
+fn is_repeatable(world: &World) -> bool {
+    let small = world.objects.iter().all(|object| object.content.size < 100_000);
+    let alone = world.client.many.is_none() && matches!(world.event, Event::None | Event::Again);
+    small || alone
+}
+
+/// A trace without the order between objects, and without names that are chosen at random.
+fn fingerprint(trace: &Trace) -> Vec<String> {
+    let mut out: Vec<String> = trace
+        .requests
+        .iter()
+        .map(|request| format!("{} {} {:?} {:?}", request.run, request.object, request.what, request.answer))
+        .collect();
+    out.extend(trace.jobs.iter().map(|job| {
+        let outcome = job.outcome.as_ref().map(|outcome| match outcome {
+            Ok(success) => format!("{} {:?}", Sha256::of(&success.stored), success.verified),
+            Err((kind, _)) => kind.clone(),
+        });
+        format!("{} {} {outcome:?}", job.run, job.object)
+    }));
+    out.sort();
+    out
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    engine::catch_panics();
+    if let Some(file) = &options.world {
+        return one(options, file);
+    }
+    let known = regressions()?;
+    println!("seed {}, {} worlds, {} regressions", options.seed, options.worlds, known.len());
+    let mut failed = 0;
+    for (file, world) in &known {
+        let shown = simulate(world, driver_of(file), true)?;
+        if let Some(violation) = shown.violations.first() {
+            failed += 1;
+            println!("{}: {}: {}: {}", file.display(), violation.oracle, violation.clue, violation.detail);
+        }
+    }
+    let found = search(options)?;
+    if options.keep_going {
+        table(&found);
+        let mut kinds: Vec<_> = found.iter().collect();
+        kinds.sort_by_key(|(_, found)| found.first);
+        for (kind, found) in kinds {
+            report(options, *kind, found.first)?;
+        }
+    } else if let Some(((oracle, clue), first)) = found.iter().min_by_key(|(_, found)| found.first) {
+        report(options, (oracle, clue), first.first)?;
+        failed += 1;
+    }
+    match (failed, found.len()) {
+        (0, 0) => Ok(()),
+        (failed, kinds) => {
+            Err(format!("the simulation failed: {kinds} kinds of failures, {failed} failures shown"))
+        }
+    }
+}
+
+/// How often a kind of failure was seen, and where first.
+struct Found {
+    count: u64,
+    first: u64,
+}
+
+type Kinds = BTreeMap<(&'static str, &'static str), Found>;
+
+fn search(options: &Options) -> Result<Kinds, String> {
+    let started = Instant::now();
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let found: Mutex<Kinds> = Mutex::new(BTreeMap::new());
+    let broken: Mutex<Option<String>> = Mutex::new(None);
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let work = || {
+        while !stop.load(Relaxed) {
+            let number = next.fetch_add(1, Relaxed);
+            if number >= options.worlds {
+                break;
+            }
+            if number > 0 && number % 10_000 == 0 {
+                let seconds = started.elapsed().as_secs_f64();
+                println!("{number} of {} worlds, {:.0} worlds/s", options.worlds, to_f64(number) / seconds);
+            }
+            let driver = options.driver_for(number);
+            match simulate(&tree(options.seed, number).current(), driver, number % REPEAT_EVERY == 0) {
+                Err(why) => {
+                    *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                    stop.store(true, Relaxed);
+                }
+                Ok(shown) => {
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    let kinds: std::collections::BTreeSet<_> =
+                        shown.violations.iter().map(|violation| (violation.oracle, violation.clue)).collect();
+                    for kind in kinds {
+                        let entry = found.entry(kind).or_insert(Found { count: 0, first: number });
+                        entry.count += 1;
+                        entry.first = entry.first.min(number);
+                    }
+                    if !shown.violations.is_empty() && !options.keep_going {
+                        stop.store(true, Relaxed);
+                    }
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(work);
+        }
+    });
+    if let Some(why) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(why);
+    }
+    let done = next.load(Relaxed).min(options.worlds);
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{done} worlds in {seconds:.1} s, {:.0} worlds/s", to_f64(done) / seconds);
+    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+/// The world with this number: the same for the same seed, whatever ran before.
+fn tree(seed: u64, number: u64) -> Box<dyn ValueTree<Value = World>> {
+    let digest = Sha256::of(format!("{seed} {number}").as_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, digest.as_bytes());
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let tree = strategy::world().new_tree(&mut runner);
+    Box::new(tree.expect("the grammar has no filter that could fail"))
+}
+
+fn table(found: &Kinds) {
+    let mut rows: Vec<_> = found.iter().collect();
+    rows.sort_by_key(|(_, found)| found.first);
+    println!("{:>8} {:>8}  failure", "first", "count");
+    for ((oracle, clue), found) in rows {
+        println!("{:>8} {:>8}  {oracle}: {clue}", found.first, found.count);
+    }
+}
+
+/// Shrinks a failing world, and shows it.
+fn report(options: &Options, kind: (&str, &str), number: u64) -> Outcome {
+    println!("\nworld {number} of seed {}: {}: {}", options.seed, kind.0, kind.1);
+    let driver = options.driver_for(number);
+    let world = shrink::shrink(&mut *tree(options.seed, number), driver, kind);
+    let shown = simulate(&world, driver, true)?;
+    show(&world, &shown);
+    let folder = root().join("target/simulate");
+    let prefix = if driver == Driver::Wire { WIRE_PREFIX } else { "" };
+    let name = format!("{prefix}{}-{}.json", kind.0, kind.1).replace([' ', '\''], "-");
+    let path = folder.join(name);
+    let text = shrink::compact(&world)?;
+    fs::create_dir_all(&folder).and_then(|()| fs::write(&path, text)).map_err(|error| error.to_string())?;
+    println!("to keep it, commit {} to fixtures/regressions/", path.display());
+    Ok(())
+}
+
+fn show(world: &World, shown: &Shown) {
+    println!("{}", shrink::compact(world).unwrap_or_default());
+    print!("{}", shown.trace.in_words());
+    for violation in &shown.violations {
+        println!("broken: {}: {}: {}", violation.oracle, violation.clue, violation.detail);
+    }
+}
+
+fn one(options: &Options, file: &Path) -> Outcome {
+    let world = read(file)?;
+    let driver = options.driver.unwrap_or(driver_of(file));
+    let shown = simulate(&world, driver, true)?;
+    show(&world, &shown);
+    if shown.violations.is_empty() { Ok(()) } else { Err("the world fails".to_owned()) }
+}
+
+fn read(file: &Path) -> Result<World, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// The worlds of failures that were found before.
+fn regressions() -> Result<Vec<(PathBuf, World)>, String> {
+    let folder = root().join("fixtures/regressions");
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+    files.sort();
+    files.into_iter().map(|file| read(&file).map(|world| (file, world))).collect()
+}

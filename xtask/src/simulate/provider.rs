@@ -1,0 +1,419 @@
+//! The world as a provider: it answers from the script, in memory, in virtual time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use wamedia_conformance::simulation::{
+    Advice, BodyLog, BodyReply, Content, End, Ending, Failure, RangeStyle, Reply, RequestLog, RequestWhat,
+    Served, Validator, World,
+};
+use wamedia_core::{
+    Authenticity, Budget, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind,
+    Inbound, ListOptions, MediaDescriptor, MediaHead, MediaId, MediaKind, MediaLink, MediaPage, MediaRef,
+    MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Retry, Source, UploadContent,
+    UploadOptions, Uploaded,
+};
+
+/// Stands in every link; no error and no receipt may show it.
+pub(crate) const LINK_SECRET: &str = "TEST-canary-link-5d1f90b2";
+/// The provider's name.
+pub(crate) const NAME: &str = "simulated";
+/// How long the transport waits for the next bytes.
+const IDLE: Duration = Duration::from_secs(30);
+/// More requests than any client may send; from then on nothing is answered.
+const TOO_MANY_REQUESTS: usize = 1_000;
+/// At most so many bytes come beyond the end.
+const MAX_OVER: usize = 70_000;
+/// Pauses come before so many chunks only.
+const PAUSED_CHUNKS: u64 = 5;
+
+/// What all runs in one world share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    /// The provider's name.
+    pub(crate) name: &'static str,
+    versions: Vec<Vec<Bytes>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: Vec<RequestLog>,
+    opens: Vec<u32>,
+    resolves: Vec<u32>,
+    replies: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World, name: &'static str) -> Arc<Self> {
+        let versions =
+            world.objects.iter().enumerate().map(|(index, object)| object.versions(index)).collect();
+        let count = world.objects.len();
+        let state = State { opens: vec![0; count], resolves: vec![0; count], ..State::default() };
+        Arc::new(Self { world, name, versions, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of this request for content.
+    pub(crate) fn next_open(&self, object: usize) -> u32 {
+        let mut state = self.state();
+        state.opens[object] += 1;
+        state.opens[object] - 1
+    }
+
+    /// The number of this request for a link, and which version is current.
+    pub(crate) fn next_resolve(&self, object: usize) -> (u32, usize) {
+        let mut state = self.state();
+        state.resolves[object] += 1;
+        (state.resolves[object] - 1, self.world.objects[object].version_after(state.opens[object]))
+    }
+
+    pub(crate) fn requests(&self) -> Vec<RequestLog> {
+        self.state().requests.clone()
+    }
+
+    pub(crate) fn version(&self, object: usize, version: usize) -> &Bytes {
+        &self.versions[object][version.min(self.versions[object].len() - 1)]
+    }
+
+    /// The reference of an object, as a webhook brings it.
+    pub(crate) fn media(&self, object: usize) -> Result<MediaRef> {
+        let described = &self.world.objects[object];
+        let said = &described.webhook;
+        let first = &self.versions[object][0];
+        let declared = Declared::NOTHING
+            .with_mime_text(said.mime.as_deref())
+            .with_size_bytes(said.size.of(first.len()))
+            .with_sha256_text(said.sha256.text(first).as_deref())
+            .with_name(said.name.as_deref())
+            .with_kind(said.kind.as_deref().and_then(MediaKind::from_name));
+        let media = MediaRef::new(self.name, MediaId::new(format!("object-{object}"))?);
+        Ok(media.with_declared(declared).with_signed(described.signed))
+    }
+}
+
+/// The provider of one run.
+#[derive(Clone)]
+pub(crate) struct Simulated {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) run: usize,
+}
+
+impl fmt::Debug for Simulated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulated").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// Which object a reference is for.
+pub(crate) fn object_of(media: &MediaRef) -> Option<usize> {
+    media.id.as_ref()?.as_str().strip_prefix("object-")?.parse().ok()
+}
+
+fn unknown() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no such object")
+}
+
+impl Simulated {
+    pub(crate) fn log(
+        &self,
+        object: usize,
+        what: RequestWhat,
+        answer: std::result::Result<BodyLog, String>,
+    ) -> Result<usize> {
+        let mut state = self.shared.state();
+        state.requests.push(RequestLog { run: self.run, object, what, answer });
+        if state.requests.len() > TOO_MANY_REQUESTS {
+            return Err(Error::new(ErrorKind::Upstream, "more requests than anybody may send"));
+        }
+        Ok(state.requests.len() - 1)
+    }
+
+    /// An error goes to the client unless the transport absorbs it, as the real one does until a head arrived.
+    async fn absorb(&self, failure: &Failure, budget: &Budget, attempt: u32) -> Result<()> {
+        let kind =
+            KINDS.iter().find(|kind| kind.name() == failure.kind).copied().unwrap_or(ErrorKind::Upstream);
+        let (retry, wait) = match failure.retry {
+            _ if kind == ErrorKind::Expired => (Retry::Never, None),
+            Advice::Never => (Retry::Never, None),
+            Advice::Backoff => (Retry::Backoff, Some(Duration::from_millis(200 << attempt.min(6)))),
+            Advice::After(ms) => (Retry::After(Duration::from_millis(ms)), Some(Duration::from_millis(ms))),
+        };
+        match wait {
+            Some(wait) if budget.take_retry() && budget.take_wait(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            _ => {
+                let error = Error::new(kind, "as scripted").with_retry(retry);
+                Err(failure.status.into_iter().fold(error, Error::with_status))
+            }
+        }
+    }
+
+    /// The head and the body of a scripted reply.
+    pub(crate) fn body(
+        &self,
+        object: usize,
+        number: u32,
+        asked: (u64, Option<&str>),
+        script: &BodyReply,
+    ) -> Option<(MediaHead, BodyLog, Bytes, u64)> {
+        let described = &self.shared.world.objects[object];
+        let version = described.version_after(number);
+        let current = self.shared.version(object, version);
+        let whole = self.served(object, current, script.served);
+        let strong = |version: usize| match script.served {
+            Served::Page(_) => "\"page\"".to_owned(),
+            Served::Other(further) => format!("\"{}-v0\"", self.other(object, further)),
+            Served::Current | Served::Flipped(_) => format!("\"{object}-v{version}\""),
+        };
+        let replies = {
+            let mut state = self.shared.state();
+            state.replies += 1;
+            state.replies
+        };
+        let (offset, condition) = asked;
+        let size = whole.len() as u64;
+        let changed = script.validator == Validator::Strong
+            && script.range == RangeStyle::Honoured
+            && condition.is_some_and(|condition| condition != strong(version));
+        let partial = offset > 0 && script.range != RangeStyle::Ignored && !changed;
+        let (start, end) = match script.range {
+            _ if !partial => (0, size),
+            RangeStyle::Refused => return None,
+            RangeStyle::Shifted(by) => (offset.saturating_add_signed(by.into()), size),
+            RangeStyle::Part(most) => (offset, size.min(offset.saturating_add(most.into()))),
+            RangeStyle::Honoured | RangeStyle::Ignored => (offset, size),
+        };
+        if start > size || (partial && start >= size) {
+            return None;
+        }
+        let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
+        let mut body = whole.slice(at(start)..at(end));
+        let honest = body.len() as u64;
+        match script.end {
+            End::Break(bytes) | End::Stall(bytes) | End::Stop(bytes) => {
+                body.truncate(bytes as usize);
+            }
+            End::Over(more) => {
+                let mut longer = body.to_vec();
+                longer.resize(body.len() + (more as usize).min(MAX_OVER), b'x');
+                body = longer.into();
+            }
+            End::Whole => {}
+        }
+        let validator = match script.validator {
+            Validator::Strong => Some(strong(version)),
+            Validator::OnlyWhole if !partial => Some(strong(version)),
+            Validator::Absent | Validator::OnlyWhole => None,
+            Validator::Changing => Some(format!("\"reply-{replies}\"")),
+        };
+        let mime = script.mime.as_deref().unwrap_or(match script.served {
+            Served::Page(shape) => shape.mime(),
+            _ => described.content.shape.mime(),
+        });
+        let mut head = MediaHead::default();
+        head.mime = Mime::parse(mime).ok();
+        head.body_bytes = script.length.of(honest);
+        head.partial = partial;
+        head.start = start;
+        head.total_bytes = if partial { script.total.of(size) } else { None };
+        head.validator.clone_from(&validator);
+        let log = BodyLog {
+            version,
+            partial,
+            start,
+            length: head.body_bytes,
+            total: head.total_bytes,
+            validator,
+            beginning: body.slice(..body.len().min(64)),
+            ..BodyLog::default()
+        };
+        Some((head, log, body, honest))
+    }
+
+    fn other(&self, object: usize, further: u8) -> usize {
+        (object + usize::from(further)) % self.shared.versions.len()
+    }
+
+    fn served(&self, object: usize, current: &Bytes, served: Served) -> Bytes {
+        match served {
+            Served::Current => current.clone(),
+            Served::Flipped(place) => {
+                let mut bytes = current.to_vec();
+                let count = bytes.len();
+                if let Some(byte) = bytes.get_mut(place as usize % count.max(1)) {
+                    *byte ^= 1;
+                }
+                bytes.into()
+            }
+            Served::Other(further) => self.shared.version(self.other(object, further), 0).clone(),
+            Served::Page(shape) => Content { shape, size: 300 }.bytes(99),
+        }
+    }
+
+    fn stream(
+        &self,
+        index: usize,
+        script: &BodyReply,
+        body: Bytes,
+    ) -> impl futures_util::Stream<Item = Result<Bytes>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        let script = script.clone();
+        stream::unfold((0usize, 0u64, false), move |(taken, chunks, done)| {
+            let (shared, body, script) = (Arc::clone(&shared), body.clone(), script.clone());
+            async move {
+                if done {
+                    return None;
+                }
+                if script.pause_ms > 0 && chunks < PAUSED_CHUNKS {
+                    tokio::time::sleep(Duration::from_millis(script.pause_ms.into())).await;
+                }
+                let log = |change: &mut dyn FnMut(&mut BodyLog)| {
+                    if let Ok(log) = &mut shared.state().requests[index].answer {
+                        change(log);
+                    }
+                };
+                if taken == body.len() {
+                    let (kind, why) = match script.end {
+                        End::Break(_) => (ErrorKind::Transport, "the connection broke"),
+                        End::Stall(_) => {
+                            tokio::time::sleep(IDLE).await;
+                            (ErrorKind::Timeout, "the body stopped coming in")
+                        }
+                        End::Whole | End::Stop(_) | End::Over(_) => {
+                            log(&mut |log| log.ending = Ending::Clean);
+                            return None;
+                        }
+                    };
+                    log(&mut |log| log.ending = Ending::Error);
+                    return Some((Err(Error::new(kind, why)), (taken, chunks, true)));
+                }
+                let size = script.first_chunk.filter(|_| taken == 0).unwrap_or(script.chunk).max(1) as usize;
+                let end = (taken + size).min(body.len());
+                log(&mut |log| {
+                    log.sent = body.slice(..end);
+                    log.chunks += 1;
+                    log.largest_chunk = log.largest_chunk.max((end - taken) as u64);
+                });
+                Some((Ok(body.slice(taken..end)), (end, chunks + 1, false)))
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Provider for Simulated {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let can = Capabilities::NONE.with_resolve().with_open();
+        if self.shared.world.server.ranges { can.with_open_range() } else { can }
+    }
+
+    async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
+        let object = object_of(media).ok_or_else(unknown)?;
+        let described = &self.shared.world.objects[object];
+        let mut attempt = 0;
+        loop {
+            options.budget.count_request();
+            let (number, version) = self.shared.next_resolve(object);
+            let failure = described.resolve.get(number as usize).cloned().flatten();
+            let Some(failure) = failure else {
+                self.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }))?;
+                let (said, current) = (&described.reply, self.shared.version(object, version));
+                let declared = Declared::NOTHING
+                    .with_mime_text(said.mime.as_deref())
+                    .with_size_bytes(said.size.of(current.len()))
+                    .with_sha256_text(said.sha256.text(current).as_deref())
+                    .with_name(said.name.as_deref());
+                let link = format!("https://content.test/o/{object}?hash={LINK_SECRET}").parse();
+                let source = match link {
+                    Ok(url) if self.shared.world.server.links => Source::Link(MediaLink::public(url)),
+                    _ => Source::Direct,
+                };
+                return Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared));
+            };
+            self.log(object, RequestWhat::Resolve, Err(failure.kind.clone()))?;
+            self.absorb(&failure, &options.budget, attempt).await?;
+            attempt += 1;
+        }
+    }
+
+    async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
+        let object = object_of(&media.media).ok_or_else(unknown)?;
+        let resume = options.resume.as_ref();
+        let what = RequestWhat::Open {
+            offset: resume.map(|resume| resume.offset),
+            validator: resume.and_then(|resume| resume.validator.clone()),
+        };
+        let mut attempt = 0;
+        loop {
+            options.budget.count_request();
+            let number = self.shared.next_open(object);
+            match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
+                Reply::Fail(failure) => {
+                    self.log(object, what.clone(), Err(failure.kind.clone()))?;
+                    self.absorb(&failure, &options.budget, attempt).await?;
+                    attempt += 1;
+                }
+                Reply::Body(script) => {
+                    let asked =
+                        resume.map_or((0, None), |resume| (resume.offset, resume.validator.as_deref()));
+                    let Some((head, log, body, _)) = self.body(object, number, asked, &script) else {
+                        self.log(object, what, Err("range refused".to_owned()))?;
+                        return Err(Error::new(ErrorKind::UnexpectedContent, "the range was refused")
+                            .with_status(416));
+                    };
+                    let index = self.log(object, what, Ok(log))?;
+                    return Ok(MediaStream::new(head, self.stream(index, &script, body)));
+                }
+            }
+        }
+    }
+
+    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
+        Err(Error::unsupported("upload"))
+    }
+
+    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
+        Err(Error::unsupported("delete"))
+    }
+
+    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
+        Err(Error::unsupported("list"))
+    }
+
+    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
+        Err(Error::unsupported("parse_webhook"))
+    }
+
+    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
+        Err(Error::unsupported("verify_webhook"))
+    }
+}
+
+/// The kinds that a script names.
+const KINDS: [ErrorKind; 10] = [
+    ErrorKind::NotFound,
+    ErrorKind::Expired,
+    ErrorKind::NotReady,
+    ErrorKind::Unavailable,
+    ErrorKind::Unauthorized,
+    ErrorKind::Forbidden,
+    ErrorKind::RateLimited,
+    ErrorKind::Upstream,
+    ErrorKind::Transport,
+    ErrorKind::Timeout,
+];

@@ -1,0 +1,249 @@
+//! The wire driver: real providers and the real transport against a scripted server, in one runtime with the
+//! clock paused: real sockets, virtual time.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+use wamedia_conformance::simulation::{
+    Advice, BodyLog, BodyReply, End, Ending, Event, Failure, Reply, RequestWhat, Statement, Trace, World,
+};
+use wamedia_core::{MediaHead, Provider, Secret};
+use wamedia_http::{Net, TransportOptions};
+use wamedia_meta::MetaCloud;
+use wamedia_sandbox::http1::{Limits, Request, Server, Step};
+use wamedia_whapi::WhapiCloud;
+
+use super::engine;
+use super::provider::{Shared, Simulated};
+
+/// The credential of every provider; nothing may show it.
+pub(crate) const TOKEN: &str = "TEST-canary-token-8c41e7aa";
+/// At most so many pieces of one body are written one by one.
+const MAX_PIECES: usize = 300;
+/// Pauses come before so many pieces only.
+const PAUSED_PIECES: usize = 5;
+
+/// Which provider is asked: where a world has links, one that gives links.
+fn is_meta(world: &World) -> bool {
+    world.server.links
+}
+
+/// The world as it can be over sockets: what a vendor never states is not stated.
+pub(crate) fn adapted(world: &World) -> World {
+    let mut world = world.clone();
+    let meta = is_meta(&world);
+    for object in &mut world.objects {
+        if meta {
+            object.reply.name = None;
+        } else {
+            object.reply = Statement::default();
+            object.resolve.clear();
+        }
+    }
+    if world.event == Event::Twice {
+        world.event = Event::None;
+    }
+    world
+}
+
+/// Runs a world.
+pub(crate) fn run(world: &World) -> Result<Trace, String> {
+    let name = if is_meta(world) { "meta" } else { "whapi" };
+    let shared = Shared::new(world.clone(), name);
+    let mut server = None;
+    let outcome = engine::with_providers(&shared, |shared| {
+        let (started, current, origin) = start(shared)?;
+        server = Some(started);
+        let provider = provider(shared, &origin)?;
+        Ok(Box::new(move |run| {
+            current.store(run, Relaxed);
+            Arc::clone(&provider)
+        }))
+    });
+    drop(server);
+    outcome.map(|trace| Trace { wire: true, ..trace })
+}
+
+fn start(shared: &Arc<Shared>) -> Result<(Server, Arc<AtomicUsize>, String), String> {
+    let problem = |error: std::io::Error| format!("cannot start a server: {error}");
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(problem)?;
+    listener.set_nonblocking(true).map_err(problem)?;
+    let origin = format!("http://{}", listener.local_addr().map_err(problem)?);
+    let listener = TcpListener::from_std(listener).map_err(problem)?;
+    let current = Arc::new(AtomicUsize::new(0));
+    let (shared, run, base) = (Arc::clone(shared), Arc::clone(&current), origin.clone());
+    let service = move |request: Request| {
+        let provider = Simulated { shared: Arc::clone(&shared), run: run.load(Relaxed) };
+        let steps = answer(&provider, &request, &base);
+        async move { steps }
+    };
+    let server = Server::start(listener, service, Limits::default(), |stream| async move { Ok(stream) });
+    Ok((server.map_err(problem)?, current, origin))
+}
+
+fn provider(shared: &Shared, origin: &str) -> Result<Arc<dyn Provider>, String> {
+    let mut transport = TransportOptions::default();
+    transport.net = Net::default().with_permitted(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let ranges = shared.world.server.ranges;
+    let token = Secret::new(TOKEN);
+    if is_meta(&shared.world) {
+        let builder = MetaCloud::builder(token).base_url(origin).content_origin(origin).try_range(ranges);
+        let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
+        return Ok(Arc::new(provider));
+    }
+    let builder = WhapiCloud::builder(token).base_url(origin).content_origin(origin).try_range(ranges);
+    let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
+    Ok(Arc::new(provider))
+}
+
+fn answer(provider: &Simulated, request: &Request, origin: &str) -> Vec<Step> {
+    let path = request.head.path().to_owned();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let content = path.starts_with("/content/") || !is_meta(&provider.shared.world);
+    let number = last.strip_prefix("object-").and_then(|number| number.parse::<usize>().ok());
+    let Some(object) = number.filter(|object| *object < provider.shared.world.objects.len()) else {
+        return plain(404, "{}", None);
+    };
+    if content { content_answer(provider, object, request) } else { link_answer(provider, object, origin) }
+}
+
+/// The reply that names the link.
+fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
+    let described = &provider.shared.world.objects[object];
+    let (number, version) = provider.shared.next_resolve(object);
+    if let Some(failure) = described.resolve.get(number as usize).cloned().flatten() {
+        let logged = provider.log(object, RequestWhat::Resolve, Err(failure.kind.clone()));
+        return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
+    }
+    let logged = provider.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }));
+    if logged.is_err() {
+        return vec![Step::Reset];
+    }
+    let (said, current) = (&described.reply, provider.shared.version(object, version));
+    let mut reply = Map::new();
+    let mut state = |key: &str, value: Option<Value>| value.map(|value| reply.insert(key.to_owned(), value));
+    state("messaging_product", Some("whatsapp".into()));
+    state("id", Some(format!("object-{object}").into()));
+    state("url", Some(format!("{origin}/content/object-{object}?hash=x").into()));
+    state("mime_type", said.mime.clone().map(Value::from));
+    state("sha256", said.sha256.text(current).map(Value::from));
+    state("file_size", said.size.of(current.len()).map(Value::from));
+    plain(200, &Value::Object(reply).to_string(), None)
+}
+
+/// The reply with the bytes.
+fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec<Step> {
+    let offset = request
+        .head
+        .header("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse::<u64>().ok());
+    let validator = request.head.header("if-range").map(ToOwned::to_owned);
+    let what = RequestWhat::Open { offset, validator: validator.clone() };
+    let number = provider.shared.next_open(object);
+    let script = match provider.shared.world.objects[object].reply(number, &provider.shared.world.server) {
+        Reply::Body(script) => script,
+        Reply::Fail(failure) => {
+            let logged = provider.log(object, what, Err(failure.kind.clone()));
+            return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
+        }
+    };
+    let asked = (offset.unwrap_or(0), validator.as_deref());
+    let Some((head, mut log, body, honest)) = provider.body(object, number, asked, &script) else {
+        let logged = provider.log(object, what, Err("range refused".to_owned()));
+        return logged.map_or_else(|_| vec![Step::Reset], |_| plain(416, "", None));
+    };
+    // Beyond the stated length nobody reads.
+    let length = head.body_bytes.and_then(|length| usize::try_from(length).ok());
+    let seen = length.map_or(body.len(), |length| length.min(body.len()));
+    let complete = length.is_none_or(|length| length <= body.len());
+    let clean = complete && (length.is_some() || !matches!(script.end, End::Break(_) | End::Stall(_)));
+    log.sent = body.slice(..seen);
+    log.ending = if clean { Ending::Clean } else { Ending::Error };
+    if provider.log(object, what, Ok(log)).is_err() {
+        return vec![Step::Reset];
+    }
+    body_steps(&head, &script, &body, honest)
+}
+
+fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -> Vec<Step> {
+    let mut text = format!("HTTP/1.1 {} Status\r\n", if head.partial { 206 } else { 200 });
+    if let Some(mime) = &head.mime {
+        text.push_str(&format!("Content-Type: {mime}\r\n"));
+    }
+    if let Some(validator) = &head.validator {
+        text.push_str(&format!("ETag: {validator}\r\n"));
+    }
+    if head.partial {
+        let last = (head.start + honest).saturating_sub(1);
+        let total = head.total_bytes.map_or_else(|| "*".to_owned(), |total| total.to_string());
+        text.push_str(&format!("Content-Range: bytes {}-{last}/{total}\r\n", head.start));
+    }
+    match head.body_bytes {
+        Some(length) => text.push_str(&format!("Content-Length: {length}\r\n\r\n")),
+        None => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+    }
+    let mut steps = vec![Step::Write(text.into())];
+    let chunked = head.body_bytes.is_none();
+    let least = body.len() / MAX_PIECES + 1;
+    let mut taken = 0;
+    while taken < body.len() {
+        let first = script.first_chunk.filter(|_| taken == 0);
+        let size = first.map_or((script.chunk as usize).max(least), |first| first.max(1) as usize);
+        let piece = body.slice(taken..(taken + size).min(body.len()));
+        taken += piece.len();
+        if script.pause_ms > 0 && steps.len() < 2 * PAUSED_PIECES {
+            steps.push(Step::Sleep(Duration::from_millis(script.pause_ms.into())));
+        }
+        if chunked {
+            let mut framed = format!("{:x}\r\n", piece.len()).into_bytes();
+            framed.extend_from_slice(&piece);
+            framed.extend_from_slice(b"\r\n");
+            steps.push(Step::Write(framed.into()));
+        } else {
+            steps.push(Step::Write(piece));
+        }
+    }
+    match script.end {
+        End::Break(_) => steps.push(Step::Close),
+        End::Stall(_) => steps.push(Step::Hang),
+        End::Whole | End::Stop(_) | End::Over(_) if chunked => {
+            steps.push(Step::Write(b"0\r\n\r\n"[..].into()))
+        }
+        End::Whole | End::Stop(_) | End::Over(_) => {
+            if head.body_bytes != Some(body.len() as u64) {
+                steps.push(Step::Close);
+            }
+        }
+    }
+    steps
+}
+
+fn fail(failure: &Failure) -> Vec<Step> {
+    let status = match failure.kind.as_str() {
+        "transport" => return vec![Step::Reset],
+        "timeout" => return vec![Step::Hang],
+        "expired" | "not_found" => 404,
+        "rate_limited" => 429,
+        "unauthorized" => 401,
+        _ => failure.status.unwrap_or(503),
+    };
+    let after = match failure.retry {
+        Advice::After(ms) => Some(ms.div_ceil(1_000)),
+        Advice::Never | Advice::Backoff => None,
+    };
+    plain(status, "{\"error\":{\"message\":\"as scripted\",\"code\":1}}", after)
+}
+
+fn plain(status: u16, body: &str, retry_after: Option<u64>) -> Vec<Step> {
+    let after = retry_after.map_or_else(String::new, |seconds| format!("Retry-After: {seconds}\r\n"));
+    let length = body.len();
+    let text = format!(
+        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{after}\r\n{body}"
+    );
+    vec![Step::Write(text.into())]
+}
