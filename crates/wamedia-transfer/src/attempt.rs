@@ -33,6 +33,8 @@ impl Attempt<'_, '_, '_> {
         while let Some(chunk) = stream.next().await {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
+                // All that was stated is here; that the connection then broke takes nothing away.
+                Err(_) if read > 0 && self.state.total() == Some(read) => break,
                 Err(error) => return Ok(AttemptOutcome::Broken(error)),
             };
             let size = chunk.len() as u64;

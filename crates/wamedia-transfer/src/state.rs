@@ -3,7 +3,7 @@
 //! | an attempt was | and | next |
 //! |---|---|---|
 //! | complete and verified | | finish |
-//! | broken | it brought at least a mebibyte | again, at once |
+//! | broken | there is a mebibyte more than ever before | again, at once |
 //! | broken | a retry and the time to wait are left | again, after the wait |
 //! | unusable as a continuation | a retry is left | again from the first byte, without a range |
 //! | not the content (a dead link, a page) | a renewal is left | resolve again |
@@ -20,7 +20,7 @@ use wamedia_core::{Budget, Error, MediaHead, Resume, Retry};
 use crate::expected::Expected;
 use crate::{Event, TransferOptions};
 
-/// An attempt that brought this much is followed by another without spending a retry.
+/// An attempt that leaves this much more than there ever was is followed by another without spending a retry.
 const GOOD_PROGRESS: u64 = 1024 * 1024;
 /// The first wait after a broken body; it doubles with each break that follows without good progress.
 const BREAK_PAUSE: Duration = Duration::from_millis(200);
@@ -73,8 +73,8 @@ pub(crate) struct TransferState<'o> {
     is_range_useful: bool,
     /// Breaks in a row without good progress.
     breaks: u32,
-    /// What there was when the last attempt began.
-    offset: u64,
+    /// The most bytes that there have been.
+    most: u64,
     pub(crate) resumes: u32,
     /// Whether what is there comes from more than one reply.
     is_joined: bool,
@@ -94,7 +94,7 @@ impl<'o> TransferState<'o> {
             validator: None,
             is_range_useful: true,
             breaks: 0,
-            offset: 0,
+            most: 0,
             resumes: 0,
             is_joined: false,
             was_reread: false,
@@ -135,7 +135,6 @@ impl<'o> TransferState<'o> {
     /// Takes a reply that begins at the first byte.
     pub(crate) fn begin_whole(&mut self, head: &MediaHead) {
         self.restarted();
-        self.offset = 0;
         self.total = head.total_bytes.or(head.body_bytes);
         self.validator.clone_from(&head.validator);
     }
@@ -170,7 +169,6 @@ impl<'o> TransferState<'o> {
         }
         self.total = self.total.or(head.total_bytes);
         self.validator = self.validator.take().or_else(|| head.validator.clone());
-        self.offset = taken;
         self.resumes += 1;
         self.is_joined = true;
         Ok(())
@@ -181,7 +179,8 @@ impl<'o> TransferState<'o> {
         match outcome {
             AttemptOutcome::Complete => Next::Finish,
             AttemptOutcome::Broken(error) if !error.is_retryable() => Next::Fail(error),
-            AttemptOutcome::Broken(_) if taken.saturating_sub(self.offset) >= GOOD_PROGRESS => {
+            AttemptOutcome::Broken(_) if taken.saturating_sub(self.most) >= GOOD_PROGRESS => {
+                self.most = taken;
                 self.breaks = 0;
                 Next::Again { wait: Duration::ZERO, from_start: false }
             }

@@ -169,3 +169,20 @@ async fn a_healthy_transfer_survives_many_breaks() {
     assert_eq!(fetched.bytes, all);
     assert_eq!(fetched.receipt.resumes, 29);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_beginning_again_and_again_is_no_progress() {
+    let all = content(3 * 1024 * 1024, 0);
+    let replies = (0..50).map(|_| Reply::whole(all.clone()).broken_after(2 * 1024 * 1024));
+    let provider = Replies::new(NONE, replies);
+    assert_eq!(provider.fetch(&media("1")).await.unwrap_err().kind(), ErrorKind::Transport);
+    assert!(provider.opens() <= 6, "{} requests", provider.opens());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_behind_the_last_stated_byte_takes_nothing_away() {
+    let all = content(1000, 0);
+    let fetched = fetch(NONE, [Reply::whole(all.clone()).broken_after(1000)]).await.unwrap();
+    assert_eq!(fetched.bytes, all);
+    assert!(fetch(NONE, [Reply::whole(all).broken_after(1000).unframed()]).await.is_err());
+}

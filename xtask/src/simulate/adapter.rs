@@ -12,19 +12,19 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    Downloaded, Exists, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions, Verified,
-    transfer_many,
+    Downloaded, Exists, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions,
+    Verified, transfer_many,
 };
 
 use super::provider::{LINK_SECRET, Shared, object_of};
 use super::wire::TOKEN;
 
 /// Whether the engine remembers what it stored in a folder, so that a second run fetches nothing.
-pub(crate) const REMEMBERS: bool = false;
+pub(crate) const REMEMBERS: bool = true;
 
 /// The name of a partial file of this target, as a killed run leaves it.
 pub(crate) fn partial_name(target: &str) -> String {
-    format!(".{target}.Ab3dEf9h.wamedia-part")
+    format!(".{target}.wamedia-part")
 }
 
 /// Runs all transfers of a world once, and tells of each as it ends.
@@ -37,6 +37,7 @@ pub(crate) async fn run(
 ) {
     let world = &shared.world;
     let started = Instant::now();
+    let stored_in = Folder::new(folder).with_manifest(REMEMBERS);
     let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
     match world.client.many.filter(|_| to_files) {
         Some(concurrency) => {
@@ -44,7 +45,7 @@ pub(crate) async fn run(
                 let media = shared.media(object).ok()?;
                 let target = match world.client.destination {
                     Destination::File => Target::File(folder.join(&world.objects[object].target)),
-                    _ => Target::Folder(folder.to_owned()),
+                    _ => Target::Folder(stored_in.clone()),
                 };
                 Some(Job::new(Arc::clone(&provider), media, target).with_options(options(&shared, object)))
             });
@@ -58,7 +59,8 @@ pub(crate) async fn run(
         }
         None => {
             let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
-            let jobs = (0..world.objects.len()).map(|object| one(&shared, &*provider, run, object, folder));
+            let jobs =
+                (0..world.objects.len()).map(|object| one(&shared, &*provider, run, object, &stored_in));
             let mut finished = std::pin::pin!(futures_util::stream::iter(jobs).buffer_unordered(concurrency));
             while let Some((job, leaks)) = finished.next().await {
                 ended(job, leaks);
@@ -73,7 +75,7 @@ async fn one(
     provider: &dyn Provider,
     run: usize,
     object: usize,
-    folder: &Path,
+    folder: &Folder,
 ) -> (JobTrace, Vec<String>) {
     let started = Instant::now();
     let mut written = None;
@@ -89,7 +91,7 @@ async fn transferred(
     provider: &dyn Provider,
     object: usize,
     media: &MediaRef,
-    folder: &Path,
+    folder: &Folder,
     written: &mut Option<Vec<u8>>,
 ) -> Result<Success> {
     let transfer = Transfer::new(provider).with_options(options(shared, object));
@@ -104,10 +106,10 @@ async fn transferred(
             Ok(success(writer.clone().into(), None, Some(&receipt)))
         }
         Destination::File => {
-            let path = folder.join(&shared.world.objects[object].target);
-            Ok(of_file(folder, transfer.download_to(media, &path).await?))
+            let path = folder.path().join(&shared.world.objects[object].target);
+            Ok(of_file(folder.path(), transfer.download_to(media, &path).await?))
         }
-        Destination::Folder => Ok(of_file(folder, transfer.download_in(media, folder).await?)),
+        Destination::Folder => Ok(of_file(folder.path(), transfer.download_in(media, folder).await?)),
     }
 }
 
