@@ -245,13 +245,31 @@ impl Error {
         self
     }
 
-    /// Takes a secret out of the message and the vendor's code: some servers repeat what they were sent.
+    /// Passes everything that came from outside through `redact`: the message, the vendor's code and the
+    /// causes. `redact` gives the text that is to be shown, or `None` where a text may stay as it is.
+    ///
+    /// Causes stay what they are when none of them needs a change; otherwise their texts take their place.
     #[must_use]
-    pub fn without_secret(mut self, secret: &str) -> Self {
-        if self.0.message.contains(secret) {
-            self.0.message = self.0.message.replace(secret, "..");
+    pub fn redacted(mut self, redact: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Some(message) = redact(&self.0.message) {
+            self.0.message = message;
         }
-        self.0.provider_code = self.0.provider_code.take().map(|code| code.replace(secret, ".."));
+        if let Some(code) = self.0.provider_code.as_deref().and_then(redact) {
+            self.0.provider_code = Some(code);
+        }
+        let mut texts = Vec::new();
+        let mut clean = true;
+        let mut next = self.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            let redacted = redact(&text);
+            clean &= redacted.is_none() && redact(&format!("{cause:?}")).is_none();
+            texts.push(redacted.unwrap_or(text));
+            next = cause.source();
+        }
+        if !clean {
+            self.0.source = Cause::chain(texts);
+        }
         self
     }
 
@@ -347,6 +365,32 @@ impl StdError for Error {
     }
 }
 
+/// What is left of a cause whose text had to be changed.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Cause {
+    /// Causes with these texts, the outermost first.
+    fn chain(texts: Vec<String>) -> Option<Box<dyn StdError + Send + Sync>> {
+        texts.into_iter().rev().fold(None, |source, text| Some(Box::new(Self { text, source })))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
 /// One line, no control or bidi characters, at most `max` characters.
 fn tidy(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max * 4));
@@ -361,7 +405,8 @@ fn tidy(text: &str, max: usize) -> String {
                 out.push(' ');
             }
             space = true;
-        } else if !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        } else if !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             out.push(c);
             space = false;
         }
