@@ -53,7 +53,7 @@ impl<'a> Call<'a> {
     /// Once a byte of the body may have been processed, no answer makes its error retryable, and the
     /// error says that the object may exist. That is so for a connection that breaks after the request
     /// went out, for silence, for the statuses 408 and 5xx, for redirects, and for a success that cannot be
-    /// read or that says that the vendor failed. The vendor's advice stays only for refusals that come
+    /// read or that tells of a failure that may pass. The vendor's advice stays only for refusals that come
     /// before anything is processed: the other statuses of the 4xx family, 429 among them, and a
     /// [`RateLimited`](ErrorKind::RateLimited), [`Unauthorized`](ErrorKind::Unauthorized),
     /// [`Forbidden`](ErrorKind::Forbidden), [`InvalidRequest`](ErrorKind::InvalidRequest) or
@@ -493,6 +493,8 @@ impl Call<'_> {
             400..=499 => true,
             // A reply that is too long for its cap is none that was read.
             200..=299 if error.phase() == Some(Phase::Body) => false,
+            // The vendor says that it failed for good.
+            200..=299 if error.kind() == ErrorKind::Upstream => !error.is_retryable(),
             200..=299 => {
                 matches!(error.kind(), RateLimited | Unauthorized | Forbidden | InvalidRequest | TooLarge)
             }
