@@ -31,6 +31,11 @@ impl Failure {
         Self::new(INTERRUPTED, "interrupted; nothing unfinished was kept")
     }
 
+    /// Whoever read standard output has seen enough, which is no failure.
+    pub(crate) fn closed_pipe() -> Self {
+        Self { code: 0, message: None, causes: Vec::new(), hint: None }
+    }
+
     /// The lines were printed already, one by one; only the code is left to say.
     pub(crate) fn reported(codes: &[u8]) -> Result<(), Self> {
         let Some(first) = codes.first() else { return Ok(()) };
