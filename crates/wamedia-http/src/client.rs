@@ -197,6 +197,10 @@ impl Http {
                                 ErrorKind::TooLarge,
                                 "the reply is far larger than any reply of this API",
                             )
+                            .with_hint(
+                                "the vendor may have changed its answers, or something in between answered; \
+                                 `wamedia explain` tells the story for a report",
+                            )
                             .with_phase(Phase::Body));
                         }
                         read(&reply)
@@ -305,6 +309,11 @@ impl Http {
             call.hosts.check(&request.url).map_err(|error| (context(error), true))?;
             self.inner.breaker.admit().map_err(|error| (context(error), true))?;
             call.budget.count_request();
+            let place = format!(
+                "{}:{}",
+                request.url.host_str().unwrap_or("-"),
+                request.url.port_or_known_default().unwrap_or_default()
+            );
             let outcome = match self.send(request).await {
                 Ok(mut response) => {
                     self.clean_headers(response.headers_mut());
@@ -312,6 +321,10 @@ impl Http {
                     let status = response.status().as_u16();
                     let outcome = read(response).await;
                     outcome.map_err(|error| (call.bounded(status, context(error)), false))
+                }
+                Err((error, true)) if error.kind() == ErrorKind::Transport => {
+                    let hint = format!("check that {place} is right, and that it can be reached from here");
+                    Err((context(error.with_hint(hint)), true))
                 }
                 Err((error, unsent)) => Err((context(error), unsent)),
             };
@@ -386,7 +399,11 @@ impl Http {
     async fn read_reply(&self, response: reqwest::Response, cap: usize) -> Result<Reply> {
         let (status, headers, at) = (response.status().as_u16(), response.headers().clone(), self.now());
         let mut incoming = Incoming::new(response, self.inner.options.idle_timeout, None);
-        let late = || Error::new(ErrorKind::Timeout, "the reply takes too long").with_phase(Phase::Body);
+        let late = || {
+            Error::new(ErrorKind::Timeout, "the reply takes too long")
+                .with_phase(Phase::Body)
+                .with_hint("try again, or allow more time with reply_timeout")
+        };
         let reading = tokio::time::timeout(self.inner.options.reply_timeout, read_capped(&mut incoming, cap));
         let (body, truncated) = match reading.await.unwrap_or_else(|_| Err(late())) {
             Ok(read) => read,
@@ -469,7 +486,12 @@ impl Http {
             });
         }
         if !call.budget.take_wait(wait) {
-            return Err(error.with_note(format!("a wait of {} s is longer than allowed", wait.as_secs())));
+            let note = format!("a wait of {} s is longer than allowed", wait.as_secs());
+            let hint = format!(
+                "try again in {} s, or allow the wait with max_wait (--max-wait)",
+                wait.as_secs().max(1)
+            );
+            return Err(error.with_note(note).with_hint(hint));
         }
         debug!(
             provider = call.provider,

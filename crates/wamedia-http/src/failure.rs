@@ -67,6 +67,16 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
     };
     let retry = if refused || tls { Retry::Never } else { Retry::Backoff };
     let error = Error::new(kind, message).with_retry(retry).with_phase(phase);
+    let error = if tls {
+        error.with_hint(
+            "the server's certificate is not signed by an authority that this machine trusts, or is for another \
+             name or time; a proxy that opens TLS needs its own among the system's certificates",
+        )
+    } else if timeout && connecting {
+        error.with_hint("try again, or allow more time with connect_timeout (--connect-timeout)")
+    } else {
+        error
+    };
     match system {
         Some(system) => error.with_source(system),
         None => error,
