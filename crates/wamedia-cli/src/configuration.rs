@@ -367,5 +367,6 @@ impl Deadline {
 
     fn error(&self) -> Error {
         Error::new(ErrorKind::Timeout, format!("the deadline of {} s is over", self.time.as_secs_f64()))
+            .with_hint("try again, or allow more time with --deadline")
     }
 }

@@ -150,10 +150,19 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
         }
         let line: InboundLine = serde_json::from_str(line).map_err(|_| {
             let from = output::typed(from);
-            Failure::usage(format!("line {number} of {from} is neither a reference nor JSON of `inbound`"))
+            Failure::usage(format!(
+                "line {number} of {from} is neither a reference nor JSON of `inbound`; if it is a webhook delivery, \
+                 `wamedia inbound --refs` makes references of it"
+            ))
         })?;
         if line.item.as_deref().is_some_and(|item| item != "media") {
             continue;
+        }
+        if line.item.is_none() && line.r#ref.is_none() {
+            return Err(Failure::usage(format!(
+                "line {number} of {} is no reference; if it is a webhook delivery, `wamedia inbound --refs` makes references of it",
+                output::typed(from)
+            )));
         }
         let Some(text) = &line.r#ref else { continue };
         let media = providers.media(text)?;

@@ -364,3 +364,57 @@ fn a_closed_pipe_is_a_quiet_success() {
         assert_eq!(loud, None, "{arguments:?}");
     }
 }
+
+#[test]
+fn errors_say_what_to_do_next() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("content");
+    let hint = |arguments: &[&str]| {
+        let mut command = command(arguments);
+        command.envs(sandbox.environment()).args(["--max-attempts", "1", "--json"]);
+        let output = command.output().expect("it runs");
+        let said = text(&output.stderr);
+        let hint = said.lines().find_map(|line| line.trim().strip_prefix("hint: ")).unwrap_or_default();
+        let json = lines(&output).first().map(|line| line["error"]["hint"].clone());
+        assert_eq!(json.as_ref().and_then(serde_json::Value::as_str), Some(hint), "{arguments:?}: {said}");
+        for suggestion in ["trust that host", "if you trust", "--content-origin", "CONTENT_ORIGINS"] {
+            assert!(!said.contains(suggestion), "{arguments:?}: {said}");
+        }
+        hint.to_owned()
+    };
+    let closed = silent().0;
+    let place = closed.trim_start_matches("http://");
+    let path = target.to_str().expect("UTF-8");
+    for (reference, more, words) in [
+        ("meta:1", &["--base-url", &closed][..], &[place][..]),
+        ("meta:gone-1", &[], &["7 days", "another account"]),
+        ("chakra:gone-1", &[], &["another account"]),
+        ("meta:s5xx-forever-1", &[], &["later"]),
+        ("meta:html-200-forever-1", &[], &["link"]),
+        ("meta:foreign-host-1", &[], &["report"]),
+        ("meta:lookalike-1", &[], &["report"]),
+        ("meta:stall-forever-1", &["--idle-timeout", "0.2"], &["--idle-timeout"]),
+        ("meta:flip-forever-1", &[], &["quarantine"]),
+        ("meta:huge-json-1", &[], &["explain"]),
+        ("meta:size-100000", &["--max-bytes", "10"], &["--max-bytes"]),
+    ] {
+        let mut arguments = vec!["get", reference, "-o", path];
+        arguments.extend(more);
+        let hint = hint(&arguments);
+        assert!(words.iter().all(|word| hint.contains(word)), "{reference}: {hint:?}");
+    }
+    let mut environment = sandbox.environment();
+    environment.insert("WAMEDIA_META_TOKEN".to_owned(), "TEST-wrong".to_owned());
+    let output = command(&["info", "meta:1001"]).envs(environment).output().expect("it runs");
+    let said = text(&output.stderr);
+    assert!(said.contains("WAMEDIA_META_TOKEN") && said.contains("wamedia providers meta"), "{said}");
+}
+
+#[test]
+fn a_delivery_in_place_of_references_is_recognised() {
+    let body = br#"{"object":"whatsapp_business_account","entry":[{"changes":[]}]}"#;
+    let output = fed(with_token(&["get", "--from", "-"]), body);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("inbound"), "{}", said(&output));
+}
