@@ -425,7 +425,10 @@ fn default_hint(kind: ErrorKind, phase: Option<Phase>) -> Option<&'static str> {
             }
             _ => "try again, or allow more time with first_byte_timeout (--first-byte-timeout)",
         },
-        ErrorKind::Local => "check that the place exists, may be written to, and has room",
+        ErrorKind::Local => {
+            "check the place: whether a file of that name is there already (exists, --exists), whether it may be \
+             written to, and whether it has room"
+        }
         ErrorKind::InvalidRequest | ErrorKind::Cancelled => return None,
     })
 }

@@ -107,6 +107,21 @@ async fn a_credential_across_the_cut_is_not_shown_in_part() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_a_host_named_after_a_credential_does_not_show_it() {
+    const TOKEN: &str = "OnlyLettersInThisTokenOfOurs";
+    let reply =
+        format!("HTTP/1.1 302 x\r\nlocation: https://{TOKEN}.evil.test/\r\ncontent-length: 0\r\n\r\n");
+    let origin = serve(reply.into_bytes()).await;
+    let http = client(TransportOptions::default(), &origin, &[TOKEN.into()]);
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let error = http.open(call, None, |_| Ok(Request::get(origin.join("/x")?)), |_| None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let shown = format!("{} {:?}", shown(&error), error.hint()).to_lowercase();
+    assert!(!shown.contains("letters") && shown.contains("evil.test"), "{shown}");
+}
+
+#[tokio::test]
 async fn what_receipts_keep_of_a_reply_holds_no_credential() {
     let reply = b"HTTP/1.1 200 x\r\ncontent-type: image/x-onlyletters\r\n\
         content-disposition: attachment; filename=a-onlyletters.jpg\r\ncontent-length: 1\r\n\r\nx";
