@@ -346,7 +346,7 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
     }
     let mut lines = text.trim_end().split('\n');
     crate::output::error_line(lines.next().unwrap_or_default().trim_start_matches("error: "));
-    lines.for_each(crate::output::detail_line);
+    lines.filter(|line| !line.is_empty()).for_each(|line| crate::output::detail_line(line.trim_start()));
     if pasted {
         crate::output::detail_line(LINK_REFUSED);
     }
