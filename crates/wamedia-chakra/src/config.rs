@@ -174,7 +174,9 @@ impl ChakraHqBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, None)?;
+        let secrets: Vec<Secret> =
+            [Secret::new(token)].into_iter().chain(self.webhook_secrets.iter().cloned()).collect();
+        let http = Http::new(self.transport, &configured, &secrets, None)?;
         let settings = Settings {
             webhook_max_bytes: self.webhook_max_bytes,
             version: self.api_version,

@@ -1,12 +1,13 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use wamedia::{Exists, MediaKind, OnMismatch, Sha256};
 
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 
 /// WhatsApp media for every provider: a webhook or a media id in, verified bytes out.
 #[derive(Debug, Parser)]
@@ -325,6 +326,41 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// Prints what is wrong with the command line, or the help that was asked for.
+pub(crate) fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return match crate::output::block(text.trim_end()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => ExitCode::from(failure.code),
+        };
+    }
+    let mut text = text;
+    let mut pasted = false;
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    for argument in &arguments {
+        let argument = argument.to_string_lossy();
+        let value = argument.split_once('=').filter(|(name, _)| name.starts_with("--"));
+        let value = value.map_or(&*argument, |(_, value)| value);
+        // A link is a credential in itself for a while.
+        if crate::output::is_link(value) {
+            text = text.replace(value, "a link");
+            pasted = true;
+        }
+    }
+    let mut lines = text.trim_end().split('\n');
+    crate::output::error_line(lines.next().unwrap_or_default().trim_start_matches("error: "));
+    lines.filter(|line| !line.is_empty()).for_each(|line| crate::output::detail_line(line.trim_start()));
+    if pasted {
+        crate::output::detail_line(LINK_REFUSED);
+    }
+    ExitCode::from(exit::USAGE)
+}
+
+/// Why no link is taken in place of a reference.
+pub(crate) const LINK_REFUSED: &str =
+    "this is a link that dies within minutes; give the media id, such as meta:1279128";
+
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "wamedia", &mut script);
@@ -350,8 +386,17 @@ impl Cli {
 /// `1.5` seconds.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 2 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected seconds that are not negative".to_owned())
+    // Not a number is in no range.
+    if (0.0..=MAX_SECONDS).contains(&seconds) && seconds.is_sign_positive() {
+        return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
+    }
+    Err(format!("expected seconds from 0 to {MAX_SECONDS}, which is a year"))
 }
+
+/// The longest time that can be asked for: more means the same, and overflows clocks.
+const MAX_SECONDS: f64 = 31_536_000.0;
+/// The largest size that can be asked for: a pebibyte, which leaves room to add.
+const MAX_BYTES: u64 = 1 << 50;
 
 /// `16MiB`, `5MB`, `1000`.
 fn bytes(text: &str) -> Result<u64, String> {
@@ -368,7 +413,8 @@ fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 =
         digits.trim().parse().map_err(|_| "expected bytes, such as 1000, 16MiB or 5MB".to_owned())?;
-    number.checked_mul(unit).ok_or_else(|| "that many bytes cannot be counted".to_owned())
+    let bytes = number.checked_mul(unit).filter(|bytes| *bytes <= MAX_BYTES);
+    bytes.ok_or_else(|| "expected at most 1048576 GiB".to_owned())
 }
 
 fn kind(text: &str) -> Result<MediaKind, String> {
@@ -392,6 +438,9 @@ mod tests {
         assert_eq!(bytes("12"), Ok(12));
         assert!(bytes("x").is_err() && bytes("99999999999GiB").is_err() && bytes("-1").is_err());
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert!(seconds("-1").is_err() && seconds("NaN").is_err());
+        for odd in ["-1", "-0", "NaN", "inf", "1e19", "31536001", ""] {
+            assert!(seconds(odd).is_err(), "{odd}");
+        }
+        assert!(bytes("18446744073709551615").is_err() && bytes("1024GiB").is_ok());
     }
 }

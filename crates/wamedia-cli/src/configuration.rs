@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 use wamedia::{
-    Config, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret, TransferOptions, TransportOptions,
+    Config, Error, ErrorKind, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret, TransferOptions,
+    TransportOptions,
 };
 
-use crate::args::Common;
+use crate::args::{Common, LINK_REFUSED};
 use crate::exit::Failure;
-
-/// The configuration file: a table per provider.
-type File = BTreeMap<String, BTreeMap<String, toml::Value>>;
+use crate::output;
 
 /// Providers as they are asked for, each made once.
 pub(crate) struct Providers<'a> {
@@ -23,7 +25,8 @@ pub(crate) struct Providers<'a> {
 
 impl<'a> Providers<'a> {
     pub(crate) fn new(common: &'a Common) -> Result<Self, Failure> {
-        Ok(Self { common, file: read_file(common.config.as_deref())?, made: HashMap::new() })
+        let file = File::read(common.config.as_deref(), common.quiet)?;
+        Ok(Self { common, file, made: HashMap::new() })
     }
 
     /// The provider with this name, checked for its required settings.
@@ -66,8 +69,15 @@ impl<'a> Providers<'a> {
 
     /// A reference, with the provider and the account of the flags where it names none.
     pub(crate) fn media(&self, text: &str) -> Result<MediaRef, Failure> {
-        let mut media: MediaRef =
-            text.parse().map_err(|error: wamedia::Error| Failure::usage(format!("{text:.80?}: {error}")))?;
+        let text = text.trim();
+        let head = text.split('?').next().unwrap_or_default();
+        // No id has a slash. A link is not repeated: it is a credential in itself for a while.
+        if head.contains('/') || output::is_link(head) {
+            return Err(Failure::usage(LINK_REFUSED));
+        }
+        let mut media: MediaRef = text.parse().map_err(|error: wamedia::Error| {
+            Failure::usage(format!("{}: {}", output::typed(head), error.message()))
+        })?;
         if media.provider.is_none() {
             media.provider = Some(self.chosen()?.into());
         }
@@ -80,10 +90,12 @@ impl<'a> Providers<'a> {
     fn config(&self, info: &ProviderInfo) -> Config {
         let name = info.name;
         let mut config = Config::default();
-        let from_file = |key: &str| self.file.get(name).and_then(|table| table.get(key));
+        let from_file = |key: &str| self.file.value(name, key);
         let text = |key: &str| -> Option<String> {
-            environment(&variable(name, key))
-                .or_else(|| from_file(key).and_then(|value| value.as_str()).map(ToOwned::to_owned))
+            environment(&variable(name, key)).or_else(|| match from_file(key) {
+                Some(Value::Text(text)) => Some(text.clone()),
+                _ => None,
+            })
         };
         for setting in info.settings {
             if let Some(value) = text(setting.key).filter(|value| !value.trim().is_empty()) {
@@ -97,10 +109,8 @@ impl<'a> Providers<'a> {
             if let Some(list) = environment(&variable(name, "content_origins")) {
                 let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
                 config.content_origins.extend(origins.map(ToOwned::to_owned));
-            } else if let Some(list) = from_file("content_origins").and_then(toml::Value::as_array) {
-                config
-                    .content_origins
-                    .extend(list.iter().filter_map(toml::Value::as_str).map(ToOwned::to_owned));
+            } else if let Some(Value::List(list)) = from_file("content_origins") {
+                config.content_origins.clone_from(list);
             }
         }
         config.transport = transport(self.common);
@@ -113,15 +123,13 @@ pub(crate) fn variable(provider: &str, key: &str) -> String {
     format!("WAMEDIA_{}_{}", provider.to_uppercase(), key.to_uppercase())
 }
 
-/// Whether a setting has a value in the environment or in the file.
-pub(crate) fn is_set(file: Option<&Path>, provider: &str, key: &str) -> Result<bool, Failure> {
-    let in_file = read_file(file)?.get(provider).is_some_and(|table| table.contains_key(key));
-    Ok(in_file || environment(&variable(provider, key)).is_some())
-}
-
 pub(crate) fn known(name: &str) -> Result<&'static ProviderInfo, Failure> {
     PROVIDERS.iter().find(|info| info.name == name).ok_or_else(|| {
-        Failure::usage(format!("no provider is called {name:?}; there are: {}", names().join(", ")))
+        Failure::usage(format!(
+            "no provider is called {}; there are: {}",
+            output::typed(name),
+            names().join(", ")
+        ))
     })
 }
 
@@ -133,27 +141,145 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-fn read_file(path: Option<&Path>) -> Result<File, Failure> {
-    let (path, named) = match path {
-        Some(path) => (path.to_owned(), true),
-        None => match default_path() {
-            Some(path) => (path, false),
-            None => return Ok(File::new()),
-        },
-    };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => return Ok(File::new()),
-        Err(error) => return Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
-    };
-    // The parser's own message quotes the line, which may hold a secret; the place is enough.
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        Failure::usage(format!(
-            "{} is not valid TOML with a table per provider, near line {line}",
-            path.display()
-        ))
-    })
+/// The configuration file, read strictly: what it does not know is a mistake.
+#[derive(Debug, Default)]
+pub(crate) struct File(BTreeMap<&'static str, BTreeMap<&'static str, Value>>);
+
+/// The value of a setting.
+#[derive(Debug)]
+enum Value {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// Settings that every provider has.
+const COMMON_SETTINGS: [&str; 3] = ["base_url", "content_origins", "api_version"];
+
+impl File {
+    /// Reads the file that was named, or the one in the usual place if there is one.
+    pub(crate) fn read(path: Option<&Path>, quiet: bool) -> Result<Self, Failure> {
+        let (path, named) = match path {
+            Some(path) => (path.to_owned(), true),
+            None => match default_path() {
+                Some(path) => (path, false),
+                None => return Ok(Self::default()),
+            },
+        };
+        let shown = output::typed(&path.to_string_lossy());
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(Failure::usage(format!("cannot read {shown}: {error}"))),
+        };
+        let file = Self::parse(&text).map_err(|(offset, why)| {
+            let line = text[..offset.min(text.len())].matches('\n').count() + 1;
+            Failure::usage(format!("{}:{line}: {why}", path.display()))
+        })?;
+        if !quiet && file.has_secrets() && others_can_read(&path) {
+            output::warning_line(&format!(
+                "{shown} holds secrets and can be read by others; take that away, such as with chmod 600"
+            ));
+        }
+        Ok(file)
+    }
+
+    /// A problem comes with its place, and never with a value: it may be a secret.
+    fn parse(text: &str) -> Result<Self, (usize, String)> {
+        let document = DeTable::parse(text).map_err(|error| {
+            (error.span().map_or(0, |span| span.start), "this is not valid TOML".to_owned())
+        })?;
+        let mut file = Self::default();
+        for (section, table) in document.into_inner() {
+            let at = section.span().start;
+            let Some(info) = PROVIDERS.iter().find(|info| info.name == section.get_ref()) else {
+                return Err((
+                    at,
+                    format!("there is no such section; {}", known_names(section.get_ref(), &names())),
+                ));
+            };
+            let DeValue::Table(table) = table.into_inner() else {
+                let why = format!("{} is a section, written as [{}]", info.name, info.name);
+                return Err((at, why));
+            };
+            let mut values = BTreeMap::new();
+            let keys: Vec<_> =
+                info.settings.iter().map(|setting| setting.key).chain(COMMON_SETTINGS).collect();
+            for (key, value) in table {
+                let Some(known) = keys.iter().find(|known| **known == key.get_ref()) else {
+                    let why =
+                        format!("{} has no such setting; {}", info.name, known_names(key.get_ref(), &keys));
+                    return Err((key.span().start, why));
+                };
+                values.insert(*known, Value::parse(known, value)?);
+            }
+            file.0.insert(info.name, values);
+        }
+        Ok(file)
+    }
+
+    fn value(&self, provider: &str, key: &str) -> Option<&Value> {
+        self.0.get(provider)?.get(key)
+    }
+
+    /// Whether a setting has a value in the environment or in the file.
+    pub(crate) fn is_set(&self, provider: &str, key: &str) -> bool {
+        let in_file = match self.value(provider, key) {
+            Some(Value::Text(text)) => !text.trim().is_empty(),
+            Some(Value::List(list)) => !list.is_empty(),
+            None => false,
+        };
+        in_file || environment(&variable(provider, key)).is_some()
+    }
+
+    fn has_secrets(&self) -> bool {
+        let secrets =
+            PROVIDERS.iter().flat_map(|info| info.settings.iter().map(move |setting| (info, setting)));
+        secrets
+            .filter(|(_, setting)| setting.secret)
+            .any(|(info, setting)| self.value(info.name, setting.key).is_some())
+    }
+}
+
+impl Value {
+    fn parse(key: &str, value: Spanned<DeValue<'_>>) -> Result<Self, (usize, String)> {
+        let at = value.span().start;
+        match (key, value.into_inner()) {
+            ("content_origins", DeValue::Array(list)) => {
+                let texts = list.into_iter().map(|item| match (item.span().start, item.into_inner()) {
+                    (_, DeValue::String(text)) => Ok(text.into_owned()),
+                    (at, _) => Err((at, format!("{key} is a list of texts, each in quotation marks"))),
+                });
+                Ok(Self::List(texts.collect::<Result<_, _>>()?))
+            }
+            ("content_origins", _) => {
+                Err((at, format!("{key} is a list of texts, such as [\"https://host\"]")))
+            }
+            (_, DeValue::String(text)) => Ok(Self::Text(text.into_owned())),
+            _ => Err((at, format!("{key} is a text, in quotation marks"))),
+        }
+    }
+}
+
+/// The nearest name, then all of them.
+fn known_names(typed: &str, names: &[&str]) -> String {
+    let all = names.join(", ");
+    match wamedia::nearest_name(typed, names) {
+        Some(nearest) => format!("did you mean {nearest}? It knows {all}"),
+        None => format!("it knows {all}"),
+    }
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
 }
 
 /// The platform's folder for configuration.
@@ -196,4 +322,51 @@ pub(crate) fn transfer_options(common: &Common) -> TransferOptions {
     options.limits = limits(common);
     options.deadline = common.deadline;
     options
+}
+
+/// The time by which a command ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    time: Duration,
+    at: Option<tokio::time::Instant>,
+}
+
+/// A transfer ends at its own deadline and says more than this does.
+const GRACE: Duration = Duration::from_millis(250);
+
+impl Deadline {
+    /// From now on.
+    pub(crate) fn of(common: &Common) -> Self {
+        let at = common.deadline.and_then(|time| tokio::time::Instant::now().checked_add(time));
+        Self { time: common.deadline.unwrap_or_default(), at }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.at.is_some_and(|at| at <= tokio::time::Instant::now())
+    }
+
+    /// Ends the work when the time is over; it does not begin afterwards.
+    pub(crate) async fn bound<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = wamedia::Result<T>>,
+    ) -> wamedia::Result<T> {
+        let Some(at) = self.at else { return work.await };
+        if self.is_over() {
+            return Err(self.error().with_operation(operation));
+        }
+        let outcome = tokio::time::timeout_at(at, work).await;
+        outcome.unwrap_or_else(|_| Err(self.error().with_operation(operation)))
+    }
+
+    /// What comes next, unless the time is over and whatever is in hand does not end by itself.
+    pub(crate) async fn reached<T>(&self, next: impl Future<Output = T>) -> wamedia::Result<T> {
+        let Some(at) = self.at else { return Ok(next.await) };
+        tokio::time::timeout_at(at + GRACE, next).await.map_err(|_| self.error())
+    }
+
+    fn error(&self) -> Error {
+        Error::new(ErrorKind::Timeout, format!("the deadline of {} s is over", self.time.as_secs_f64()))
+            .with_hint("try again, or allow more time with --deadline")
+    }
 }

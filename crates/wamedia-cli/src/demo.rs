@@ -27,7 +27,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now())))
         .await
         .map_err(|error| cannot_start(&error))?;
-    output::line(
+    output::block(
         "Signed webhooks of every provider in, verified files out. No account, no configuration.\n",
     )?;
     let mut rows = Vec::new();
@@ -56,9 +56,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     }
     let good = rows.iter().filter(|row| row.good).count();
     if args.dir.is_some() {
-        output::line(&format!("\nThe files are in {}", folder.display()))?;
+        output::block(&format!("\nThe files are in {}", output::printable(&folder.to_string_lossy())))?;
     }
-    output::line(&format!(
+    output::block(&format!(
         "\ncredentials seen where they do not belong: {leaks}\n{good} of {} verified",
         rows.len()
     ))?;

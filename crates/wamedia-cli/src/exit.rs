@@ -1,7 +1,8 @@
 //! Exit codes, and what a failure says to people.
 
-use wamedia::{Error, ErrorKind, Phase};
+use wamedia::{Error, ErrorKind, PROVIDERS, Phase};
 
+use crate::configuration::variable;
 use crate::output;
 
 pub(crate) const OTHER: u8 = 1;
@@ -29,6 +30,11 @@ impl Failure {
 
     pub(crate) fn interrupted() -> Self {
         Self::new(INTERRUPTED, "interrupted; nothing unfinished was kept")
+    }
+
+    /// Whoever read standard output has seen enough, which is no failure.
+    pub(crate) fn closed_pipe() -> Self {
+        Self { code: 0, message: None, causes: Vec::new(), hint: None }
     }
 
     /// The lines were printed already, one by one; only the code is left to say.
@@ -96,30 +102,27 @@ pub(crate) fn causes(error: &Error) -> Vec<String> {
     causes
 }
 
-/// What to do next.
+/// What to do next: the library's advice, with the names that this program has for it.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     let provider = error.provider().unwrap_or_default();
-    let variable = |key: &str| format!("WAMEDIA_{}_{key}", provider.to_uppercase());
-    Some(match error.kind() {
-        ErrorKind::NotFound if provider == "meta" => {
-            "media ids from webhooks live 7 days, those of uploads 30; this one is gone or belongs to another account"
-                .to_owned()
-        }
-        ErrorKind::NotFound => "the id is gone, was never there, or belongs to another account".to_owned(),
-        ErrorKind::NotReady => "the provider has not stored it yet; try again in a few seconds".to_owned(),
-        ErrorKind::Expired => "the link died and a new one did not work either; try again".to_owned(),
-        ErrorKind::Unauthorized if provider == "nxcloud" => {
-            format!("check {} and {}", variable("ACCESS_KEY"), variable("ACCESS_SECRET"))
-        }
-        ErrorKind::Unauthorized => format!("check {}", variable("TOKEN")),
-        ErrorKind::Integrity => "the bytes are not what was declared; nothing was stored under the final name, fetch it again or ask for it again".to_owned(),
-        ErrorKind::Refused => format!("if you trust that host, add its origin with --content-origin or {}", variable("CONTENT_ORIGINS")),
-        ErrorKind::TooLarge => "raise --max-bytes if you want it all the same".to_owned(),
-        ErrorKind::RateLimited => match error.retry_after() {
-            Some(wait) => format!("try again in {} s, or allow the wait with --max-wait", wait.as_secs().max(1)),
-            None => "slow down and try again later".to_owned(),
+    let variables = || {
+        let info = PROVIDERS.iter().find(|info| info.name == provider)?;
+        let credentials = info.settings.iter().filter(|setting| setting.required && setting.secret);
+        // A number is no credential, however private it is.
+        let credentials = credentials.filter(|setting| setting.key != "business_phone");
+        let names: Vec<_> = credentials.map(|setting| variable(provider, setting.key)).collect();
+        Some(names.join(" and "))
+    };
+    match error.kind() {
+        ErrorKind::Unauthorized => match variables() {
+            Some(names) => Some(format!(
+                "check {names}; `wamedia providers {provider}` shows whether it is set, but not whether it is right"
+            )),
+            None => error.hint().map(ToOwned::to_owned),
         },
-        ErrorKind::Unsupported => format!("`wamedia providers {provider}` shows what works"),
-        _ => return None,
-    })
+        ErrorKind::Unsupported if !provider.is_empty() => {
+            Some(format!("`wamedia providers {provider}` shows what works"))
+        }
+        _ => error.hint().map(ToOwned::to_owned),
+    }
 }

@@ -1,20 +1,29 @@
 //! `wamedia get`
 
-use std::io::Read as _;
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWrite;
 use wamedia::{
     Declared, Downloaded, Error, Folder, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
     TransferOptions, transfer_many,
 };
 
-use crate::args::{ExistsArg, GetArgs};
-use crate::configuration::{Providers, transfer_options};
+use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
+use crate::configuration::{Deadline, Providers, transfer_options};
 use crate::exit::{self, Failure};
+use crate::input;
 use crate::output::{self, ErrorJson};
 use crate::progress::Bars;
+
+/// More than anybody lists.
+const MAX_LIST_BYTES: u64 = 1 << 30;
 
 /// One reference, one line.
 #[derive(Serialize)]
@@ -64,7 +73,7 @@ struct InboundLine {
 
 pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let refs = references(&args, &providers)?;
+    let refs = references(&args, &providers).await?;
     if refs.is_empty() {
         return Err(Failure::usage("name at least one reference, such as meta:1279128, or use --from"));
     }
@@ -82,7 +91,9 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         (None, folder) => Target::Folder(prepared(folder.clone(), !args.no_manifest)?),
     };
     let bars = Bars::new(refs.len(), !args.common.json && !args.common.quiet);
+    let deadline = Deadline::of(&args.common);
     let mut jobs = Vec::with_capacity(refs.len());
+    let mut unfinished = refs.clone();
     for media in refs {
         let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
         let mut options = options.clone();
@@ -91,8 +102,20 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
     }
     let mut codes = Vec::new();
     let mut results = std::pin::pin!(transfer_many(jobs, usize::from(args.concurrency)));
-    while let Some(finished) = results.next().await {
-        let print = || report(&finished.media, &finished.outcome, &args);
+    loop {
+        let (media, outcome) = match deadline.reached(results.next()).await {
+            Ok(Some(finished)) => (finished.media, finished.outcome),
+            Ok(None) => break,
+            // What has not begun, or does not end by itself, ends here.
+            Err(error) => match unfinished.first() {
+                Some(media) => (media.clone(), Err(error)),
+                None => break,
+            },
+        };
+        if let Some(place) = unfinished.iter().position(|other| *other == media) {
+            unfinished.remove(place);
+        }
+        let print = || report(&media, &outcome, &args);
         match &bars {
             Some(bars) => {
                 bars.finished_one();
@@ -100,7 +123,7 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
             }
             None => print()?,
         }
-        if let Err(error) = &finished.outcome {
+        if let Err(error) = &outcome {
             codes.push(exit::code(error));
         }
     }
@@ -108,16 +131,15 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
 }
 
 /// References from the command line, then from `--from`.
-fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<MediaRef>, Failure> {
+async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<MediaRef>, Failure> {
     let mut refs = args.refs.iter().map(|text| providers.media(text)).collect::<Result<Vec<_>, _>>()?;
     let Some(from) = &args.from else { return Ok(refs) };
-    let mut text = String::new();
-    if from == "-" {
-        std::io::stdin().lock().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(from)
-            .map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {from}: {error}")))?;
+    if output::is_link(from) {
+        return Err(Failure::usage(LINK_REFUSED));
     }
+    let bytes = input::read(from, MAX_LIST_BYTES).await?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("{} is not text", output::typed(from))))?;
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -127,10 +149,20 @@ fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<MediaRef>
             continue;
         }
         let line: InboundLine = serde_json::from_str(line).map_err(|_| {
-            Failure::usage(format!("line {number} of {from} is neither a reference nor JSON of `inbound`"))
+            let from = output::typed(from);
+            Failure::usage(format!(
+                "line {number} of {from} is neither a reference nor JSON of `inbound`; if it is a webhook delivery, \
+                 `wamedia inbound --refs` makes references of it"
+            ))
         })?;
         if line.item.as_deref().is_some_and(|item| item != "media") {
             continue;
+        }
+        if line.item.is_none() && line.r#ref.is_none() {
+            return Err(Failure::usage(format!(
+                "line {number} of {} is no reference; if it is a webhook delivery, `wamedia inbound --refs` makes references of it",
+                output::typed(from)
+            )));
         }
         let Some(text) = &line.r#ref else { continue };
         let media = providers.media(text)?;
@@ -162,7 +194,10 @@ fn options(args: &GetArgs) -> TransferOptions {
 fn prepared(folder: Option<PathBuf>, has_manifest: bool) -> Result<Folder, Failure> {
     let folder = folder.unwrap_or_else(|| PathBuf::from("."));
     std::fs::create_dir_all(&folder).map_err(|error| {
-        Failure::new(exit::LOCAL, format!("cannot make the folder {}: {error}", folder.display()))
+        Failure::new(
+            exit::LOCAL,
+            format!("cannot make the folder {}: {error}", output::typed(&folder.to_string_lossy())),
+        )
     })?;
     Ok(Folder::new(folder).with_manifest(has_manifest))
 }
@@ -174,19 +209,58 @@ async fn to_stdout(
     quiet: bool,
 ) -> Result<(), Failure> {
     let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
-    let receipt =
-        Transfer::new(&*provider).with_options(options).fetch_into(media, &mut tokio::io::stdout()).await?;
+    let closed = Arc::new(AtomicBool::new(false));
+    let mut out = Stdout { inner: tokio::io::stdout(), closed: Arc::clone(&closed) };
+    let outcome = Transfer::new(&*provider).with_options(options).fetch_into(media, &mut out).await;
+    if closed.load(Relaxed) {
+        return Err(Failure::closed_pipe());
+    }
+    let receipt = outcome?;
     if !quiet && receipt.verified.name() == "none" {
         output::detail_line(&format!("{}: nothing was declared to verify it against", media.short()));
     }
     Ok(())
 }
 
+/// Standard output, which notes that nobody reads any more.
+struct Stdout {
+    inner: tokio::io::Stdout,
+    closed: Arc<AtomicBool>,
+}
+
+impl Stdout {
+    fn noted<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &outcome
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.closed.store(true, Relaxed);
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Stdout {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.noted(outcome)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.inner).poll_flush(cx);
+        self.noted(outcome)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.noted(outcome)
+    }
+}
+
 fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs) -> Result<(), Failure> {
     match outcome {
         Ok(done) if args.common.json => output::json(&stored(media, done)),
         Ok(_) if args.common.quiet => Ok(()),
-        Ok(done) => output::line(&for_people(media, done)),
+        Ok(done) => output::block(&for_people(media, done)),
         Err(error) => {
             if args.common.json {
                 output::json(&FailedJson {
@@ -228,7 +302,7 @@ fn stored<'a>(media: &MediaRef, done: &'a Downloaded) -> StoredJson<'a> {
 
 fn for_people(media: &MediaRef, done: &Downloaded) -> String {
     let Some(receipt) = &done.receipt else {
-        return format!("{} kept {}", media.short(), done.path.display());
+        return format!("{} kept {}", media.short(), output::printable(&done.path.to_string_lossy()));
     };
     let verified = match receipt.verified.declared_by() {
         Some(by) => format!("{} verified against the {}'s word", receipt.verified.name(), by.name()),
@@ -237,12 +311,12 @@ fn for_people(media: &MediaRef, done: &Downloaded) -> String {
     let mut text = format!(
         "{} -> {} ({}, {verified})",
         media.short(),
-        done.path.display(),
+        output::printable(&done.path.to_string_lossy()),
         output::human(receipt.bytes)
     );
     for note in differences(receipt) {
         text.push_str("\n  note: ");
-        text.push_str(&note);
+        text.push_str(&output::printable(&note));
     }
     text
 }

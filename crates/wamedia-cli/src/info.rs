@@ -4,7 +4,7 @@ use serde::Serialize;
 use wamedia::{Budget, MediaDescriptor, ResolveOptions, Source, Transfer, format_rfc3339};
 
 use crate::args::{ExplainArgs, InfoArgs};
-use crate::configuration::{Providers, limits, transfer_options};
+use crate::configuration::{Deadline, Providers, limits, transfer_options};
 use crate::exit::{self, Failure};
 use crate::output;
 
@@ -26,13 +26,14 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     let media = providers.media(&args.media)?;
     let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
     let options = ResolveOptions::default().with_budget(Budget::new(limits(&args.common)));
-    let descriptor = provider.resolve(&media, options).await?;
+    let deadline = Deadline::of(&args.common);
+    let descriptor = deadline.bound("resolve", provider.resolve(&media, options)).await?;
     let info = describe(&descriptor, args.show_link);
     if args.common.json {
         return output::json(&info);
     }
     let unknown = || "not stated".to_owned();
-    let mut text = format!("{}\n", info.r#ref);
+    output::line(&info.r#ref)?;
     for (name, value) in [
         (
             "bytes are",
@@ -56,10 +57,10 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
         ("link until", info.expires_at),
     ] {
         if let Some(value) = value {
-            text.push_str(&format!("  {name:<11}{value}\n"));
+            output::line(&format!("  {name:<11}{value}"))?;
         }
     }
-    output::line(text.trim_end())
+    Ok(())
 }
 
 fn describe(descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
@@ -88,7 +89,7 @@ pub(crate) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
     let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
     let transfer = Transfer::new(&*provider).with_options(transfer_options(&args.common));
     match transfer.fetch_into(&media, &mut tokio::io::sink()).await {
-        Ok(receipt) => output::line(&format!(
+        Ok(receipt) => output::block(&format!(
             "{}: {} bytes, verified: {}, {} requests, {} attempts, {} resumes, {} renewals, {} ms waited\nAll is well.",
             media.short(),
             receipt.bytes,
@@ -111,7 +112,8 @@ pub(crate) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
                 10 => "this machine's",
                 _ => "unknown",
             };
-            output::line(&format!("{}: {error}\nThe fault is {whose}.", media.short()))?;
+            output::line(&format!("{}: {error}", media.short()))?;
+            output::line(&format!("The fault is {whose}."))?;
             Err(error.into())
         }
     }

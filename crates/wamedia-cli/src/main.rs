@@ -7,12 +7,14 @@ mod exit;
 mod get;
 mod inbound;
 mod info;
+mod input;
 mod manage;
 mod output;
 mod progress;
 mod providers;
 mod put;
 mod sandbox;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -20,14 +22,12 @@ use clap::Parser as _;
 
 use crate::args::{Cli, Command};
 use crate::exit::Failure;
+use crate::signals::Signals;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 });
-        }
+        Err(error) => return args::refused(&error),
     };
     output::set_up_log(&cli);
     // One thread is enough: the work beside the network has threads of its own when it needs them.
@@ -39,10 +39,14 @@ fn main() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        let runs_until_stopped = matches!(cli.command, Command::Sandbox(_));
+        // From here on, a signal drops the work in hand, so that it can clean up.
+        let signals = Signals::listen()?;
+        if let Command::Sandbox(args) = cli.command {
+            return sandbox::run(args, signals.wait()).await;
+        }
         tokio::select! {
             outcome = run(cli) => outcome,
-            () = interrupted(), if !runs_until_stopped => Err(Failure::interrupted()),
+            () = signals.wait() => Err(Failure::interrupted()),
         }
     });
     // A blocking read of standard input must not keep the program from ending.
@@ -61,20 +65,15 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Get(args) => get::run(args).await,
         Command::Info(args) => info::run(args).await,
         Command::Explain(args) => info::explain(args).await,
-        Command::Inbound(args) => inbound::run(&args),
+        Command::Inbound(args) => inbound::run(args).await,
         Command::Put(args) => put::run(args).await,
         Command::Rm(args) => manage::rm(args).await,
         Command::Ls(args) => manage::ls(args).await,
-        Command::Check(args) => put::check(&args),
+        Command::Check(args) => put::check(args).await,
         Command::Providers(args) => providers::run(&args),
-        Command::Sandbox(args) => sandbox::run(args).await,
+        // It ends well when it is told to, so it listens itself.
+        Command::Sandbox(args) => sandbox::run(args, std::future::pending()).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Completions(args) => args::completions(&args),
-    }
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wamedia::{Budget, DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, format_rfc3339};
 
 use crate::args::{LsArgs, RmArgs};
-use crate::configuration::{Providers, limits};
+use crate::configuration::{Deadline, Providers, limits};
 use crate::exit::{self, Failure};
 use crate::output::{self, ErrorJson};
 
@@ -32,11 +32,12 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
     let refs = args.refs.iter().map(|text| providers.media(text)).collect::<Result<Vec<_>, _>>()?;
     let mut codes = Vec::new();
+    let deadline = Deadline::of(&args.common);
     for media in refs {
         let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
         let mut options = DeleteOptions::default();
         options.budget = Budget::new(limits(&args.common));
-        let outcome = provider.delete(&media, options).await;
+        let outcome = deadline.bound("delete", provider.delete(&media, options)).await;
         let (name, error) = match &outcome {
             Ok(DeleteOutcome::AlreadyGone) => ("already_gone", None),
             Ok(_) => ("deleted", None),
@@ -65,8 +66,9 @@ pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
     let mut left = args.limit.unwrap_or(usize::MAX);
     // Paging by offset may repeat what moved meanwhile; nobody wants to see it twice.
     let mut seen = HashSet::new();
+    let deadline = Deadline::of(&args.common);
     loop {
-        let page = provider.list(options.clone()).await?;
+        let page = deadline.bound("list", provider.list(options.clone())).await?;
         for item in page.items {
             if left == 0 {
                 return Ok(());

@@ -39,37 +39,99 @@ impl From<&Error> for ErrorJson {
     }
 }
 
-/// A line on standard output.
+/// A line on standard output. What comes from outside cannot end it, or do anything else on a terminal.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    write_all(format!("{text}\n").as_bytes())
+    write_all(format!("{}\n", printable(text)).as_bytes())
 }
 
-/// Text of others on one line of a terminal: without control characters, and without those that turn
-/// the direction of writing.
+/// Several lines that this program made. Text from outside went through [`printable`] before.
+pub(crate) fn block(text: &str) -> Result<(), Failure> {
+    text.split('\n').try_for_each(line)
+}
+
+/// Text as a terminal may show it: on one line, with what could move the cursor, turn the direction of
+/// writing or hide something written out.
 pub(crate) fn printable(text: &str) -> String {
-    let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_odd(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+}
+
+/// What somebody typed, as an error may repeat it: not when it may hold a credential, as links do.
+pub(crate) fn typed(text: &str) -> String {
+    if is_link(text) {
+        "a link".to_owned()
+    } else {
+        format!("\"{}\"", printable(&text.chars().take(80).collect::<String>()))
+    }
+}
+
+/// Whether a text is a link or a part of one.
+pub(crate) fn is_link(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let head = lower.split('?').next().unwrap_or_default();
+    head.contains("://")
+        || head.starts_with("//")
+        || ["hash=", "signature=", "token="].iter().any(|name| lower.contains(name))
+        || (lower.len() > head.len() && head.contains('/') && head.contains('.'))
 }
 
 /// A JSON object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::new(exit::OTHER, error.to_string()))?;
-    line(&text)
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        // A terminal shows JSON as well, and JSON has an escape of its own for these.
+        if is_odd(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    write_all(out.as_bytes())
 }
 
 pub(crate) fn write_all(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::from)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::closed_pipe(),
+        _ => Failure::from(error),
+    })
 }
 
 /// An error on standard error.
 pub(crate) fn error_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "wamedia: {text}");
+    let _ = writeln!(io::stderr().lock(), "wamedia: {}", printable(text));
+}
+
+/// A warning on standard error.
+pub(crate) fn warning_line(text: &str) {
+    error_line(&format!("warning: {text}"));
 }
 
 /// More about an error.
 pub(crate) fn detail_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "  {text}");
+    let _ = writeln!(io::stderr().lock(), "  {}", printable(text));
 }
 
 /// Prints an error of one of several references.
@@ -124,7 +186,27 @@ mod tests {
 
     #[test]
     fn text_of_others_stays_on_its_line() {
-        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c é"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c é");
+        let odd = "a\u{1b}[2J\nb\u{202e}c\u{61c}\u{9b}\u{2028} é";
+        let shown = r"a\u{1b}[2J\nb\u{202e}c\u{61c}\u{9b}\u{2028} é";
+        assert_eq!(printable(odd), shown);
+    }
+
+    #[test]
+    fn links_are_told_from_references_and_files() {
+        for link in [
+            "https://a.test/x",
+            "meta:https://a.test/?hash=1",
+            "lookaside.fbsbx.com/x/?mid=1",
+            "//a.test/x",
+            "?mid=1&hash=2",
+        ] {
+            assert!(is_link(link), "{link}");
+        }
+        for other in
+            ["meta:1", "whapi:?kind=image&link=https%3A//a.test/1.jpg", "dir/photo.jpg", "C:\\x", "-"]
+        {
+            assert!(!is_link(other), "{other}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Bars {
             |whole| self.all.insert_before(whole, ProgressBar::no_length()),
         );
         bar.set_style(style("{msg:28!} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
-        bar.set_message(name.chars().take(60).collect::<String>());
+        bar.set_message(crate::output::printable(&name.chars().take(60).collect::<String>()));
         Arc::new(Bar { bar, received: AtomicU64::new(0) })
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use wamedia::{Capabilities, Config, DigestSource, PROVIDERS, ProviderInfo, UploadResult};
 
 use crate::args::ProvidersArgs;
-use crate::configuration::{is_set, known, variable};
+use crate::configuration::{File, known, variable};
 use crate::exit::Failure;
 use crate::output;
 
@@ -59,7 +59,7 @@ fn all(json: bool) -> Result<(), Failure> {
             text.push_str(&format!("{:<10}", if operations(can)[index].1 { "yes" } else { "-" }));
         }
     }
-    output::line(&format!("{}\n\n`wamedia providers NAME` shows one in full.", trimmed(&text)))
+    output::block(&format!("{}\n\n`wamedia providers NAME` shows one in full.", trimmed(&text)))
 }
 
 fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
@@ -113,17 +113,18 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
         ));
     }
     text.push_str("\nsettings\n");
+    let file = File::read(args.config.as_deref(), false)?;
     let extra = ["base_url", "content_origins"];
     let settings = info.settings.iter().map(|setting| (setting.key, setting.required));
     for (key, required) in settings.chain(extra.into_iter().map(|key| (key, false))) {
-        let state = match (is_set(args.config.as_deref(), info.name, key)?, required) {
+        let state = match (file.is_set(info.name, key), required) {
             (true, _) => "set",
             (false, true) => "MISSING, required",
             (false, false) => "not set",
         };
         text.push_str(&format!("  {:<34}{state}\n", variable(info.name, key)));
     }
-    output::line(trimmed(&text).trim_end())
+    output::block(trimmed(&text).trim_end())
 }
 
 fn as_json(info: &ProviderInfo, can: &Capabilities) -> serde_json::Value {

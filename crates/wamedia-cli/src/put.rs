@@ -10,14 +10,15 @@ use serde::Serialize;
 use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 use wamedia::{
-    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Sha256, UploadContent, UploadOptions,
-    Uploaded, format_rfc3339, safe_name, sniff,
+    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Retry, Sha256, UploadContent,
+    UploadOptions, Uploaded, format_rfc3339, safe_name, sniff,
 };
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
-use crate::configuration::{Providers, limits};
+use crate::configuration::{Deadline, Providers, limits};
 use crate::exit::{self, Failure};
+use crate::input;
 use crate::output::{self, ErrorJson};
 use crate::progress::Bars;
 
@@ -71,8 +72,19 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
-        let local = |why: String| Failure::new(exit::LOCAL, format!("cannot read {}: {why}", path.display()));
+    async fn open(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
+        let (path, mime) = (path.to_owned(), mime.cloned());
+        // A pipe may take for ever.
+        input::beside(move || Ok(Self::open_now(&path, mime.as_ref(), kind))).await?
+    }
+
+    fn open_now(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
+        let local = |why: String| {
+            Failure::new(
+                exit::LOCAL,
+                format!("cannot read {}: {why}", output::typed(&path.to_string_lossy())),
+            )
+        };
         let (mut file, size) = if path == Path::new("-") {
             spool(&mut std::io::stdin().lock()).map_err(|error| local(error.to_string()))?
         } else {
@@ -120,10 +132,10 @@ fn spool(pipe: &mut dyn std::io::Read) -> std::io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
     let name = providers.chosen()?;
-    let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind)?;
+    let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind).await?;
     let report = source.check(&providers.reader(&name, None)?.capabilities())?;
     print_report(&source, &report, args.common.json, args.common.quiet)?;
     if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
@@ -138,9 +150,11 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
     let provider = providers.get(&name)?;
     let mut codes = Vec::new();
     let bars = Bars::new(args.files.len(), !args.common.json && !args.common.quiet);
+    let deadline = Deadline::of(&args.common);
     for path in &args.files {
-        match one(path, &args, &*provider, bars.as_ref()).await {
+        match one(path, &args, &*provider, bars.as_ref(), &deadline).await {
             Ok(()) => {}
+            Err(failure) if failure.code == 0 => return Err(failure),
             Err(failure) => {
                 codes.push(failure.code);
                 failure.print();
@@ -155,8 +169,9 @@ async fn one(
     args: &PutArgs,
     provider: &dyn wamedia::Provider,
     bars: Option<&Bars>,
+    deadline: &Deadline,
 ) -> Result<(), Failure> {
-    let mut source = Source::open(path, args.mime.as_ref(), args.kind)?;
+    let mut source = Source::open(path, args.mime.as_ref(), args.kind).await?;
     let capabilities = provider.capabilities();
     if capabilities.upload && !args.no_check {
         let report = source.check(&capabilities)?;
@@ -208,7 +223,16 @@ async fn one(
         .with_kind(source.kind);
     let mut options = UploadOptions::default();
     options.budget = Budget::new(limits(&args.common));
-    let outcome = provider.upload(content, options).await;
+    let started = !deadline.is_over();
+    let outcome = deadline.bound("upload", provider.upload(content, options)).await;
+    let outcome = outcome.map_err(|error| {
+        let cut_off = started && deadline.is_over() && error.kind() == ErrorKind::Timeout;
+        if cut_off && !error.message().contains("may exist") {
+            error.with_retry(Retry::Never).with_note("the object may exist; it was not sent again")
+        } else {
+            error
+        }
+    });
     let digest = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize();
     match outcome {
         Ok(uploaded) => print_uploaded(&source, &uploaded, Sha256::from_bytes(digest.into()), args),
@@ -274,16 +298,17 @@ fn print_report(source: &Source, report: &Report, json: bool, quiet: bool) -> Re
     if quiet && report.fits() {
         return Ok(());
     }
-    let mut text = format!("{file}: {outcome} as {} ({})", source.kind.name(), source.mime);
+    let mut text =
+        format!("{}: {outcome} as {} ({})", output::printable(&file), source.kind.name(), source.mime);
     for finding in &report.findings {
         text.push_str(&format!(
             "\n  {}: {}\n    seen: {}\n    fix: {}\n    source: {}",
             severity(finding),
             finding.rule,
-            finding.seen,
+            output::printable(&finding.seen),
             finding.fix,
             finding.source
         ));
     }
-    output::line(&text)
+    output::block(&text)
 }

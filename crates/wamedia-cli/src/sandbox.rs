@@ -11,7 +11,19 @@ use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
 use crate::output;
 
-pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
+/// Runs until `stop` is done.
+pub(crate) async fn run(args: SandboxArgs, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let mut stop = std::pin::pin!(stop);
+    let sandbox = tokio::select! {
+        sandbox = start(args) => sandbox?,
+        () = &mut stop => return Ok(()),
+    };
+    stop.await;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
     let mut options = Options::new(Arc::new(|| SystemClock.now()));
     if let Some(port) = args.port {
         options = options.with_port(port);
@@ -42,7 +54,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
     if json {
         output::json(&sandbox.ready_json())?;
     } else {
-        output::line(&welcome(&sandbox))?;
+        output::block(&welcome(&sandbox))?;
     }
     if let Some(url) = &args.webhook {
         for provider in sandbox.providers() {
@@ -56,9 +68,7 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<(), Failure> {
             }
         }
     }
-    stopped().await;
-    sandbox.shutdown().await;
-    Ok(())
+    Ok(sandbox)
 }
 
 pub(crate) fn cannot_start(error: &io::Error) -> Failure {
@@ -79,22 +89,6 @@ pub(crate) fn config(provider: &ProviderInfo) -> Config {
         }
     }
     config
-}
-
-/// Until Ctrl-C or a polite request to end.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn for_people(request: &RequestLog) -> String {

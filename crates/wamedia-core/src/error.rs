@@ -148,6 +148,7 @@ struct Inner {
     provider: Option<Cow<'static, str>>,
     provider_code: Option<String>,
     status: Option<u16>,
+    hint: Option<Cow<'static, str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -166,6 +167,7 @@ impl Error {
             provider: None,
             provider_code: None,
             status: None,
+            hint: None,
             source: None,
         }))
     }
@@ -219,6 +221,14 @@ impl Error {
         self
     }
 
+    /// Says what to do next, where that is more than [`hint`](Self::hint) says of every error of the kind;
+    /// a hint that is there already stays. It must never suggest to trust a host that a reply named.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// Keeps the cause. It must not hold a URL or a secret.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -245,13 +255,34 @@ impl Error {
         self
     }
 
-    /// Takes a secret out of the message and the vendor's code: some servers repeat what they were sent.
+    /// Passes everything that came from outside through `redact`: the message, the vendor's code and the
+    /// causes. `redact` gives the text that is to be shown, or `None` where a text may stay as it is.
+    ///
+    /// Causes stay what they are when none of them needs a change; otherwise their texts take their place.
     #[must_use]
-    pub fn without_secret(mut self, secret: &str) -> Self {
-        if self.0.message.contains(secret) {
-            self.0.message = self.0.message.replace(secret, "..");
+    pub fn redacted(mut self, redact: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Some(message) = redact(&self.0.message) {
+            self.0.message = message;
         }
-        self.0.provider_code = self.0.provider_code.take().map(|code| code.replace(secret, ".."));
+        if let Some(code) = self.0.provider_code.as_deref().and_then(redact) {
+            self.0.provider_code = Some(code);
+        }
+        if let Some(hint) = self.0.hint.as_deref().and_then(redact) {
+            self.0.hint = Some(hint.into());
+        }
+        let mut texts = Vec::new();
+        let mut clean = true;
+        let mut next = self.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            let redacted = redact(&text);
+            clean &= redacted.is_none() && redact(&format!("{cause:?}")).is_none();
+            texts.push(redacted.unwrap_or(text));
+            next = cause.source();
+        }
+        if !clean {
+            self.0.source = Cause::chain(texts);
+        }
         self
     }
 
@@ -281,6 +312,13 @@ impl Error {
             Retry::After(wait) => Some(wait),
             _ => None,
         }
+    }
+
+    /// What to do next, in words for people; `None` where the message says it all.
+    ///
+    /// Options are named as in the library, and as in the program in brackets.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref().or_else(|| default_hint(self.0.kind, self.0.phase))
     }
 
     /// When in the operation it failed.
@@ -336,6 +374,7 @@ impl fmt::Debug for Error {
             .field("provider", &self.0.provider)
             .field("provider_code", &self.0.provider_code)
             .field("status", &self.0.status)
+            .field("hint", &self.0.hint)
             .field("source", &self.0.source)
             .finish()
     }
@@ -344,6 +383,79 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// What helps with most errors of a kind.
+fn default_hint(kind: ErrorKind, phase: Option<Phase>) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotFound => "the id is gone, was never there, or belongs to another account",
+        ErrorKind::Expired => "the link died and a new one did not work either; try again",
+        ErrorKind::NotReady => "the provider has not stored it yet; try again in a few seconds",
+        ErrorKind::Unavailable => "its bytes will never come; ask the sender to send it again",
+        ErrorKind::Unauthorized => {
+            "check that the credential is set, complete and still valid, and that it belongs to this account"
+        }
+        ErrorKind::Forbidden => {
+            "the credential is good and may not do this; check its permissions at the vendor"
+        }
+        ErrorKind::RateLimited => "slow down and try again later",
+        ErrorKind::TooLarge => "raise max_bytes (--max-bytes) if you want it all the same",
+        ErrorKind::Integrity => {
+            "the bytes are not what was declared, and nothing was stored under the final name; fetch it again, or \
+             keep it for inspection with on_mismatch = quarantine (--on-mismatch quarantine)"
+        }
+        ErrorKind::UnexpectedContent => {
+            "the link or the session behind it died, or something in between answered; resolve it again later"
+        }
+        ErrorKind::Refused => {
+            "the provider's answer led away from the provider, so nothing was sent there; report it to the provider"
+        }
+        ErrorKind::Unsupported => "the capabilities of a provider say what works",
+        ErrorKind::Decode => {
+            "the vendor may have changed its answers, or something in between answered; `wamedia explain` tells \
+             the story for a report"
+        }
+        ErrorKind::Upstream => "the provider failed, not you; try again later",
+        ErrorKind::Transport => "the network or the provider failed; try again",
+        ErrorKind::Timeout => match phase {
+            Some(Phase::Body) => {
+                "the body stalled: try again, or allow more with idle_timeout (--idle-timeout) or less min_rate \
+                 (--min-rate)"
+            }
+            _ => "try again, or allow more time with first_byte_timeout (--first-byte-timeout)",
+        },
+        ErrorKind::Local => {
+            "check the place: whether a file of that name is there already (exists, --exists), whether it may be \
+             written to, and whether it has room"
+        }
+        ErrorKind::InvalidRequest | ErrorKind::Cancelled => return None,
+    })
+}
+
+/// What is left of a cause whose text had to be changed.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Cause {
+    /// Causes with these texts, the outermost first.
+    fn chain(texts: Vec<String>) -> Option<Box<dyn StdError + Send + Sync>> {
+        texts.into_iter().rev().fold(None, |source, text| Some(Box::new(Self { text, source })))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -361,7 +473,8 @@ fn tidy(text: &str, max: usize) -> String {
                 out.push(' ');
             }
             space = true;
-        } else if !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        } else if !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             out.push(c);
             space = false;
         }
@@ -387,6 +500,18 @@ mod tests {
     fn long_messages_are_cut() {
         let error = Error::new(ErrorKind::Upstream, "x".repeat(10_000_000));
         assert_eq!(error.message().chars().count(), MESSAGE_MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn a_hint_of_its_own_outranks_that_of_the_kind() {
+        let error = Error::new(ErrorKind::NotFound, "gone");
+        assert!(error.hint().is_some_and(|hint| hint.contains("another account")));
+        let error = error.with_hint("ids live 7 days").with_hint("later").with_kind(ErrorKind::Upstream);
+        assert_eq!(error.hint(), Some("ids live 7 days"));
+        assert_eq!(error.redacted(&|text| Some(text.replace("7 days", ".."))).hint(), Some("ids live .."));
+        assert_eq!(Error::new(ErrorKind::InvalidRequest, "").hint(), None);
+        let refused = Error::new(ErrorKind::Refused, "the host a.test is not one of this provider's");
+        assert!(refused.hint().is_some_and(|hint| !hint.contains("trust") && hint.contains("report")));
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wamedia_core::{Error, ErrorKind, FailureBudget, Phase, Retry};
 
+/// A longer pause would overflow the clock.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// Holds calls back after too many failures in a row, for vendors that punish them; half-open
 /// after the pause: one call is let through, and its outcome decides.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ struct State {
 
 impl Breaker {
     pub(crate) fn new(budget: Option<FailureBudget>) -> Self {
+        let budget = budget.map(|budget| FailureBudget::new(budget.failures, budget.pause.min(LONGEST)));
         Self { budget, state: Mutex::default() }
     }
 

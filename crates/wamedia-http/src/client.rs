@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -8,14 +8,15 @@ use tracing::{Instrument as _, debug, debug_span};
 use url::Url;
 use wamedia_core::{
     Budget, Declared, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result, Retry,
-    Sha256,
+    Secret, Sha256,
 };
 
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
 use crate::breaker::Breaker;
 use crate::failure::{convert, nothing_sent};
 use crate::net::Filter;
-use crate::{Body, HostRules, Origin, Reply, Request, TransportOptions, error_for_status};
+use crate::redact::Redactor;
+use crate::{Body, BoundHeader, HostRules, Origin, Reply, Request, TransportOptions, error_for_status};
 
 /// How many redirects of content are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -34,6 +35,7 @@ pub struct Call<'a> {
     budget: &'a Budget,
     hosts: &'a HostRules,
     repeatable: bool,
+    is_refusal: fn(&Error) -> bool,
 }
 
 impl<'a> Call<'a> {
@@ -44,17 +46,33 @@ impl<'a> Call<'a> {
         budget: &'a Budget,
         hosts: &'a HostRules,
     ) -> Self {
-        Self { provider, operation, budget, hosts, repeatable: true }
+        Self { provider, operation, budget, hosts, repeatable: true, is_refusal: never }
     }
 
     /// A call that is sent once and never repeated, whatever happens.
+    ///
+    /// Once a byte of the body may have been processed, no answer makes its error retryable, and the
+    /// error says that the object may exist. That is so for a connection that breaks after the request
+    /// went out, for silence, for the statuses 408 and 5xx, for redirects, and for a success that cannot be
+    /// read or that tells of a failure that may pass. The vendor's advice stays only for refusals that come
+    /// before anything is processed: the other statuses of the 4xx family, 429 among them, and a
+    /// [`RateLimited`](ErrorKind::RateLimited), [`Unauthorized`](ErrorKind::Unauthorized),
+    /// [`Forbidden`](ErrorKind::Forbidden), [`InvalidRequest`](ErrorKind::InvalidRequest) or
+    /// [`TooLarge`](ErrorKind::TooLarge) inside a success.
     pub const fn once(
         provider: &'static str,
         operation: &'static str,
         budget: &'a Budget,
         hosts: &'a HostRules,
     ) -> Self {
-        Self { provider, operation, budget, hosts, repeatable: false }
+        Self { provider, operation, budget, hosts, repeatable: false, is_refusal: never }
+    }
+
+    /// Names further errors that are refusals before anything is processed, where a vendor documents that.
+    #[must_use]
+    pub const fn with_refusals(mut self, is_refusal: fn(&Error) -> bool) -> Self {
+        self.is_refusal = is_refusal;
+        self
     }
 }
 
@@ -66,8 +84,23 @@ pub struct Http {
 
 struct Inner {
     client: reqwest::Client,
+    /// For https, where the first client was made for plain servers alone.
+    secure: Secure,
     options: TransportOptions,
     breaker: Breaker,
+    redactor: Redactor,
+}
+
+/// The client for https.
+enum Secure {
+    /// The first client does it.
+    Same,
+    /// It is made when it is first needed: loading the system's certificates costs milliseconds.
+    Later(Box<Filter>, OnceLock<reqwest::Client>),
+}
+
+fn never(_: &Error) -> bool {
+    false
 }
 
 impl fmt::Debug for Http {
@@ -78,7 +111,11 @@ impl fmt::Debug for Http {
 
 impl Http {
     /// Builds the client. `configured` are the origins that the caller named: their hosts may have
-    /// addresses that are not public.
+    /// addresses that are not public. `secrets` are all secrets of the configuration, those that never
+    /// travel included: no piece of one appears in an error or a log event.
+    ///
+    /// TLS is prepared here when an origin with https is configured, or none (the vendor's own have https);
+    /// otherwise at the first request that needs it.
     ///
     /// # Errors
     ///
@@ -86,34 +123,44 @@ impl Http {
     pub fn new(
         options: TransportOptions,
         configured: &[Origin],
+        secrets: &[Secret],
         failure_budget: Option<FailureBudget>,
     ) -> Result<Self> {
-        let invalid = |error: reqwest::Error| {
-            Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
-                .with_phase(Phase::Prepare)
-                .with_source(error.without_url())
-        };
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
-        let builder = reqwest::Client::builder();
-        // Each of these defaults sends or hides something: redirects carry custom credentials along, the
-        // referer carries signed links, retries and proxies are invisible.
-        let mut builder = builder
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .user_agent(&options.user_agent)
-            .connect_timeout(options.connect_timeout)
-            .dns_resolver(Arc::new(Filter::new(options.net.clone(), configured)));
-        #[cfg(feature = "tls")]
-        {
-            builder = with_tls(builder, &options, configured).map_err(invalid)?;
+        let options = options.clamped();
+        let filter = Filter::new(options.net.clone(), configured);
+        let plain_alone = !configured.is_empty() && configured.iter().all(Origin::is_plain);
+        // Given roots cost nothing to load.
+        let later = cfg!(feature = "tls") && plain_alone && options.net.roots.is_none();
+        let client = build_client(&options, filter.clone(), !later)?;
+        let secure = if later { Secure::Later(Box::new(filter), OnceLock::new()) } else { Secure::Same };
+        let redactor = Redactor::new(secrets.iter().map(Secret::expose));
+        let breaker = Breaker::new(failure_budget);
+        Ok(Self { inner: Arc::new(Inner { client, secure, options, breaker, redactor }) })
+    }
+
+    /// Takes every piece of a secret out of an error that was made from a reply outside of a call.
+    pub fn redact(&self, error: Error) -> Error {
+        self.inner.redactor.error(error)
+    }
+
+    /// The client for a URL.
+    async fn client(&self, url: &Url) -> Result<reqwest::Client> {
+        let Secure::Later(filter, made) = &self.inner.secure else { return Ok(self.inner.client.clone()) };
+        if url.scheme() != "https" {
+            return Ok(self.inner.client.clone());
         }
-        // HTTP/1.1 for everything: large bodies cost about half as much CPU as over HTTP/2, whose frames
-        // and flow control buy nothing for one body at a time.
-        builder = builder.http1_only();
-        let client = builder.build().map_err(invalid)?;
-        Ok(Self { inner: Arc::new(Inner { client, options, breaker: Breaker::new(failure_budget) }) })
+        if let Some(client) = made.get() {
+            return Ok(client.clone());
+        }
+        // Reading the system's certificates is work for a thread that may block.
+        let (options, filter) = (self.inner.options.clone(), Filter::clone(filter));
+        let client = tokio::task::spawn_blocking(move || build_client(&options, filter, true)).await;
+        let client = client.map_err(|error| {
+            Error::new(ErrorKind::Cancelled, "the runtime ended")
+                .with_phase(Phase::Prepare)
+                .with_source(error)
+        })??;
+        Ok(made.get_or_init(|| client).clone())
     }
 
     /// The time of day, from the injected clock.
@@ -150,6 +197,10 @@ impl Http {
                             return Err(Error::new(
                                 ErrorKind::TooLarge,
                                 "the reply is far larger than any reply of this API",
+                            )
+                            .with_hint(
+                                "the vendor may have changed its answers, or something in between answered; \
+                                 `wamedia explain` tells the story for a report",
                             )
                             .with_phase(Phase::Body));
                         }
@@ -221,11 +272,11 @@ impl Http {
             match outcome {
                 Hop::Content(opened) => return Ok(*opened),
                 Hop::Redirect(next) => {
-                    debug!(
-                        provider = call.provider,
-                        host = next.host_str(),
-                        "content moved to another address"
-                    );
+                    // A host may be named after a credential.
+                    let host = next.host_str().unwrap_or("-");
+                    let clean = self.inner.redactor.text(host);
+                    let host = clean.as_deref().unwrap_or(host);
+                    debug!(provider = call.provider, host, "content moved to another address");
                     request = Request::get(next);
                     request.headers = headers;
                     // Once another origin was involved, no credential comes back, not even to its own.
@@ -253,15 +304,29 @@ impl Http {
             let bound = request.bound.clone();
             let context = |error: Error| {
                 let error = error.with_provider(call.provider).with_operation(call.operation);
-                bound.iter().fold(error, |error, header| header.hide_in(error))
+                // What was sent may be repeated as well: a signature, or a secret that nobody listed.
+                let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
+                sent.error(self.redact(error))
             };
             call.hosts.check(&request.url).map_err(|error| (context(error), true))?;
             self.inner.breaker.admit().map_err(|error| (context(error), true))?;
             call.budget.count_request();
+            let place = format!(
+                "{}:{}",
+                request.url.host_str().unwrap_or("-"),
+                request.url.port_or_known_default().unwrap_or_default()
+            );
             let outcome = match self.send(request).await {
-                Ok(response) => {
+                Ok(mut response) => {
+                    self.clean_headers(response.headers_mut());
                     debug!(status = response.status().as_u16(), "answered");
-                    read(response).await.map_err(|error| (context(error), false))
+                    let status = response.status().as_u16();
+                    let outcome = read(response).await;
+                    outcome.map_err(|error| (call.bounded(status, context(error)), false))
+                }
+                Err((error, true)) if error.kind() == ErrorKind::Transport => {
+                    let hint = format!("check that {place} is right, and that it can be reached from here");
+                    Err((context(error.with_hint(hint)), true))
                 }
                 Err((error, unsent)) => Err((context(error), unsent)),
             };
@@ -269,6 +334,20 @@ impl Http {
             outcome
         };
         work.instrument(span).await
+    }
+
+    /// Type and name of content end up in receipts, so they may not repeat a credential either.
+    fn clean_headers(&self, headers: &mut HeaderMap) {
+        for (name, split) in [(header::CONTENT_TYPE, '/'), (header::CONTENT_DISPOSITION, ';')] {
+            let Some(text) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
+            // What stands before the sign is a word of the standard, or nothing that anybody keeps.
+            let Some((before, after)) = text.split_once(split) else { continue };
+            let Some(clean) = self.inner.redactor.text(after) else { continue };
+            match HeaderValue::from_str(&format!("{before}{split}{clean}")) {
+                Ok(value) => drop(headers.insert(name, value)),
+                Err(_) => drop(headers.remove(name)),
+            }
+        }
     }
 
     async fn send(&self, request: Request) -> Result<reqwest::Response, (Error, bool)> {
@@ -280,7 +359,8 @@ impl Http {
             }
         }
         let progress = Progress::new();
-        let mut builder = self.inner.client.request(request.method, request.url);
+        let client = self.client(&request.url).await.map_err(|error| (error, true))?;
+        let mut builder = client.request(request.method, request.url);
         let body = match request.body {
             Body::Empty => None,
             // Small bodies go out in one piece.
@@ -321,12 +401,21 @@ impl Http {
     async fn read_reply(&self, response: reqwest::Response, cap: usize) -> Result<Reply> {
         let (status, headers, at) = (response.status().as_u16(), response.headers().clone(), self.now());
         let mut incoming = Incoming::new(response, self.inner.options.idle_timeout, None);
-        let (body, truncated) = match read_capped(&mut incoming, cap).await {
+        let late = || {
+            Error::new(ErrorKind::Timeout, "the reply takes too long")
+                .with_phase(Phase::Body)
+                .with_hint("try again, or allow more time with reply_timeout")
+        };
+        let reading = tokio::time::timeout(self.inner.options.reply_timeout, read_capped(&mut incoming, cap));
+        let (body, truncated) = match reading.await.unwrap_or_else(|_| Err(late())) {
             Ok(read) => read,
             // The status of a failure counts more than a body that broke off.
             Err(_) if status >= 400 => (Bytes::new(), true),
             Err(error) => return Err(error),
         };
+        // Whatever is made of a failure's text later, a credential is gone before anything is cut off.
+        let clean = (status >= 400).then(|| self.inner.redactor.text(&String::from_utf8_lossy(&body)));
+        let body = clean.flatten().map_or(body, Bytes::from);
         Ok(Reply { status, headers, body, truncated, at })
     }
 
@@ -387,13 +476,7 @@ impl Http {
             let unknown = !unsent
                 && error.status().is_none()
                 && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout);
-            return Err(if unknown {
-                error
-                    .with_retry(Retry::Never)
-                    .with_note("the end of it is unknown, so the object may exist; it was not sent again")
-            } else {
-                error
-            });
+            return Err(if unknown { outcome_unknown(error) } else { error });
         }
         let wait = match error.retry() {
             Retry::After(wait) => wait,
@@ -408,7 +491,12 @@ impl Http {
             });
         }
         if !call.budget.take_wait(wait) {
-            return Err(error.with_note(format!("a wait of {} s is longer than allowed", wait.as_secs())));
+            let note = format!("a wait of {} s is longer than allowed", wait.as_secs());
+            let hint = format!(
+                "try again in {} s, or allow the wait with max_wait (--max-wait)",
+                wait.as_secs().max(1)
+            );
+            return Err(error.with_note(note).with_hint(hint));
         }
         debug!(
             provider = call.provider,
@@ -423,22 +511,79 @@ impl Http {
     }
 }
 
+impl Call<'_> {
+    /// What is left of the advice of an error that a reply brought, for a call that is sent once.
+    fn bounded(&self, status: u16, error: Error) -> Error {
+        use ErrorKind::{Forbidden, InvalidRequest, Local, RateLimited, TooLarge, Unauthorized};
+        let refused = match status {
+            408 => false,
+            400..=499 => true,
+            // A reply that is too long for its cap is none that was read.
+            200..=299 if error.phase() == Some(Phase::Body) => false,
+            // The vendor says that it failed for good.
+            200..=299 if error.kind() == ErrorKind::Upstream => !error.is_retryable(),
+            200..=299 => {
+                matches!(error.kind(), RateLimited | Unauthorized | Forbidden | InvalidRequest | TooLarge)
+            }
+            _ => false,
+        };
+        let certain = self.repeatable || refused || error.kind() == Local || (self.is_refusal)(&error);
+        if certain { error } else { outcome_unknown(error) }
+    }
+}
+
+/// Nobody knows whether it was done, so nobody is told to do it again.
+fn outcome_unknown(error: Error) -> Error {
+    let error = error.with_retry(Retry::Never);
+    if error.message().contains("may exist") {
+        return error;
+    }
+    error.with_note("the outcome is unknown: the object may exist; it was not sent again")
+}
+
+fn build_client(options: &TransportOptions, filter: Filter, secure: bool) -> Result<reqwest::Client> {
+    let invalid = |error: reqwest::Error| {
+        Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
+            .with_phase(Phase::Prepare)
+            .with_source(error.without_url())
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
+    let builder = reqwest::Client::builder();
+    // Each of these defaults sends or hides something: redirects carry custom credentials along, the
+    // referer carries signed links, retries and proxies are invisible.
+    let mut builder = builder
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .dns_resolver(Arc::new(filter));
+    #[cfg(feature = "tls")]
+    {
+        builder = with_tls(builder, options, secure).map_err(invalid)?;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = secure;
+    // HTTP/1.1 for everything: large bodies cost about half as much CPU as over HTTP/2, whose frames
+    // and flow control buy nothing for one body at a time.
+    builder = builder.http1_only();
+    builder.build().map_err(invalid)
+}
+
 #[cfg(feature = "tls")]
 fn with_tls(
-    mut builder: reqwest::ClientBuilder,
+    builder: reqwest::ClientBuilder,
     options: &TransportOptions,
-    configured: &[Origin],
+    secure: bool,
 ) -> reqwest::Result<reqwest::ClientBuilder> {
-    builder = builder.tls_backend_rustls();
+    let builder = builder.tls_backend_rustls();
     if let Some(roots) = &options.net.roots {
         let certificates = roots.iter().map(|der| reqwest::Certificate::from_der(der));
         return Ok(builder.tls_certs_only(certificates.collect::<reqwest::Result<Vec<_>>>()?));
     }
-    // Loading the system's certificates costs milliseconds that a plain loopback server does not need.
-    if !configured.is_empty() && configured.iter().all(Origin::is_plain) {
-        builder = builder.tls_certs_only([]);
-    }
-    Ok(builder)
+    // This client never sees https.
+    Ok(if secure { builder } else { builder.tls_certs_only([]) })
 }
 
 /// A request that could not even be made is the same the next time.

@@ -6,6 +6,8 @@
 //!   [`Budget`](wamedia_core::Budget).
 //! * Redirects are followed by hand, names are resolved through an address filter, nothing is
 //!   decompressed, and errors never contain a URL.
+//! * Every error passes a filter that takes out each piece of eight bytes or more of every credential that
+//!   the client was told, however a server spells it.
 
 mod address;
 mod body;
@@ -16,6 +18,7 @@ mod failure;
 mod multipart;
 mod net;
 mod origin;
+mod redact;
 mod request;
 mod status;
 

@@ -11,7 +11,10 @@ use wamedia_core::Clock;
 use crate::Origin;
 use crate::address::{AddressRefused, is_public};
 
-/// How a connection is made and how long anything may take.
+/// The longest time that an option can ask for. More would overflow the clocks underneath, and means the same.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How a connection is made and how long anything may take. Times beyond a year count as a year.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransportOptions {
@@ -21,6 +24,9 @@ pub struct TransportOptions {
     pub first_byte_timeout: Duration,
     /// Time without a byte in a body.
     pub idle_timeout: Duration,
+    /// Time from the head of an API reply to its last byte, however evenly it drips. Content has no such
+    /// bound: see `min_rate`, and the deadline of a transfer.
+    pub reply_timeout: Duration,
     /// The least rate of a body in bytes per second, measured over ten seconds; `None` for none.
     pub min_rate: Option<u64>,
     /// The longest API reply that is read, in bytes.
@@ -37,11 +43,27 @@ impl Default for TransportOptions {
             connect_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
+            reply_timeout: Duration::from_secs(60),
             min_rate: None,
             max_reply_bytes: 1024 * 1024,
             user_agent: concat!("wamedia/", env!("CARGO_PKG_VERSION")).to_owned(),
             net: Net::default(),
         }
+    }
+}
+
+impl TransportOptions {
+    /// The same with every time within what clocks can count.
+    pub(crate) fn clamped(mut self) -> Self {
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.first_byte_timeout,
+            &mut self.idle_timeout,
+            &mut self.reply_timeout,
+        ] {
+            *time = (*time).min(LONGEST);
+        }
+        self
     }
 }
 
@@ -132,6 +154,7 @@ impl Resolver for SystemResolver {
 
 /// The filter between the client and the resolver: it sees the very addresses that are connected to,
 /// so a name that changes its answer gains nothing.
+#[derive(Clone)]
 pub(crate) struct Filter {
     net: Net,
     /// Hosts that the caller configured; they may be wherever the caller's network has them.

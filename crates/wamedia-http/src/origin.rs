@@ -147,7 +147,7 @@ impl HostRules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] naming the host, which is what an operator needs to extend the list.
+    /// [`ErrorKind::Refused`] naming the host. It never suggests to trust it: the reply may be forged.
     pub fn check(&self, url: &Url) -> Result<()> {
         let refused = |why: &str| {
             let host = url.host_str().unwrap_or("-");
@@ -172,7 +172,7 @@ impl HostRules {
             {
                 Ok(())
             }
-            _ => refused("is not on the list of hosts for content; add its origin if you trust it"),
+            _ => refused("is none of the hosts that this provider's content comes from"),
         }
     }
 }

@@ -148,7 +148,12 @@ impl MetaCloudBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, None)?;
+        let secrets: Vec<Secret> = [Secret::new(token)]
+            .into_iter()
+            .chain(self.webhook_secrets.iter().cloned())
+            .chain(self.verify_token.clone())
+            .collect();
+        let http = Http::new(self.transport, &configured, &secrets, None)?;
         let content: Vec<Origin> = own.into_iter().chain([standard]).collect();
         let bound = content.iter().cloned().chain([api.clone()]);
         let settings = Settings {

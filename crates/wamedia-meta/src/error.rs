@@ -122,6 +122,14 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         .with_retry(retry)
         .with_status(reply.status)
         .with_phase(Phase::Head);
+    // Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
+    let result = if kind == NotFound {
+        result.with_hint(
+            "media ids from webhooks live 7 days, those of uploads 30; this one is gone or belongs to another account",
+        )
+    } else {
+        result
+    };
     Some(match (code, subcode) {
         (Some(code), Some(subcode)) => result.with_provider_code(format!("{code}/{subcode}")),
         (Some(code), None) => result.with_provider_code(code),

@@ -8,7 +8,7 @@ use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{NxCloudBuilder, Settings};
 use crate::error::OneRetry;
-use crate::{CAPABILITIES, NAME, webhook, wire};
+use crate::{CAPABILITIES, NAME, error, webhook, wire};
 
 /// NXCloud's WhatsApp media API.
 #[derive(Clone, Debug)]
@@ -72,7 +72,8 @@ impl NxCloud {
             .text("type", content.mime.as_str())
             .file("file", &content.name, &content.mime, content.body, content.size_bytes);
         let mut form = Some(form);
-        let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
+        let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts)
+            .with_refusals(error::is_about_time);
         let build = |now| match form.take() {
             Some(form) => wire::upload_request(&self.settings, action, form, now)
                 .map_err(|error| named("upload", error)),
@@ -118,7 +119,7 @@ impl Provider for NxCloud {
         };
         let hosts = &self.settings.content_hosts;
         // A host that is refused stays refused, whatever a new link would say.
-        hosts.check(&link.url).map_err(|error| named("open", error))?;
+        hosts.check(&link.url).map_err(|error| self.http.redact(named("open", error)))?;
         if link.is_dead(self.http.now()) {
             return Err(refused("open", ErrorKind::Expired, "the link is past its time"));
         }

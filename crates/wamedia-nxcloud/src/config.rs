@@ -146,7 +146,12 @@ impl NxCloudBuilder {
         };
         let mut configured = content.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, None)?;
+        let secrets: Vec<Secret> = [&self.access_key, &self.access_secret]
+            .into_iter()
+            .chain(&self.webhook_secrets)
+            .cloned()
+            .collect();
+        let http = Http::new(self.transport, &configured, &secrets, None)?;
         let trimmed = |secret: &Secret| Secret::new(secret.expose().trim());
         let settings = Settings {
             webhook_max_bytes: self.webhook_max_bytes,

@@ -96,12 +96,18 @@ pub(crate) struct OneRetry(bool);
 
 impl OneRetry {
     pub(crate) fn bound(&mut self, error: Error) -> Error {
-        let about_time = error.provider_code().and_then(|code| code.parse().ok()) == Some(CLOCK);
-        if about_time && std::mem::replace(&mut self.0, true) {
+        if is_about_time(&error) && std::mem::replace(&mut self.0, true) {
             return error.with_retry(Retry::Never).with_note("a fresh time was refused as well");
         }
         error
     }
+}
+
+/// True for a time that is too far off: it is checked with the signature, before anything is processed.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
+pub(crate) fn is_about_time(error: &Error) -> bool {
+    error.provider_code().and_then(|code| code.parse().ok()) == Some(CLOCK)
 }
 
 /// An upload is not repeated when it may have been processed; a bad signature or time comes before that.

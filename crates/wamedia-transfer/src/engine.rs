@@ -434,6 +434,7 @@ fn receipt(
 
 fn deadline_passed() -> Error {
     Error::new(ErrorKind::Timeout, "the deadline of the whole transfer has passed")
+        .with_hint("allow more time (--deadline), or set none: large files are slow, not broken")
         .with_retry(Retry::Never)
         .with_phase(Phase::Body)
 }

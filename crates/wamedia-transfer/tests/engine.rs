@@ -120,7 +120,12 @@ impl Provider for Scripted {
             }
         };
         head.total_bytes = Some(self.content.len() as u64);
-        Ok(MediaStream::new(head, stream::iter(items)))
+        // Every chunk lets others have a turn first.
+        let chunks = stream::iter(items).then(async |item| {
+            tokio::task::yield_now().await;
+            item
+        });
+        Ok(MediaStream::new(head, chunks))
     }
 
     async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {

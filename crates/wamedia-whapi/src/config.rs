@@ -133,7 +133,11 @@ impl WhapiCloudBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, None)?;
+        let secrets: Vec<Secret> = [Secret::new(token)]
+            .into_iter()
+            .chain(self.webhook_headers.iter().map(|(_, value)| value.clone()))
+            .collect();
+        let http = Http::new(self.transport, &configured, &secrets, None)?;
         let settings = Settings {
             webhook_max_bytes: self.webhook_max_bytes,
             token: Credential::new(Secret::new(token), [api.clone()]),

@@ -155,9 +155,10 @@ macro_rules! common {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidRequest`] for a name that this build does not know, and for every problem of
-/// the configuration.
+/// [`ErrorKind::InvalidRequest`] for a name that this build does not know, for a setting that this
+/// provider does not have, naming the nearest one, and for every problem of the configuration.
 pub fn provider(name: &str, config: &Config) -> Result<Arc<dyn Provider>> {
+    check_settings(name, config)?;
     match name {
         #[cfg(feature = "meta")]
         "meta" => {
@@ -241,6 +242,54 @@ pub fn webhook_reader(name: &str, mut config: Config) -> Result<Arc<dyn Provider
     provider(name, &config)
 }
 
+/// A setting that is mistyped would be as good as absent: a webhook secret that verifies nothing, for example.
+fn check_settings(name: &str, config: &Config) -> Result<()> {
+    let info = PROVIDERS.iter().find(|info| info.name == name).ok_or_else(|| unknown(name, config))?;
+    let known: Vec<_> = info.settings.iter().map(|setting| setting.key).collect();
+    let Some(key) = config.values.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+    let advice = match nearest_name(key, &known) {
+        _ if matches!(key.as_str(), "base_url" | "content_origins" | "api_version") => {
+            "it is a field of `Config` itself".to_owned()
+        }
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("it knows {}", known.join(", ")),
+    };
+    let message = format!("{name} has no setting {key:?}; {advice}");
+    Err(Error::new(ErrorKind::InvalidRequest, message).with_provider(info.name).with_phase(Phase::Prepare))
+}
+
+/// The name that was probably meant: the one that fewest letters tell apart from what was typed, if
+/// more of them are right than wrong.
+pub fn nearest_name<'a>(typed: &str, names: &[&'a str]) -> Option<&'a str> {
+    // Longer than any name, and not worth a table of that size.
+    if typed.len() > 100 {
+        return None;
+    }
+    let near = names.iter().map(|name| (distance(typed, name), *name)).min()?;
+    (near.0 * 2 <= typed.chars().count().max(near.1.len())).then_some(near.1)
+}
+
+/// How many letters are to be added, taken away, changed or swapped with their neighbour.
+fn distance(left: &str, right: &str) -> usize {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for i in 0..=left.len() {
+        for j in 0..=right.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let change = rows[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
+                let mut least = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[left.len()][right.len()]
+}
+
 fn unknown(name: &str, _: &Config) -> Error {
     let known: Vec<_> = PROVIDERS.iter().map(|info| info.name).collect();
     Error::new(
@@ -248,4 +297,41 @@ fn unknown(name: &str, _: &Config) -> Error {
         format!("no provider is called {name:?}; this build knows: {}", known.join(", ")),
     )
     .with_phase(Phase::Prepare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_the_one_that_was_meant() {
+        let names = ["token", "phone_number_id", "app_secret", "verify_token"];
+        for (typed, want) in [
+            ("tokn", Some("token")),
+            ("app_secrets", Some("app_secret")),
+            ("appsecret", Some("app_secret")),
+            ("verify_tokne", Some("verify_token")),
+            ("x", None),
+            ("", None),
+            ("something else", None),
+        ] {
+            assert_eq!(nearest_name(typed, &names), want, "{typed}");
+        }
+        assert_eq!(nearest_name(&"x".repeat(1_000_000), &names), None);
+    }
+
+    #[cfg(feature = "meta")]
+    #[test]
+    fn a_mistyped_setting_is_an_error_that_names_the_nearest() {
+        let config = Config::default().with("token", "TEST-canary").with("app_secrets", "TEST-canary");
+        let reader = webhook_reader("meta", config.clone());
+        for error in [provider("meta", &config).unwrap_err(), reader.unwrap_err()] {
+            assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidRequest, Some(Phase::Prepare)));
+            assert!(
+                error.message().contains("app_secrets") && error.message().contains("`app_secret`"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("canary"));
+        }
+    }
 }

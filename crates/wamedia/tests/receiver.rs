@@ -36,7 +36,10 @@ fn config(info: &ProviderInfo) -> Config {
     config.content_origins.clone_from(&info.content_origins);
     for (name, value) in &info.env {
         let key = name.trim_start_matches(&prefix).to_lowercase();
-        config = config.with(&key, Secret::new(value.clone()));
+        // Both are fields of their own.
+        if !matches!(key.as_str(), "base_url" | "content_origins") {
+            config = config.with(&key, Secret::new(value.clone()));
+        }
     }
     config
 }

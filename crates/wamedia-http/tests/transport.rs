@@ -1,0 +1,244 @@
+//! The transport against a server that answers with what it is told to, byte for byte.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use wamedia_core::{Budget, Declared, Error, ErrorKind, Limits, Retry, Secret};
+use wamedia_http::{
+    Body, Call, Credential, HostRules, Http, Origin, Reply, Request, TransportOptions, error_for_status,
+};
+
+/// A server that gives one reply to every request, whatever it is, after having read its head.
+async fn serve(reply: Vec<u8>) -> Origin {
+    serve_with(move |mut stream| {
+        let reply = reply.clone();
+        async move {
+            let _ = stream.write_all(&reply).await;
+            let _ = stream.shutdown().await;
+        }
+    })
+    .await
+}
+
+async fn serve_with<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> Origin
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 64 * 1024];
+            let mut read = 0;
+            while !head[..read].windows(4).any(|window| window == b"\r\n\r\n") {
+                match stream.read(&mut head[read..]).await {
+                    Ok(count) if count > 0 => read += count,
+                    _ => break,
+                }
+            }
+            tokio::spawn(answer(stream));
+        }
+    });
+    origin
+}
+
+fn answer(status: u16, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+fn one_attempt() -> Budget {
+    let mut limits = Limits::default();
+    limits.max_attempts = 1;
+    Budget::new(limits)
+}
+
+fn client(options: TransportOptions, origin: &Origin, secrets: &[Secret]) -> Http {
+    Http::new(options, std::slice::from_ref(origin), secrets, None).unwrap()
+}
+
+/// Everything that an error can show.
+fn shown(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {:?}", error.provider_code());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(" {cause} {cause:?}"));
+        next = cause.source();
+    }
+    text
+}
+
+async fn read(http: &Http, origin: &Origin, token: &Credential) -> Error {
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "resolve", &budget, &hosts);
+    let build = |_| Ok(Request::get(origin.join("/x")?).bound(token.bearer()?));
+    http.call(call, build, |reply| Err::<(), _>(error_for_status(reply))).await.unwrap_err()
+}
+
+async fn upload(origin: &Origin, read: impl FnMut(&Reply) -> wamedia_core::Result<()> + Send) -> Error {
+    let http = client(TransportOptions::default(), origin, &[]);
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::once("test", "upload", &budget, &hosts);
+    let build = |_| Ok(Request::post(origin.join("/x")?, Body::Bytes(Bytes::from_static(b"bytes"))));
+    http.call(call, build, read).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_credential_across_the_cut_is_not_shown_in_part() {
+    const TOKEN: &str = "onlylettersinthistokenofours";
+    const NEVER_SENT: &str = "TheSecretThatSignsButNeverTravels";
+    for secret in [TOKEN, NEVER_SENT] {
+        for before in 150..240 {
+            let spelled = format!("{}{secret}", "x ".repeat(before / 2));
+            let origin = serve(answer(500, &spelled)).await;
+            let http = client(TransportOptions::default(), &origin, &[TOKEN.into(), NEVER_SENT.into()]);
+            let token = Credential::new(TOKEN.into(), [origin.clone()]);
+            let shown = shown(&read(&http, &origin, &token).await);
+            let piece =
+                (0..=secret.len() - 8).map(|at| &secret[at..at + 8]).find(|piece| shown.contains(piece));
+            assert_eq!(piece, None, "behind {before} characters: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_host_named_after_a_credential_does_not_show_it() {
+    const TOKEN: &str = "OnlyLettersInThisTokenOfOurs";
+    let reply =
+        format!("HTTP/1.1 302 x\r\nlocation: https://{TOKEN}.evil.test/\r\ncontent-length: 0\r\n\r\n");
+    let origin = serve(reply.into_bytes()).await;
+    let http = client(TransportOptions::default(), &origin, &[TOKEN.into()]);
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let error = http
+        .open(call, &Declared::NOTHING, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let shown = format!("{} {:?}", shown(&error), error.hint()).to_lowercase();
+    assert!(!shown.contains("letters") && shown.contains("evil.test"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_receipts_keep_of_a_reply_holds_no_credential() {
+    let reply = b"HTTP/1.1 200 x\r\ncontent-type: image/x-onlyletters\r\n\
+        content-disposition: attachment; filename=a-onlyletters.jpg\r\ncontent-length: 1\r\n\r\nx";
+    let origin = serve(reply.to_vec()).await;
+    let http = client(TransportOptions::default(), &origin, &["onlyletters".into()]);
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let opened = http
+        .open(call, &Declared::NOTHING, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
+        .await
+        .unwrap();
+    assert!(!format!("{:?}", opened.head()).contains("letters"), "{:?}", opened.head());
+}
+
+#[tokio::test]
+async fn a_reply_that_drips_ends_in_time() {
+    let origin = serve_with(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 100000\r\n\r\n").await;
+        while stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let mut options = TransportOptions::default();
+    options.reply_timeout = Duration::from_millis(300);
+    let http = client(options, &origin, &[]);
+    let token = Credential::new("TEST-canary".into(), [origin.clone()]);
+    let error = tokio::time::timeout(Duration::from_secs(10), read(&http, &origin, &token)).await.unwrap();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, true), "{error}");
+}
+
+#[tokio::test]
+async fn no_answer_makes_an_upload_retryable_that_may_have_been_processed() {
+    for status in [301, 408, 500, 502, 503, 504, 599] {
+        let mut reply = answer(status, "try again");
+        reply.splice(14..14, *b" x\r\nretry-after: 1");
+        let origin = serve(reply).await;
+        let error = upload(&origin, |reply| Err(error_for_status(reply))).await;
+        assert!(!error.is_retryable(), "{status}: {error:?}");
+        assert!(error.message().contains("may exist"), "{status}: {error}");
+    }
+    let unreadable = |_: &Reply| Err(Error::new(ErrorKind::Decode, "not JSON").with_retry(Retry::Backoff));
+    let error = upload(&serve(answer(200, "{")).await, unreadable).await;
+    assert!(!error.is_retryable() && error.message().contains("may exist"), "{error:?}");
+    let inside = |_: &Reply| Err(Error::new(ErrorKind::Upstream, "failed").with_retry(Retry::Backoff));
+    let error = upload(&serve(answer(200, "{")).await, inside).await;
+    assert!(!error.is_retryable() && error.message().contains("may exist"), "{error:?}");
+    // Said once, whoever says it.
+    let told = |_: &Reply| Err(Error::new(ErrorKind::Decode, "no id, so the object may exist"));
+    let error = upload(&serve(answer(200, "{}")).await, told).await;
+    assert_eq!(error.message().matches("may exist").count(), 1, "{error}");
+}
+
+#[tokio::test]
+async fn a_clear_refusal_of_an_upload_keeps_its_advice() {
+    let mut reply = answer(429, "slow down");
+    reply.splice(14..14, *b" x\r\nretry-after: 7");
+    let error = upload(&serve(reply).await, |reply| Err(error_for_status(reply))).await;
+    assert_eq!(error.retry(), Retry::After(Duration::from_secs(7)));
+    assert!(!error.message().contains("may exist"));
+    for status in [400, 401, 403, 404, 413, 415] {
+        let error = upload(&serve(answer(status, "no")).await, |reply| Err(error_for_status(reply))).await;
+        assert!(!error.message().contains("may exist"), "{status}: {error}");
+    }
+    let limited = |_: &Reply| Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(Retry::Backoff));
+    let error = upload(&serve(answer(200, "{}")).await, limited).await;
+    assert_eq!(error.retry(), Retry::Backoff, "{error}");
+}
+
+#[tokio::test]
+async fn a_link_that_no_client_can_parse_is_not_retryable() {
+    let origin = serve(answer(200, "")).await;
+    let http = client(TransportOptions::default(), &origin, &[]);
+    let (budget, hosts) = (Budget::default(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let long = format!("/{}", "x".repeat(70_000));
+    let build = |_| Ok(Request::get(origin.join(&long)?));
+    let error = http.open(call, &Declared::NOTHING, build, |_| None).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Decode, Retry::Never), "{error}");
+    assert_eq!(budget.spent().retries, 0);
+}
+
+#[tokio::test]
+async fn a_refused_connection_keeps_its_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let http = client(TransportOptions::default(), &origin, &[]);
+    let error = read(&http, &origin, &Credential::new("TEST-canary".into(), [origin.clone()])).await;
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, true));
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    assert_eq!(cause.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused), "{error:?}");
+    assert!(!error.message().contains("os error"), "the cause is not repeated: {error}");
+}
+
+#[tokio::test]
+async fn times_without_end_are_clamped() {
+    let origin = serve(answer(200, "{}")).await;
+    let mut options = TransportOptions::default();
+    options.connect_timeout = Duration::MAX;
+    options.first_byte_timeout = Duration::MAX;
+    options.idle_timeout = Duration::MAX;
+    options.reply_timeout = Duration::MAX;
+    let budget = wamedia_core::FailureBudget::new(1, Duration::MAX);
+    let http = Http::new(options, std::slice::from_ref(&origin), &[], Some(budget)).unwrap();
+    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
+    let call = Call::idempotent("test", "resolve", &budget, &hosts);
+    let build = |_| {
+        let body = Body::Bytes(Bytes::from(vec![0; 100_000]));
+        let kind = HeaderValue::from_static("text/plain");
+        Ok(Request::post(origin.join("/x")?, body).header(http::header::CONTENT_TYPE, kind))
+    };
+    let refuse = |_: &Reply| Err::<(), _>(Error::new(ErrorKind::Unauthorized, "no"));
+    http.call(call, build, refuse).await.unwrap_err();
+    let error = http.call(call, build, refuse).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+}
