@@ -256,30 +256,29 @@ fn kept(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
 /// What is wrong with these bytes, where no consistent chain of replies brought them.
 fn inadmissible(facts: &Facts<'_>, stored: &[u8]) -> Option<&'static str> {
     let confirmed = facts.digest_known();
-    if came_as(facts, stored, true, confirmed) {
+    if came_as(facts, stored, true, confirmed).is_some() {
         return None;
     }
-    if came_as(facts, stored, false, confirmed) {
-        let stated = facts.bodies().filter_map(|(_, body)| body.stated_total()).max().unwrap_or(0);
-        let less = (stored.len() as u64) < stated;
+    if let Some(total) = came_as(facts, stored, false, confirmed) {
+        let less = total.is_some_and(|total| (stored.len() as u64) < total);
         return Some(if less {
             "less than the stated total was stored"
         } else {
             "more than the stated total was stored"
         });
     }
-    if came_as(facts, stored, true, true) {
+    if came_as(facts, stored, false, true).is_some() {
         return Some("a part was joined that no validator confirmed");
     }
     Some("bytes of no single object were stored")
 }
 
-/// Whether these bytes are what one consistent chain of replies brought.
+/// The total that a consistent chain of replies stated which brought these bytes, where there is such a chain.
 ///
 /// A chain begins with a reply that starts at zero. A partial reply continues it only where it confirms the
 /// validator that was sent, or where a digest was there to check the whole (`any_part`). A total that was
 /// stated stays (`total_binds`).
-fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) -> bool {
+fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) -> Option<Option<u64>> {
     struct Chain {
         bytes: Vec<u8>,
         total: Option<u64>,
@@ -314,10 +313,10 @@ fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) 
             None => body.ending == Ending::Clean || sizes.contains(&length),
         };
         if complete && open.bytes == stored {
-            return true;
+            return Some(open.total);
         }
     }
-    false
+    None
 }
 
 fn failed(facts: &Facts<'_>, kind: &str, text: &str, problems: &mut Problems) {
@@ -409,7 +408,7 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
     if opens > most as usize {
         problems.add("bounded", "more requests than were allowed", format!("{}: {opens}", facts.who()));
     }
-    if let Some(max) = client.max_bytes {
+    if let Some(max) = client.max_bytes.filter(|_| !facts.trace.wire) {
         for (_, body) in facts.bodies() {
             let most = max.saturating_add(body.largest_chunk);
             if body.sent.len() as u64 > most {
