@@ -39,7 +39,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     let client = &world.client;
     let undisturbed = match world.event {
         Event::None | Event::Again => true,
-        Event::Twice => client.destination == Destination::Folder,
+        Event::Twice | Event::Apart => client.destination == Destination::Folder,
         Event::Cancel(_) | Event::Kill(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();

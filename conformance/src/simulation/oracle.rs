@@ -420,7 +420,7 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
             }
         }
     }
-    let alone = client.many.is_none() && facts.world.event != Event::Twice;
+    let alone = client.many.is_none() && !matches!(facts.world.event, Event::Twice | Event::Apart);
     if let Some(deadline) = client.deadline_ms.filter(|_| alone)
         && facts.job.elapsed.as_millis() > u128::from(deadline) + 1_000
     {

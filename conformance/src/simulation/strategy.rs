@@ -374,6 +374,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0u32..40).prop_map(Event::Cancel),
         1 => Just(Event::Again),
         1 => Just(Event::Twice),
+        1 => Just(Event::Apart),
         1 => (0u32..40).prop_map(Event::Kill),
     ]
 }

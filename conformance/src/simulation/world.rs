@@ -425,6 +425,8 @@ pub enum Event {
     Again,
     /// The same command runs twice at once.
     Twice,
+    /// The same command runs twice at once, on two threads that take no turns.
+    Apart,
     /// The process is killed after so many polls, and the same command runs again.
     Kill(u32),
 }

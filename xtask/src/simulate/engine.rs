@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -96,6 +97,7 @@ fn runs(
         adapter::run(Arc::clone(shared), providers(number), number, &path, ended)
     };
     let polls = match event {
+        Event::Apart => return apart(runtime, shared, providers, &path, trace),
         Event::Twice => runtime.block_on(Polled::new(
             async {
                 futures_util::join!(run(0), run(1));
@@ -129,6 +131,41 @@ fn runs(
     }
     trace.polls = polls;
     (trace.jobs, trace.leaks) = log.into_inner();
+    Ok(())
+}
+
+/// Two runs on two threads, each with a runtime of its own, as two processes would have.
+fn apart(
+    runtime: &Runtime,
+    shared: &Arc<Shared>,
+    providers: &Providers,
+    path: &Path,
+    trace: &mut Trace,
+) -> std::io::Result<()> {
+    let log = Mutex::new((Vec::new(), Vec::new()));
+    let barrier = Barrier::new(2);
+    let run = |number: usize, provider| {
+        let log = &log;
+        let ended = move |job: JobTrace, leaks: Vec<String>| {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.0.push(job);
+            log.1.extend(leaks);
+        };
+        adapter::run(Arc::clone(shared), provider, number, path, ended)
+    };
+    let (first, second) = (providers(0), providers(1));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+            barrier.wait();
+            runtime.block_on(run(1, second));
+            std::io::Result::Ok(())
+        });
+        barrier.wait();
+        runtime.block_on(run(0, first));
+        other.join().unwrap_or_else(|_| Err(std::io::Error::other("the second run panicked")))
+    })?;
+    (trace.jobs, trace.leaks) = log.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(())
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Sho
 fn is_repeatable(world: &World) -> bool {
     let small = world.objects.iter().all(|object| object.content.size < 100_000);
     let alone = world.client.many.is_none() && matches!(world.event, Event::None | Event::Again);
-    small || alone
+    (small && world.event != Event::Apart) || alone
 }
 
 /// A trace without the order between objects, and without names that are chosen at random.

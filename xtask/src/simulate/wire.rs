@@ -45,7 +45,7 @@ pub(crate) fn adapted(world: &World) -> World {
             object.resolve.clear();
         }
     }
-    if world.event == Event::Twice {
+    if matches!(world.event, Event::Twice | Event::Apart) {
         world.event = Event::None;
     }
     world
