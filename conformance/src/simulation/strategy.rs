@@ -69,7 +69,7 @@ fn bounded(mut world: World) -> World {
 /// Most places are within the content, so that something happens there.
 fn within(reply: &mut Reply, size: u32) {
     let Reply::Body(body) = reply else { return };
-    let place = |place: u32| if place % 8 == 0 { place } else { place % size.max(1) };
+    let place = |place: u32| if place.is_multiple_of(8) { place } else { place % size.max(1) };
     body.end = match body.end {
         End::Break(bytes) => End::Break(place(bytes)),
         End::Stall(bytes) => End::Stall(place(bytes)),

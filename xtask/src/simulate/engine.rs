@@ -71,7 +71,8 @@ pub(crate) fn with_providers(
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
         Err(_) => {
-            trace.panic = PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()))
+            trace.panic =
+                PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()));
         }
     }
     Ok(trace)

@@ -4,6 +4,7 @@ mod adapter;
 mod engine;
 mod folder;
 mod provider;
+mod reply;
 mod shrink;
 mod wire;
 
@@ -203,12 +204,13 @@ fn search(options: &Options) -> Result<Kinds, String> {
             if number >= options.worlds {
                 break;
             }
-            if number > 0 && number % 10_000 == 0 {
+            if number > 0 && number.is_multiple_of(10_000) {
                 let seconds = started.elapsed().as_secs_f64();
                 println!("{number} of {} worlds, {:.0} worlds/s", options.worlds, to_f64(number) / seconds);
             }
             let driver = options.driver_for(number);
-            match simulate(&tree(options.seed, number).current(), driver, number % REPEAT_EVERY == 0) {
+            match simulate(&tree(options.seed, number).current(), driver, number.is_multiple_of(REPEAT_EVERY))
+            {
                 Err(why) => {
                     *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
                     stop.store(true, Relaxed);
