@@ -127,5 +127,6 @@ fn body_cost(body: &BodyReply) -> Option<u32> {
     let plain = body.end == End::Whole && matches!(body.range, RangeStyle::Honoured | RangeStyle::Ignored);
     // The rest may have to be refused as well, since its validator is another one.
     let validator = u32::from(body.validator != Validator::Strong);
-    Some(u32::from(!plain) + validator + u32::from(matches!(body.range, RangeStyle::Part(_))))
+    // A break after the last byte may cost a range that is refused, and another attempt.
+    Some(2 * u32::from(!plain) + validator + u32::from(matches!(body.range, RangeStyle::Part(_))))
 }

@@ -31,6 +31,10 @@ pub(crate) fn catch_panics() {
     }));
 }
 
+fn panic_text() -> String {
+    PANIC.with(|panic| panic.borrow_mut().take()).unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// Who answers: a provider for each run.
 pub(crate) type Providers = dyn Fn(usize) -> Arc<dyn Provider>;
 
@@ -71,8 +75,7 @@ pub(crate) fn with_providers(
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
         Err(_) => {
-            trace.panic =
-                PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()));
+            trace.panic = Some(panic_text());
         }
     }
     Ok(trace)
@@ -155,17 +158,19 @@ fn apart(
         adapter::run(Arc::clone(shared), provider, number, path, ended)
     };
     let (first, second) = (providers(0), providers(1));
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
-            barrier.wait();
-            runtime.block_on(run(1, second));
-            std::io::Result::Ok(())
-        });
+    let second_run = || {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        barrier.wait();
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(1, second))));
+        Ok(ended.err().map(|_| panic_text()))
+    };
+    let panicked: std::io::Result<Option<String>> = std::thread::scope(|scope| {
+        let other = scope.spawn(second_run);
         barrier.wait();
         runtime.block_on(run(0, first));
-        other.join().unwrap_or_else(|_| Err(std::io::Error::other("the second run panicked")))
-    })?;
+        other.join().unwrap_or_else(|_| Ok(Some(panic_text())))
+    });
+    trace.panic = panicked?;
     (trace.jobs, trace.leaks) = log.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(())
 }
