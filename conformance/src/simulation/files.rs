@@ -118,7 +118,8 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     let is_same = entry == Some(&Entry::File(success.stored.clone()));
     let shared =
         world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
-    let replaced = !folder && (shared || matches!(world.event, Event::Twice | Event::Again | Event::Kill(_)));
+    let replaced = !folder
+        && (shared || matches!(world.event, Event::Twice | Event::Apart | Event::Again | Event::Kill(_)));
     if folder && !is_same {
         problems.add(
             "own file",

@@ -39,7 +39,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     let client = &world.client;
     let undisturbed = match world.event {
         Event::None | Event::Again => true,
-        Event::Twice => client.destination == Destination::Folder,
+        Event::Twice | Event::Apart => client.destination == Destination::Folder,
         Event::Cancel(_) | Event::Kill(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();
@@ -127,5 +127,6 @@ fn body_cost(body: &BodyReply) -> Option<u32> {
     let plain = body.end == End::Whole && matches!(body.range, RangeStyle::Honoured | RangeStyle::Ignored);
     // The rest may have to be refused as well, since its validator is another one.
     let validator = u32::from(body.validator != Validator::Strong);
-    Some(u32::from(!plain) + validator + u32::from(matches!(body.range, RangeStyle::Part(_))))
+    // A break after the last byte may cost a range that is refused, and another attempt.
+    Some(2 * u32::from(!plain) + validator + u32::from(matches!(body.range, RangeStyle::Part(_))))
 }

@@ -5,23 +5,28 @@
 //! driver (in `xtask`) runs the client in one and records a [`Trace`], and [`check`] compares the trace
 //! with the world. The oracles know the world, never the implementation.
 
+mod chain;
+mod claims;
 mod content;
 mod content_rules;
 mod files;
+mod kinds;
 mod live;
 mod oracle;
+mod script;
 pub mod strategy;
 mod trace;
 mod world;
 
+pub use claims::{CallerClaims, DigestClaim, SizeClaim, Statement};
 pub use content::{Content, Shape};
 pub use oracle::{Violation, check};
+pub use script::{Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, Reply, Served, Validator};
 pub use trace::{
     BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace,
     VerifiedBy,
 };
 pub use world::{
-    Advice, BodyReply, CallerClaims, Client, Destination, DigestClaim, End, Event, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served, Server,
-    SizeClaim, Statement, Validator, World,
+    Client, Destination, Event, ExistingFile, IfExists, Mismatch, Object, PartialBytes, Replacement, Server,
+    World,
 };

@@ -1,17 +1,15 @@
 //! The oracles: what must hold in every world, whatever the client does inside.
 
-use std::collections::BTreeSet;
-
 use wamedia_core::Sha256;
 
+use super::chain::inadmissible;
 use super::content_rules::{Rule, rule};
+use super::kinds::explainable;
 use super::{
-    BodyLog, Destination, End, Ending, Event, JobTrace, LengthClaim, Mismatch, Object, RangeStyle, Reply,
-    RequestLog, RequestWhat, Served, Success, Trace, VerifiedBy, World, files, live,
+    BodyLog, Event, JobTrace, Mismatch, Object, RequestLog, RequestWhat, Success, Trace, VerifiedBy, World,
+    files, live,
 };
 
-/// The most that is accepted where the caller sets no limit.
-const DEFAULT_MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// How often a body that made good progress is continued without counting as an attempt.
 const FREE_RESUMES: u32 = 64;
 
@@ -253,73 +251,6 @@ fn kept(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
     }
 }
 
-/// What is wrong with these bytes, where no consistent chain of replies brought them.
-fn inadmissible(facts: &Facts<'_>, stored: &[u8]) -> Option<&'static str> {
-    let confirmed = facts.digest_known();
-    if came_as(facts, stored, true, confirmed) {
-        return None;
-    }
-    if came_as(facts, stored, false, confirmed) {
-        let stated = facts.bodies().filter_map(|(_, body)| body.stated_total()).max().unwrap_or(0);
-        let less = (stored.len() as u64) < stated;
-        return Some(if less {
-            "less than the stated total was stored"
-        } else {
-            "more than the stated total was stored"
-        });
-    }
-    if came_as(facts, stored, true, true) {
-        return Some("a part was joined that no validator confirmed");
-    }
-    Some("bytes of no single object were stored")
-}
-
-/// Whether these bytes are what one consistent chain of replies brought.
-///
-/// A chain begins with a reply that starts at zero. A partial reply continues it only where it confirms the
-/// validator that was sent, or where a digest was there to check the whole (`any_part`). A total that was
-/// stated stays (`total_binds`).
-fn came_as(facts: &Facts<'_>, stored: &[u8], total_binds: bool, any_part: bool) -> bool {
-    struct Chain {
-        bytes: Vec<u8>,
-        total: Option<u64>,
-        validator: Option<String>,
-    }
-    let sizes: BTreeSet<u64> =
-        [facts.caller.size, facts.webhook.size, facts.reply.size].into_iter().flatten().collect();
-    let mut chain: Option<Chain> = None;
-    for (what, body) in facts.bodies() {
-        if !body.partial || body.start == 0 {
-            let (total, validator) = (body.stated_total(), body.validator.clone());
-            chain = Some(Chain { bytes: body.sent.to_vec(), total, validator });
-        } else {
-            let RequestWhat::Open { offset, validator } = what else { continue };
-            let Some(open) = &mut chain else { continue };
-            let confirmed =
-                validator.is_some() && body.validator == *validator && open.validator == *validator;
-            let same_total = open.total.zip(body.total).is_none_or(|(before, now)| before == now);
-            let start = usize::try_from(body.start).unwrap_or(usize::MAX);
-            let continues = *offset == Some(body.start) && start <= open.bytes.len();
-            if !(continues && (same_total || !total_binds) && (confirmed || any_part)) {
-                continue;
-            }
-            open.bytes.truncate(start);
-            open.bytes.extend_from_slice(&body.sent);
-            open.total = open.total.or(body.total);
-        }
-        let Some(open) = &chain else { continue };
-        let length = open.bytes.len() as u64;
-        let complete = match open.total.filter(|_| total_binds) {
-            Some(total) => total == length,
-            None => body.ending == Ending::Clean || sizes.contains(&length),
-        };
-        if complete && open.bytes == stored {
-            return true;
-        }
-    }
-    false
-}
-
 fn failed(facts: &Facts<'_>, kind: &str, text: &str, problems: &mut Problems) {
     if !facts.trace.wire && !explainable(facts).contains(kind) {
         problems.add(
@@ -341,67 +272,6 @@ fn failed(facts: &Facts<'_>, kind: &str, text: &str, problems: &mut Problems) {
     }
 }
 
-/// The kinds of errors that this world can lead to.
-fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
-    let (object, client) = (facts.object, &facts.world.client);
-    let mut kinds = BTreeSet::new();
-    for failure in object.resolve.iter().flatten() {
-        kinds.insert(failure.kind.as_str());
-    }
-    let mut odd = object.replacement.is_some() || object.content.size == 0;
-    let mut huge = false;
-    for reply in &object.open {
-        match reply {
-            Reply::Fail(failure) => {
-                kinds.insert(failure.kind.as_str());
-            }
-            Reply::Body(body) => {
-                kinds.extend(match body.end {
-                    End::Whole => None,
-                    End::Stall(_) => Some("timeout"),
-                    End::Break(_) | End::Stop(_) | End::Over(_) => Some("transport"),
-                });
-                huge |=
-                    matches!(body.length, LengthClaim::Huge(_)) || matches!(body.total, LengthClaim::Huge(_));
-                odd |= body.served != Served::Current
-                    || body.end != End::Whole
-                    || body.length != LengthClaim::Right;
-                let range = body.range != RangeStyle::Honoured || body.total != LengthClaim::Right;
-                if range || body.length != LengthClaim::Right {
-                    kinds.extend(["transport", "unexpected_content", "too_large"]);
-                }
-                odd |= range;
-                if body.validator != super::Validator::Strong || body.served != Served::Current {
-                    kinds.insert("unexpected_content");
-                }
-            }
-        }
-    }
-    let sizes = [object.webhook.size, object.reply.size, object.caller.size];
-    let digests = [object.webhook.sha256, object.reply.sha256, object.caller.sha256];
-    let fine_size =
-        |claim: &super::SizeClaim| matches!(claim, super::SizeClaim::Absent | super::SizeClaim::Right);
-    let fine_digest = |claim: &super::DigestClaim| *claim != super::DigestClaim::Wrong;
-    if odd || !sizes.iter().all(fine_size) || !digests.iter().all(fine_digest) {
-        kinds.insert("integrity");
-    }
-    huge |= sizes.iter().any(|claim| matches!(claim, super::SizeClaim::Huge(_)));
-    if huge || client.max_bytes.is_some() || u64::from(object.content.size) > DEFAULT_MAX_BYTES {
-        kinds.extend(["too_large", "integrity", "transport"]);
-    }
-    if object.replacement.is_some() || rule(object, &facts.versions[0]) != Rule::Accept {
-        kinds.insert("unexpected_content");
-    }
-    if client.deadline_ms.is_some() {
-        kinds.insert("timeout");
-    }
-    if client.destination == Destination::File {
-        // The name is taken, or becomes so meanwhile.
-        kinds.extend(["local", "integrity"]);
-    }
-    kinds
-}
-
 fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
     let client = &facts.world.client;
     let opens = facts.requests.iter().filter(|request| request.what != RequestWhat::Resolve).count();
@@ -409,7 +279,7 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
     if opens > most as usize {
         problems.add("bounded", "more requests than were allowed", format!("{}: {opens}", facts.who()));
     }
-    if let Some(max) = client.max_bytes {
+    if let Some(max) = client.max_bytes.filter(|_| !facts.trace.wire) {
         for (_, body) in facts.bodies() {
             let most = max.saturating_add(body.largest_chunk);
             if body.sent.len() as u64 > most {
@@ -421,7 +291,7 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
             }
         }
     }
-    let alone = client.many.is_none() && facts.world.event != Event::Twice;
+    let alone = client.many.is_none() && !matches!(facts.world.event, Event::Twice | Event::Apart);
     if let Some(deadline) = client.deadline_ms.filter(|_| alone)
         && facts.job.elapsed.as_millis() > u128::from(deadline) + 1_000
     {

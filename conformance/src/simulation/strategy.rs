@@ -51,6 +51,7 @@ fn more_objects() -> impl Strategy<Value = Vec<Object>> {
 fn bounded(mut world: World) -> World {
     let many = world.objects.len() > 3;
     for object in &mut world.objects {
+        object.open.iter_mut().for_each(|reply| within(reply, object.content.size));
         if many {
             object.content.size = object.content.size.min(200_000);
         }
@@ -63,6 +64,21 @@ fn bounded(mut world: World) -> World {
         }
     }
     world
+}
+
+/// Most places are within the content, so that something happens there.
+fn within(reply: &mut Reply, size: u32) {
+    let Reply::Body(body) = reply else { return };
+    let place = |place: u32| if place.is_multiple_of(8) { place } else { place % size.max(1) };
+    body.end = match body.end {
+        End::Break(bytes) => End::Break(place(bytes)),
+        End::Stall(bytes) => End::Stall(place(bytes)),
+        End::Stop(bytes) => End::Stop(place(bytes)),
+        End::Whole | End::Over(_) => body.end,
+    };
+    if let RangeStyle::Part(most) = body.range {
+        body.range = RangeStyle::Part(place(most));
+    }
 }
 
 fn size() -> impl Strategy<Value = u32> {
@@ -128,10 +144,17 @@ impl Draft {
 fn claims() -> impl Strategy<Value = (Draft, Draft, CallerClaims)> {
     let caller = (size_claim(1), digest_claim(1)).prop_map(|(size, sha256)| CallerClaims { size, sha256 });
     let nothing = Just(CallerClaims::default());
-    (statement(3), statement(2), prop_oneof![5 => nothing, 2 => caller]).prop_map(
-        |(mut webhook, reply, caller)| {
+    let caller = prop_oneof![5 => nothing, 2 => caller];
+    (statement(3), statement(2), caller, prop::bool::weighted(0.3)).prop_map(
+        |(mut webhook, mut reply, caller, silent)| {
             if webhook.0.kind.is_some() && webhook.0.mime.is_none() {
                 webhook.0.kind = None;
+            }
+            if silent {
+                // Nobody says how long it is or what it hashes to.
+                for said in [&mut webhook.0, &mut reply.0] {
+                    (said.size, said.sha256) = (SizeClaim::Absent, DigestClaim::Absent);
+                }
             }
             (webhook, reply, caller)
         },
@@ -351,6 +374,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0u32..40).prop_map(Event::Cancel),
         1 => Just(Event::Again),
         1 => Just(Event::Twice),
+        1 => Just(Event::Apart),
         1 => (0u32..40).prop_map(Event::Kill),
     ]
 }

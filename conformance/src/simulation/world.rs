@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wamedia_core::Sha256;
 
-use super::{Content, Shape};
+use super::{BodyReply, CallerClaims, Content, Failure, Reply, Statement};
 
 /// Everything that a simulated transfer depends on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -88,213 +87,6 @@ pub struct Replacement {
     pub after: u32,
     /// How many bytes it has more.
     pub grow: i32,
-}
-
-/// What somebody says about an object.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Statement {
-    /// The media type.
-    pub mime: Option<String>,
-    /// The kind of media, by its stable name.
-    pub kind: Option<String>,
-    /// The size.
-    pub size: SizeClaim,
-    /// The digest.
-    pub sha256: DigestClaim,
-    /// The file name.
-    pub name: Option<String>,
-}
-
-/// What the caller demands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CallerClaims {
-    /// The size.
-    pub size: SizeClaim,
-    /// The digest.
-    pub sha256: DigestClaim,
-}
-
-/// A claim about a size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SizeClaim {
-    /// None.
-    #[default]
-    Absent,
-    /// The size.
-    Right,
-    /// The size and so many more.
-    Off(i32),
-    /// 2^64 less so many.
-    Huge(u8),
-}
-
-/// A claim about a digest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DigestClaim {
-    /// None.
-    #[default]
-    Absent,
-    /// The digest of the first version; in a reply, of the version that is current.
-    Right,
-    /// The digest of nothing in this world.
-    Wrong,
-    /// Text that is not a digest.
-    Unusable,
-}
-
-/// An answer that brings no content.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failure {
-    /// The error's kind, by its stable name.
-    pub kind: String,
-    /// Whether asking again can help.
-    pub retry: Advice,
-    /// The status that came with it.
-    pub status: Option<u16>,
-}
-
-/// Advice about another try.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Advice {
-    /// It does not help.
-    Never,
-    /// It helps.
-    Backoff,
-    /// It helps after so many milliseconds.
-    After(u64),
-}
-
-/// An answer to a request for content.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reply {
-    /// A body.
-    Body(BodyReply),
-    /// An error.
-    Fail(Failure),
-}
-
-/// A body and its head.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BodyReply {
-    /// Which bytes.
-    pub served: Served,
-    /// The stated media type, where it is not that of the bytes.
-    pub mime: Option<String>,
-    /// What becomes of a range that was asked for.
-    pub range: RangeStyle,
-    /// The stated length of the body.
-    pub length: LengthClaim,
-    /// The stated size of the whole content, of a partial reply.
-    pub total: LengthClaim,
-    /// The validator.
-    pub validator: Validator,
-    /// The size of the first chunk, where it differs.
-    pub first_chunk: Option<u32>,
-    /// The size of the chunks.
-    pub chunk: u32,
-    /// Milliseconds before each of the first chunks.
-    pub pause_ms: u32,
-    /// How it ends.
-    pub end: End,
-}
-
-impl Default for BodyReply {
-    fn default() -> Self {
-        Self {
-            served: Served::Current,
-            mime: None,
-            range: RangeStyle::Honoured,
-            length: LengthClaim::Right,
-            total: LengthClaim::Right,
-            validator: Validator::Strong,
-            first_chunk: None,
-            chunk: 65_536,
-            pause_ms: 0,
-            end: End::Whole,
-        }
-    }
-}
-
-/// Which bytes a body has.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Served {
-    /// Those of the current version.
-    Current,
-    /// The same with one bit changed.
-    Flipped(u32),
-    /// Those of another object, as many places further.
-    Other(u8),
-    /// A page or an error document.
-    Page(Shape),
-}
-
-/// What becomes of a range that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RangeStyle {
-    /// It is served.
-    Honoured,
-    /// Everything is served, from the beginning.
-    Ignored,
-    /// The reply begins, and says that it begins, so many bytes later.
-    Shifted(i32),
-    /// At most so many bytes of it are served, and the reply says so.
-    Part(u32),
-    /// It is refused with status 416.
-    Refused,
-}
-
-/// A stated length.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LengthClaim {
-    /// As it is.
-    Right,
-    /// Nothing is stated (`/*` for a total).
-    Absent,
-    /// So many more.
-    Off(i32),
-    /// 2^64 less so many.
-    Huge(u8),
-}
-
-/// The validator of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Validator {
-    /// The same for every reply with the same version.
-    Strong,
-    /// None.
-    Absent,
-    /// Another one with every reply.
-    Changing,
-    /// Strong, but not in partial replies.
-    OnlyWhole,
-}
-
-/// How a body ends.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// After its last byte.
-    Whole,
-    /// The connection breaks after so many bytes.
-    Break(u32),
-    /// Nothing comes any more after so many bytes, until the transport's idle timeout.
-    Stall(u32),
-    /// It ends after so many bytes as if that were all.
-    Stop(u32),
-    /// So many bytes come beyond the last one.
-    Over(u32),
 }
 
 /// What the caller asks for.
@@ -425,6 +217,8 @@ pub enum Event {
     Again,
     /// The same command runs twice at once.
     Twice,
+    /// The same command runs twice at once, on two threads that take no turns.
+    Apart,
     /// The process is killed after so many polls, and the same command runs again.
     Kill(u32),
 }
@@ -454,51 +248,5 @@ impl Object {
     pub fn reply(&self, number: u32, server: &Server) -> Reply {
         let honest = || Reply::Body(BodyReply { chunk: server.chunk, ..BodyReply::default() });
         self.open.get(number as usize).cloned().unwrap_or_else(honest)
-    }
-}
-
-/// What an unusable digest looks like.
-const UNUSABLE_DIGEST: &str = "SfInY0gG";
-
-impl DigestClaim {
-    /// The claimed digest of these bytes, where the claim is a digest.
-    pub fn of(self, bytes: &[u8]) -> Option<Sha256> {
-        match self {
-            Self::Absent | Self::Unusable => None,
-            Self::Right => Some(Sha256::of(bytes)),
-            Self::Wrong => Some(Sha256::of(b"the digest of nothing in any world")),
-        }
-    }
-
-    /// The claim as text.
-    pub fn text(self, bytes: &[u8]) -> Option<String> {
-        match self {
-            Self::Unusable => Some(UNUSABLE_DIGEST.to_owned()),
-            claim => claim.of(bytes).map(|digest| digest.to_hex()),
-        }
-    }
-}
-
-impl SizeClaim {
-    /// The claimed size of a content with `size` bytes.
-    pub fn of(self, size: usize) -> Option<u64> {
-        match self {
-            Self::Absent => None,
-            Self::Right => Some(size as u64),
-            Self::Off(more) => Some((size as u64).saturating_add_signed(more.into())),
-            Self::Huge(less) => Some(u64::MAX - u64::from(less)),
-        }
-    }
-}
-
-impl LengthClaim {
-    /// The claimed length.
-    pub fn of(self, length: u64) -> Option<u64> {
-        match self {
-            Self::Absent => None,
-            Self::Right => Some(length),
-            Self::Off(more) => Some(length.saturating_add_signed(more.into())),
-            Self::Huge(less) => Some(u64::MAX - u64::from(less)),
-        }
     }
 }

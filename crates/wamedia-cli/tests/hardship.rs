@@ -108,7 +108,9 @@ fn a_thousand_transfers_with_a_tenth_in_trouble() {
         }
     }
     let failed = wanted.values().filter(|kind| kind.is_some()).count();
-    assert_eq!(names(folder.path()).len(), 1000 - failed);
+    // The files, and our own folder with the manifest.
+    assert_eq!(names(folder.path()).len(), 1000 - failed + 1);
+    assert_eq!(names(&folder.path().join(".wamedia")), ["manifest.jsonl"]);
     assert_eq!(unfinished(folder.path()), 0);
 }
 

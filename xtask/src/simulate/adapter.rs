@@ -52,7 +52,7 @@ pub(crate) async fn run(
             let mut finished = std::pin::pin!(transfer_many(jobs, concurrency.into()));
             while let Some(finished) = finished.next().await {
                 let Some(object) = object_of(&finished.media) else { continue };
-                let outcome = finished.outcome.map(|downloaded| of_file(folder, downloaded));
+                let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded));
                 let (job, leaks) = traced(run, object, outcome, None, started.elapsed());
                 ended(job, leaks);
             }
@@ -107,9 +107,9 @@ async fn transferred(
         }
         Destination::File => {
             let path = folder.path().join(&shared.world.objects[object].target);
-            Ok(of_file(folder.path(), transfer.download_to(media, &path).await?))
+            Ok(of_file(folder.path(), &transfer.download_to(media, &path).await?))
         }
-        Destination::Folder => Ok(of_file(folder.path(), transfer.download_in(media, folder).await?)),
+        Destination::Folder => Ok(of_file(folder.path(), &transfer.download_in(media, folder).await?)),
     }
 }
 
@@ -137,7 +137,7 @@ fn options(shared: &Shared, object: usize) -> TransferOptions {
     options
 }
 
-fn of_file(folder: &Path, downloaded: Downloaded) -> Success {
+fn of_file(folder: &Path, downloaded: &Downloaded) -> Success {
     let stored = fs::read(&downloaded.path).unwrap_or_default();
     let relative = downloaded.path.strip_prefix(folder).unwrap_or(&downloaded.path);
     let path = relative.to_string_lossy().into_owned();

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub(crate) fn catch_panics() {
     std::panic::set_hook(Box::new(|info| {
         PANIC.with(|panic| *panic.borrow_mut() = Some(info.to_string()));
     }));
+}
+
+fn panic_text() -> String {
+    PANIC.with(|panic| panic.borrow_mut().take()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Who answers: a provider for each run.
@@ -70,7 +75,7 @@ pub(crate) fn with_providers(
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
         Err(_) => {
-            trace.panic = PANIC.with(|panic| panic.borrow_mut().take()).or_else(|| Some("unknown".to_owned()))
+            trace.panic = Some(panic_text());
         }
     }
     Ok(trace)
@@ -96,6 +101,7 @@ fn runs(
         adapter::run(Arc::clone(shared), providers(number), number, &path, ended)
     };
     let polls = match event {
+        Event::Apart => return apart(runtime, shared, providers, &path, trace),
         Event::Twice => runtime.block_on(Polled::new(
             async {
                 futures_util::join!(run(0), run(1));
@@ -129,6 +135,43 @@ fn runs(
     }
     trace.polls = polls;
     (trace.jobs, trace.leaks) = log.into_inner();
+    Ok(())
+}
+
+/// Two runs on two threads, each with a runtime of its own, as two processes would have.
+fn apart(
+    runtime: &Runtime,
+    shared: &Arc<Shared>,
+    providers: &Providers,
+    path: &Path,
+    trace: &mut Trace,
+) -> std::io::Result<()> {
+    let log = Mutex::new((Vec::new(), Vec::new()));
+    let barrier = Barrier::new(2);
+    let run = |number: usize, provider| {
+        let log = &log;
+        let ended = move |job: JobTrace, leaks: Vec<String>| {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.0.push(job);
+            log.1.extend(leaks);
+        };
+        adapter::run(Arc::clone(shared), provider, number, path, ended)
+    };
+    let (first, second) = (providers(0), providers(1));
+    let second_run = || {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        barrier.wait();
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(1, second))));
+        Ok(ended.err().map(|_| panic_text()))
+    };
+    let panicked: std::io::Result<Option<String>> = std::thread::scope(|scope| {
+        let other = scope.spawn(second_run);
+        barrier.wait();
+        runtime.block_on(run(0, first));
+        other.join().unwrap_or_else(|_| Ok(Some(panic_text())))
+    });
+    trace.panic = panicked?;
+    (trace.jobs, trace.leaks) = log.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod adapter;
 mod engine;
 mod folder;
 mod provider;
+mod reply;
 mod shrink;
 mod wire;
 
@@ -126,7 +127,7 @@ pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Sho
 fn is_repeatable(world: &World) -> bool {
     let small = world.objects.iter().all(|object| object.content.size < 100_000);
     let alone = world.client.many.is_none() && matches!(world.event, Event::None | Event::Again);
-    small || alone
+    (small && world.event != Event::Apart) || alone
 }
 
 /// A trace without the order between objects, and without names that are chosen at random.
@@ -203,12 +204,13 @@ fn search(options: &Options) -> Result<Kinds, String> {
             if number >= options.worlds {
                 break;
             }
-            if number > 0 && number % 10_000 == 0 {
+            if number > 0 && number.is_multiple_of(10_000) {
                 let seconds = started.elapsed().as_secs_f64();
                 println!("{number} of {} worlds, {:.0} worlds/s", options.worlds, to_f64(number) / seconds);
             }
             let driver = options.driver_for(number);
-            match simulate(&tree(options.seed, number).current(), driver, number % REPEAT_EVERY == 0) {
+            match simulate(&tree(options.seed, number).current(), driver, number.is_multiple_of(REPEAT_EVERY))
+            {
                 Err(why) => {
                     *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
                     stop.store(true, Relaxed);

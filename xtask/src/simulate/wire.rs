@@ -45,7 +45,7 @@ pub(crate) fn adapted(world: &World) -> World {
             object.resolve.clear();
         }
     }
-    if world.event == Event::Twice {
+    if matches!(world.event, Event::Twice | Event::Apart) {
         world.event = Event::None;
     }
     world
@@ -212,7 +212,7 @@ fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -
         End::Break(_) => steps.push(Step::Close),
         End::Stall(_) => steps.push(Step::Hang),
         End::Whole | End::Stop(_) | End::Over(_) if chunked => {
-            steps.push(Step::Write(b"0\r\n\r\n"[..].into()))
+            steps.push(Step::Write(b"0\r\n\r\n"[..].into()));
         }
         End::Whole | End::Stop(_) | End::Over(_) => {
             if head.body_bytes != Some(body.len() as u64) {
