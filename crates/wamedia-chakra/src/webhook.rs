@@ -4,9 +4,7 @@
 
 use wamedia_core::cloud_webhook::{self, Around, Reading};
 use wamedia_core::json::{self, Json, Object};
-use wamedia_core::{
-    Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Role, Secret, signature,
-};
+use wamedia_core::{Authenticity, Delivery, Inbound, InboundItem, Items, Result, Role, Secret, signature};
 
 use crate::NAME;
 
@@ -40,10 +38,12 @@ pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
 pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_bytes: u64) -> Result<Inbound> {
     let document = json::delivery(delivery, NAME, max_bytes)?;
     let root = document.root();
-    let mut inbound = match root.get("payload").filter(|_| root.get("entry").is_none()) {
-        Some(payload) => own_shape(&root, payload),
-        None => cloud_webhook::parse(&root, &READING),
-    };
+    let mut items = Items::new(delivery.body.len());
+    match root.get("payload").filter(|_| root.get("entry").is_none()) {
+        Some(payload) => own_shape(&root, payload, &mut items),
+        None => cloud_webhook::parse(&root, &READING, &mut items),
+    }
+    let mut inbound = items.into_inbound().map_err(|error| error.with_provider(NAME))?;
     // The own shape does not name the number, so references leave it out in both: they must be equal.
     for item in &mut inbound.items {
         if let InboundItem::Media(media) = item {
@@ -57,8 +57,7 @@ pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_byte
 ///
 /// GUESS: `messages` as a list is in no sample; it is read like `message_echoes`, which one
 /// integration has seen.
-fn own_shape(root: &Object<'_>, payload: Json<'_>) -> Inbound {
-    let mut inbound = Inbound::default();
+fn own_shape(root: &Object<'_>, payload: Json<'_>, items: &mut Items) {
     let event = root.text("event");
     let event = event.as_deref().unwrap_or("unknown");
     let role = if event.contains("echo") { Role::Echo } else { Role::Main };
@@ -69,25 +68,22 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>) -> Inbound {
     let sent_at = fields.as_ref().and_then(|fields| fields.get("timestamp")).and_then(Json::time);
     let around = Around::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
     if let Some(fields) = &fields {
-        if let Some(message) = fields.get("message").filter(|message| message.object().is_some()) {
-            inbound.items = cloud_webhook::message(message, "payload.message", role, around, &READING);
+        if let Some(message) = fields.get("message").filter(|message| message.is_object()) {
+            cloud_webhook::message(message, "payload.message", role, around, &READING, items);
         }
         for (name, role) in [("messages", role), ("message_echoes", Role::Echo)] {
             for (index, message) in fields.array(name) {
                 // The id of the envelope is that of one message.
                 let around = Around::default().with_sent_at(sent_at);
-                let path = format!("payload.{name}[{index}]");
-                inbound.items.extend(cloud_webhook::message(message, &path, role, around, &READING));
+                let path = format_args!("payload.{name}[{index}]");
+                cloud_webhook::message(message, path, role, around, &READING, items);
             }
         }
     }
-    if inbound.items.is_empty() {
-        let mut other = OtherItem::new(event, "payload");
-        other.message_id = ["id", "externalId", "messageId"].into_iter().find_map(field).map(Into::into);
-        payload.raw().clone_into(&mut other.raw);
-        inbound.items.push(InboundItem::Other(Box::new(other)));
+    if items.is_empty() {
+        let id = ["id", "externalId", "messageId"].into_iter().find_map(field);
+        items.other(event, "payload", payload.raw(), id.as_deref());
     }
-    inbound
 }
 
 /// Checks `X-Chakra-Signature-256`: HMAC-SHA256 with the team's secret over the raw body, in hex

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::{MediaKind, MediaRef, Mime, Secret};
+use crate::json::short_name;
+use crate::{Error, ErrorKind, MediaKind, MediaRef, Mime, Phase, Result, Secret};
 
 /// A webhook delivery as it came in: headers and the raw body, nothing parsed.
 #[derive(Clone, Copy)]
@@ -98,10 +99,134 @@ impl Inbound {
         let mut counts = BTreeMap::new();
         for item in &self.items {
             if let InboundItem::Other(other) = item {
-                *counts.entry(other.kind.as_str()).or_default() += 1;
+                *counts.entry(other.kind.as_str()).or_default() += other.count;
             }
         }
         counts
+    }
+}
+
+/// Items may take so many bytes, whatever the delivery holds, …
+const ITEMS_MIN_BYTES: usize = 12 << 20;
+/// … and so many times its size.
+const ITEMS_PER_BYTE: usize = 4;
+/// Kinds that are counted each for itself where items are only counted.
+const COUNTED_KINDS: usize = 64;
+
+/// Collects the items of a delivery, and keeps the memory that they take in proportion to its size.
+///
+/// No vendor sends deliveries that come near the limit; a delivery of three bytes a message does. Beyond it, what
+/// holds no media is only counted, and media make the whole delivery [`ErrorKind::TooLarge`]: none is dropped.
+#[derive(Debug)]
+pub struct Items {
+    items: Vec<InboundItem>,
+    held: usize,
+    allowed: usize,
+    /// The numbers of the items that stand for several.
+    counted: Vec<usize>,
+    has_lost: bool,
+}
+
+impl Items {
+    /// For a body of so many bytes.
+    pub fn new(body_bytes: usize) -> Self {
+        let allowed = body_bytes.saturating_mul(ITEMS_PER_BYTE).saturating_add(ITEMS_MIN_BYTES);
+        Self { items: Vec::new(), held: 0, allowed, counted: Vec::new(), has_lost: false }
+    }
+
+    /// How many items there are so far. It grows with everything that is added.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether the delivery will be refused whatever follows, so that nothing more needs to be read.
+    pub fn is_over(&self) -> bool {
+        self.has_lost
+    }
+
+    fn takes(&mut self, bytes: usize) -> bool {
+        // A place in the list, which may have twice as many as are used, and what an allocator adds to each text.
+        self.held = self.held.saturating_add(bytes + 128);
+        self.held <= self.allowed
+    }
+
+    /// Adds media.
+    pub fn media(&mut self, item: MediaItem) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let media = &item.media;
+        let name = text(&media.declared.name) + text(&media.declared.unusable_sha256);
+        let link = media.link.as_ref().map_or(0, |link| link.url.as_str().len());
+        let preview = item.preview.as_ref().map_or(0, |preview| preview.bytes.len());
+        let ids = text(&item.message_id) + text(&media.scope.message) + text(&media.scope.account);
+        let bytes = item.raw.len() + item.path.len() + ids + text(&item.caption) + name + link + preview;
+        if self.takes(size_of::<MediaItem>() + bytes) {
+            self.items.push(InboundItem::Media(Box::new(item)));
+        } else {
+            self.has_lost = true;
+        }
+    }
+
+    /// Adds what the vendor could not give.
+    pub fn failed(&mut self, item: FailedItem) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let bytes = item.raw.len() + item.path.len() + item.kind.len() + text(&item.message);
+        if self.takes(size_of::<FailedItem>() + bytes + text(&item.message_id) + text(&item.provider_code)) {
+            self.items.push(InboundItem::Failed(Box::new(item)));
+        } else {
+            self.has_lost = true;
+        }
+    }
+
+    /// Adds something without media. The path is written only where the item is kept.
+    pub fn other(&mut self, kind: &str, path: impl fmt::Display, raw: &str, message_id: Option<&str>) {
+        let bytes = size_of::<OtherItem>() + kind.len() + raw.len() + message_id.map_or(0, str::len) + 64;
+        if self.takes(bytes) {
+            let mut item = OtherItem::new(kind, path.to_string());
+            item.path.shrink_to_fit();
+            item.message_id = message_id.map(ToOwned::to_owned);
+            raw.clone_into(&mut item.raw);
+            self.items.push(InboundItem::Other(Box::new(item)));
+        } else {
+            self.count(kind, &path);
+        }
+    }
+
+    /// Counts something without keeping it.
+    fn count(&mut self, kind: &str, path: &dyn fmt::Display) {
+        let kind = short_name(kind);
+        let has_room = self.counted.len() < COUNTED_KINDS;
+        for number in &self.counted {
+            if let InboundItem::Other(item) = &mut self.items[*number]
+                && (item.kind == kind || (!has_room && item.kind == "unknown"))
+            {
+                item.count += 1;
+                return;
+            }
+        }
+        self.counted.push(self.items.len());
+        let kind = if self.counted.len() < COUNTED_KINDS { kind } else { "unknown" };
+        self.items.push(InboundItem::Other(Box::new(OtherItem::new(kind, path.to_string()))));
+    }
+
+    /// The delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] where it holds more media than its size leaves memory for.
+    pub fn into_inbound(mut self) -> Result<Inbound> {
+        if self.has_lost {
+            let why = "the delivery holds more items than memory is set aside for; it is refused whole";
+            return Err(Error::new(ErrorKind::TooLarge, why)
+                .with_operation("parse_webhook")
+                .with_phase(Phase::Prepare));
+        }
+        self.items.shrink_to_fit();
+        Ok(Inbound { items: self.items })
     }
 }
 
@@ -237,7 +362,7 @@ impl FailedItem {
 }
 
 /// Something without media.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OtherItem {
     /// The kind that the vendor names: `"text"`, `"reaction"`, `"status"`.
@@ -246,14 +371,17 @@ pub struct OtherItem {
     pub message_id: Option<String>,
     /// Where in the JSON it stands.
     pub path: String,
-    /// The JSON text of the item as it came.
+    /// The JSON text of the item as it came; empty where it stands for several.
     pub raw: String,
+    /// How many it stands for: one, except at the end of a delivery with more items than memory is set aside
+    /// for.
+    pub count: usize,
 }
 
 impl OtherItem {
     /// Something of this kind at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { kind: kind.into(), path: path.into(), ..Self::default() }
+        Self { kind: kind.into(), message_id: None, path: path.into(), raw: String::new(), count: 1 }
     }
 }
 

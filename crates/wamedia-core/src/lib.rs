@@ -28,7 +28,8 @@ pub use capabilities::{Capabilities, DigestSource, FailureBudget, KindLimit, Upl
 pub use digest::{DigestParseError, Sha256};
 pub use error::{Error, ErrorKind, Phase, Result, Retry};
 pub use inbound::{
-    Authenticity, Delivery, FailedItem, Handshake, Inbound, InboundItem, MediaItem, OtherItem, Preview, Role,
+    Authenticity, Delivery, FailedItem, Handshake, Inbound, InboundItem, Items, MediaItem, OtherItem,
+    Preview, Role,
 };
 pub use media::{Declared, DeclaredBy, MediaDescriptor, MediaKind, MediaLink, Source};
 pub use mime::{Mime, MimeParseError};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use wamedia_core::cloud_webhook::{self, Reading};
-use wamedia_core::{Authenticity, Delivery, Handshake, Inbound, Result, Secret, json, signature};
+use wamedia_core::{Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, json, signature};
 
 use crate::{CAPABILITIES, NAME, wire};
 
@@ -35,7 +35,10 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    Ok(cloud_webhook::parse(&json::delivery(delivery, NAME, max_bytes)?.root(), &READING))
+    let document = json::delivery(delivery, NAME, max_bytes)?;
+    let mut items = Items::new(delivery.body.len());
+    cloud_webhook::parse(&document.root(), &READING, &mut items);
+    items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 
 /// Checks `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw body, in hex behind `sha256=`.

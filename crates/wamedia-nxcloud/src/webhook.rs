@@ -3,12 +3,13 @@
 //! Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook>
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
-    Authenticity, Declared, Delivery, FailedItem, Inbound, InboundItem, MediaId, MediaItem, MediaKind,
-    MediaRef, OtherItem, Result, Role, Secret, signature,
+    Authenticity, Declared, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem, MediaKind, MediaRef,
+    Result, Role, Secret, signature,
 };
 
 use crate::NAME;
@@ -82,23 +83,21 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     let document = json::delivery(delivery, NAME, max_bytes)?;
-    let root = document.root();
-    let mut inbound = Inbound::default();
-    inbound.items = items(&root);
-    Ok(inbound)
+    let mut items = Items::new(delivery.body.len());
+    collect(&document.root(), &mut items);
+    items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 
 /// Lists of messages. GUESS: echoes are not documented; the Cloud API has them under this name.
 const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
 
-fn items(root: &Object<'_>) -> Vec<InboundItem> {
+fn collect(root: &Object<'_>, items: &mut Items) {
     // QUIRK(nxcloud): the tables say `business_phone`, every sample says `merchant_phone`.
     // https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-webhook
     let phone = ["business_phone", "merchant_phone"].into_iter().find_map(|key| root.shared(key));
-    let mut items = Vec::new();
     for (name, role) in MESSAGES {
         for (index, message) in root.array(name) {
-            self::message(message, &format!("{name}[{index}]"), phone.as_deref(), *role, &mut items);
+            self::message(message, format_args!("{name}[{index}]"), phone.as_deref(), *role, items);
         }
     }
     for (name, value) in root.fields().filter(|(name, value)| name != "contacts" && !value.is_null()) {
@@ -111,27 +110,19 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
                 let kind = if name == "statuses" { "status" } else { short };
                 for (index, entry) in entries.into_iter().enumerate() {
                     let id = entry.object().and_then(|entry| entry.text("id"));
-                    items.push(other(kind, &format!("{short}[{index}]"), entry.raw(), id));
+                    items.other(kind, format_args!("{short}[{index}]"), entry.raw(), id.as_deref());
                 }
             }
             None if ["messages", "statuses"].contains(&name) => {
-                items.push(other(name, name, value.raw(), None));
+                items.other(name, name, value.raw(), None);
             }
             None => {}
         }
     }
     if items.is_empty() {
         let kind = ["type", "event", "field"].into_iter().find_map(|key| root.text(key));
-        items.push(other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None));
+        items.other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None);
     }
-    items
-}
-
-fn other(kind: &str, path: &str, raw: &str, message_id: Option<Cow<'_, str>>) -> InboundItem {
-    let mut other = OtherItem::new(kind, path);
-    other.message_id = message_id.map(Cow::into_owned);
-    raw.clone_into(&mut other.raw);
-    InboundItem::Other(Box::new(other))
 }
 
 const KINDS: &[(&str, MediaKind)] = &[
@@ -146,32 +137,31 @@ const KINDS: &[(&str, MediaKind)] = &[
 ];
 
 /// One message gives one item.
-fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: &mut Vec<InboundItem>) {
-    let Some(message) = value.object() else {
-        items.push(other("unknown", path, value.raw(), None));
+fn message(value: Json<'_>, path: impl fmt::Display, phone: Option<&str>, role: Role, items: &mut Items) {
+    if items.is_over() {
         return;
+    }
+    let Some(message) = value.object().filter(|message| !message.is_empty()) else {
+        return items.other("unknown", path, value.raw(), None);
     };
     let message_id = message.text("id");
     let name = message.text("type");
     // Without a type the object that is there counts.
     let found = match name.as_deref() {
         Some(name) => KINDS.iter().find(|(key, _)| *key == name),
-        None => KINDS.iter().find(|(key, _)| message.object(key).is_some()),
+        None => KINDS.iter().find(|(key, _)| message.get(key).is_some_and(Json::is_object)),
     };
     let Some((key, kind)) = found else {
         let name = name.as_deref().unwrap_or("unknown");
-        items.push(if message.array("errors").next().is_some() {
-            InboundItem::Failed(failed(&message, name, path).into())
-        } else {
-            other(name, path, value.raw(), message_id)
-        });
-        return;
+        if message.array("errors").next().is_some() {
+            return items.failed(failed(&message, name, path));
+        }
+        return items.other(name, path, value.raw(), message_id.as_deref());
     };
     let object = message.object(key);
     let id = object.as_ref().and_then(|object| object.text("id")).map(MediaId::new);
     let (Some(object), Some(Ok(id))) = (object, id) else {
-        items.push(InboundItem::Failed(failed(&message, key, path).into()));
-        return;
+        return items.failed(failed(&message, key, path));
     };
     let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
     let kind = if is_voice { MediaKind::Voice } else { *kind };
@@ -194,11 +184,11 @@ fn message(value: Json<'_>, path: &str, phone: Option<&str>, role: Role, items: 
     item.caption = object.text("caption").map(Cow::into_owned);
     item.timestamp = sent_at;
     object.raw().clone_into(&mut item.raw);
-    items.push(InboundItem::Media(Box::new(item)));
+    items.media(item);
 }
 
-fn failed(message: &Object<'_>, name: &str, path: &str) -> FailedItem {
-    let mut item = FailedItem::new(name, path);
+fn failed(message: &Object<'_>, name: &str, path: impl fmt::Display) -> FailedItem {
+    let mut item = FailedItem::new(name, path.to_string());
     let error = message.array("errors").find_map(|(_, error)| error.object());
     let text = |key: &str| error.as_ref().and_then(|error| error.text(key));
     item.message_id = message.text("id").map(Cow::into_owned);

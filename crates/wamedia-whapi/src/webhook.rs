@@ -6,8 +6,10 @@
 
 mod message;
 
+use std::fmt;
+
 use wamedia_core::json::{self, Json, Object, short_name};
-use wamedia_core::{Authenticity, Delivery, Inbound, InboundItem, OtherItem, Result, Secret, signature};
+use wamedia_core::{Authenticity, Delivery, Inbound, Items, Result, Secret, signature};
 
 use self::message::Messages;
 use crate::NAME;
@@ -54,37 +56,41 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     let document = json::delivery(delivery, NAME, max_bytes)?;
-    let root = document.root();
-    let mut inbound = Inbound::default();
-    inbound.items = items(&root);
-    Ok(inbound)
+    let mut items = Items::new(delivery.body.len());
+    collect(&document.root(), &mut items);
+    items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 
 /// The lists of messages and chats; everything else is counted under the name of its list.
 const READ: &[&str] = &["messages", "messages_updates", "chats_updates", "chats"];
 
-fn items(root: &Object<'_>) -> Vec<InboundItem> {
+fn collect(root: &Object<'_>, items: &mut Items) {
     let channel = root.shared("channel_id");
-    let mut messages = Messages::new(channel.as_deref());
+    let mut messages = Messages::new(channel.as_deref(), items);
     for (index, message) in root.array("messages") {
-        messages.message(message, &format!("messages[{index}]"), "unknown");
+        messages.message(message, format_args!("messages[{index}]"), "unknown");
     }
     for (index, update) in root.array("messages_updates") {
-        let path = format!("messages_updates[{index}]");
         match update.object().and_then(|update| update.get("after_update")) {
-            Some(after) => messages.message(after, &format!("{path}.after_update"), "message_update"),
-            None => messages.other("message_update", path, update, None),
+            Some(after) => {
+                let path = format_args!("messages_updates[{index}].after_update");
+                messages.message(after, path, "message_update");
+            }
+            None => {
+                let path = format_args!("messages_updates[{index}]");
+                messages.items.other("message_update", path, update.raw(), None);
+            }
         }
     }
     // QUIRK(whapi): stories come through the chat, as its last message.
     // https://support.whapi.cloud/help-desk/receiving/webhooks/incoming-webhooks-format
     for (index, update) in root.array("chats_updates") {
-        let path = format!("chats_updates[{index}].after_update");
         let chat = update.object().and_then(|update| update.get("after_update"));
+        let path = format_args!("chats_updates[{index}].after_update");
         last_message(chat.unwrap_or(update), path, &mut messages);
     }
     for (index, chat) in root.array("chats") {
-        last_message(chat, format!("chats[{index}]"), &mut messages);
+        last_message(chat, format_args!("chats[{index}]"), &mut messages);
     }
     for (name, value) in root.fields().filter(|(_, value)| !value.is_null()) {
         let name = name.as_ref();
@@ -96,27 +102,23 @@ fn items(root: &Object<'_>) -> Vec<InboundItem> {
                 for (index, entry) in entries.into_iter().enumerate() {
                     // What was removed is a list of bare ids.
                     let id = entry.object().map_or_else(|| entry.text(), |entry| entry.text("id"));
-                    messages.other(kind, format!("{short}[{index}]"), entry, id.as_deref());
+                    items.other(kind, format_args!("{short}[{index}]"), entry.raw(), id.as_deref());
                 }
             }
-            None if READ.contains(&name) => messages.other(name, name.to_owned(), value, None),
+            None if READ.contains(&name) => items.other(name, name, value.raw(), None),
             None => {}
         }
     }
-    let mut items = messages.into_items();
     if items.is_empty() {
         let kind = root.object("event").and_then(|event| event.text("type"));
-        let mut other = OtherItem::new(kind.as_deref().unwrap_or("unknown"), "");
-        root.raw().clone_into(&mut other.raw);
-        items.push(InboundItem::Other(Box::new(other)));
+        items.other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None);
     }
-    items
 }
 
-fn last_message(chat: Json<'_>, path: String, messages: &mut Messages<'_>) {
+fn last_message(chat: Json<'_>, path: impl fmt::Display, messages: &mut Messages<'_, '_>) {
     match chat.object().and_then(|chat| chat.get("last_message")) {
-        Some(last) => messages.message(last, &format!("{path}.last_message"), "unknown"),
-        None => messages.other("chat", path, chat, None),
+        Some(last) => messages.message(last, format_args!("{path}.last_message"), "unknown"),
+        None => messages.items.other("chat", path, chat.raw(), None),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use wamedia_core::{ErrorKind, unix_seconds};
+use wamedia_core::{ErrorKind, InboundItem, unix_seconds};
 
 const BODY: &str = r#"{"contacts":[{"profile":{"name":"Jay"},"wa_id":"8617600000819"}],"messages":[{"from":"8617600000819","id":"ABGHhhdgYFCBnwIQk5kC-xMSoi3XpEwoF2ZkIg","image":{"id":"2bc7102f-5491-40b1-a92f-338303eab9d3","mime_type":"image/jpeg","sha256":"0ed3d9d4db83ed7751314af5f2e9bf008edc49a101bebb9054a97f824cf2136b"},"timestamp":"1663053029","type":"image"}],"business_phone":"8615800001795","messaging_product":"whatsapp"}"#;
 

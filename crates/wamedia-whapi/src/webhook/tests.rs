@@ -1,5 +1,4 @@
-use wamedia_core::ErrorKind;
-use wamedia_core::{MediaItem, MediaKind, Role, Sha256, unix_seconds};
+use wamedia_core::{ErrorKind, InboundItem, MediaItem, MediaKind, Role, Sha256, unix_seconds};
 
 use super::message::{preview, repaired};
 use super::*;
