@@ -57,18 +57,6 @@ impl fmt::Debug for Delivery<'_> {
     }
 }
 
-/// What the signature of a delivery says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Authenticity {
-    /// It was made with one of the configured secrets over exactly these bytes.
-    Verified,
-    /// No secret is configured, so nothing was checked. Never treat this as verified.
-    Unsigned,
-    /// A secret is configured and the delivery does not fit it; the reason holds no secret.
-    Forged(&'static str),
-}
-
 /// Everything a delivery holds, in order: nothing is dropped without being visible here.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -107,9 +95,9 @@ impl Inbound {
 }
 
 /// Items may take so many bytes, whatever the delivery holds, …
-const ITEMS_MIN_BYTES: usize = 12 << 20;
+const ITEMS_MIN_BYTES: usize = 13 << 20;
 /// … and so many times its size.
-const ITEMS_PER_BYTE: usize = 4;
+const ITEMS_PER_BYTE: usize = 5;
 /// Kinds that are counted each for itself where items are only counted.
 const COUNTED_KINDS: usize = 64;
 
@@ -163,7 +151,9 @@ impl Items {
         let link = media.link.as_ref().map_or(0, |link| link.url.as_str().len());
         let preview = item.preview.as_ref().map_or(0, |preview| preview.bytes.len());
         let ids = text(&item.message_id) + text(&media.scope.message) + text(&media.scope.account);
-        let bytes = item.raw.len() + item.path.len() + ids + text(&item.caption) + name + link + preview;
+        let sender = item.sender.as_ref().map_or(0, |sender| sender.expose().len());
+        let texts = item.raw.len() + item.path.len() + ids + sender + text(&item.caption) + name;
+        let bytes = texts + link + preview;
         if self.takes(size_of::<MediaItem>() + bytes) {
             self.items.push(InboundItem::Media(Box::new(item)));
         } else {
@@ -383,14 +373,4 @@ impl OtherItem {
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
         Self { kind: kind.into(), message_id: None, path: path.into(), raw: String::new(), count: 1 }
     }
-}
-
-/// The answer to a vendor's check of a webhook address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Handshake {
-    /// Answer 200 with exactly this text as the body.
-    Accepted(String),
-    /// Answer 403.
-    Refused,
 }

@@ -8,15 +8,117 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
-    Authenticity, Declared, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem, MediaKind, MediaRef,
-    Result, Role, Secret, signature,
+    Authenticity, Clock as _, Declared, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem, MediaKind,
+    MediaRef, Result, Role, Secret, WebhookCapabilities, Webhooks, signature,
 };
+use wamedia_http::SystemClock;
 
 use crate::NAME;
 use crate::sign::Signed;
 
 /// The largest body that is parsed, in bytes. Nothing is documented; it is what Meta sends at most.
 pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
+
+/// What NXCloud offers for webhooks.
+pub const CAPABILITIES: WebhookCapabilities = WebhookCapabilities::new(MAX_BYTES).with_signed();
+
+/// Deliveries of NXCloud: verified with the access secret, which is the vendor's only one.
+#[derive(Clone, Debug)]
+pub struct NxCloudWebhooks {
+    capabilities: WebhookCapabilities,
+    secrets: Vec<Secret>,
+    max_age: Option<Duration>,
+    sha256: bool,
+}
+
+impl NxCloudWebhooks {
+    /// Begins without a secret: then deliveries can be parsed and not verified.
+    pub fn builder() -> NxCloudWebhooksBuilder {
+        NxCloudWebhooksBuilder(NxCloudWebhooks {
+            capabilities: CAPABILITIES,
+            secrets: Vec::new(),
+            max_age: None,
+            sha256: false,
+        })
+    }
+}
+
+/// Builds [`NxCloudWebhooks`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct NxCloudWebhooksBuilder(NxCloudWebhooks);
+
+impl NxCloudWebhooksBuilder {
+    /// The access secret, which signs deliveries; several during a rotation.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.0.secrets.push(Secret::new(secret.expose().trim()));
+        self
+    }
+
+    /// Refuses deliveries that were signed longer ago than this. Off unless it is set: whether the
+    /// vendor signs a repeated delivery afresh is not documented.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.0.max_age = Some(max_age);
+        self
+    }
+
+    /// Refuses signatures by MD5, which a sender chooses by leaving `sha256` out of a header that is not signed.
+    /// Set it where the account signs by SHA-256.
+    ///
+    /// Source: <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
+    pub fn sha256_only(mut self, sha256: bool) -> Self {
+        self.0.sha256 = sha256;
+        self
+    }
+
+    /// The largest body that is parsed, in bytes; [`MAX_BYTES`] unless it is set.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.0.capabilities = self.0.capabilities.with_max_bytes(max_bytes);
+        self
+    }
+
+    /// The reader of deliveries.
+    ///
+    /// # Errors
+    ///
+    /// None so far: what is left out is not checked.
+    pub fn build(self) -> Result<NxCloudWebhooks> {
+        Ok(self.0)
+    }
+}
+
+impl Webhooks for NxCloudWebhooks {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> &WebhookCapabilities {
+        &self.capabilities
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>) -> Authenticity {
+        let authenticity = verify(delivery, &self.secrets);
+        if authenticity != Authenticity::Verified {
+            return authenticity;
+        }
+        if self.sha256 && !is_sha256(delivery) {
+            return Authenticity::Invalid("it is signed by MD5, and SHA-256 is configured");
+        }
+        let now = delivery.received_at.unwrap_or_else(|| SystemClock.now());
+        if self.max_age.is_some_and(|age| is_older(delivery, now, age)) {
+            return Authenticity::Invalid("it was signed too long ago");
+        }
+        authenticity
+    }
+
+    fn parse(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
+        parse_up_to(delivery, self.capabilities.max_bytes)
+    }
+}
+
+fn is_sha256(delivery: &Delivery<'_>) -> bool {
+    delivery.header("algorithm").is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("sha256"))
+}
 
 /// Checks the signature of a delivery.
 ///
@@ -27,10 +129,10 @@ pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
 /// Source: <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
 pub fn verify(delivery: &Delivery<'_>, access_secrets: &[Secret]) -> Authenticity {
     if access_secrets.iter().all(Secret::is_blank) {
-        return Authenticity::Unsigned;
+        return Authenticity::NotConfigured;
     }
     let header = |name: &str| delivery.header(name).filter(|value| !value.is_empty());
-    let (Some(access_key), Some(action), Some(biz_type), Some(ts), Some(algorithm), Some(sign)) = (
+    let (Some(access_key), Some(action), Some(biz_type), Some(ts), Some(_), Some(sign)) = (
         header("accesskey"),
         header("action"),
         header("biztype"),
@@ -38,20 +140,20 @@ pub fn verify(delivery: &Delivery<'_>, access_secrets: &[Secret]) -> Authenticit
         header("algorithm"),
         header("sign"),
     ) else {
-        return Authenticity::Forged("a signature header is missing");
+        return Authenticity::MissingSignature;
     };
     let signed = Signed { access_key, action, biz_type, ts, body: delivery.body };
     let sign = sign.to_ascii_lowercase();
     let mut verified = false;
     for secret in access_secrets.iter().filter(|secret| !secret.is_blank()) {
-        let want = signed.sign(secret.expose(), algorithm.eq_ignore_ascii_case("sha256"));
+        let want = signed.sign(secret.expose(), is_sha256(delivery));
         // Every secret is tried, so that the time does not tell which one fits.
         verified |= signature::constant_time_eq(want.as_bytes(), sign.as_bytes());
     }
     if verified {
         Authenticity::Verified
     } else {
-        Authenticity::Forged("the signature does not match the body")
+        Authenticity::Invalid("the signature does not match the body")
     }
 }
 

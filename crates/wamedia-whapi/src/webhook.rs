@@ -9,7 +9,10 @@ mod message;
 use std::fmt;
 
 use wamedia_core::json::{self, Json, Object, short_name};
-use wamedia_core::{Authenticity, Delivery, Inbound, Items, Result, Secret, signature};
+use wamedia_core::{
+    Authenticity, Delivery, Error, ErrorKind, Inbound, Items, Phase, Result, Secret, WebhookCapabilities,
+    Webhooks, signature,
+};
 
 use self::message::Messages;
 use crate::NAME;
@@ -17,14 +20,92 @@ use crate::NAME;
 /// The largest body that is parsed, in bytes. Nothing is documented; deliveries carry previews inline.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What Whapi offers for webhooks.
+pub const CAPABILITIES: WebhookCapabilities = WebhookCapabilities::new(MAX_BYTES).with_signed();
+
+/// Deliveries of Whapi: verified by a static header, without the API's token.
+#[derive(Clone, Debug)]
+pub struct WhapiWebhooks {
+    capabilities: WebhookCapabilities,
+    headers: Vec<(String, Secret)>,
+}
+
+impl WhapiWebhooks {
+    /// Begins without a secret: then deliveries can be parsed and not verified.
+    pub fn builder() -> WhapiWebhooksBuilder {
+        WhapiWebhooksBuilder(WhapiWebhooks { capabilities: CAPABILITIES, headers: Vec::new() })
+    }
+}
+
+/// Builds [`WhapiWebhooks`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WhapiWebhooksBuilder(WhapiWebhooks);
+
+impl WhapiWebhooksBuilder {
+    /// The header that is configured for deliveries; several values during a rotation.
+    pub fn header(mut self, name: &str, value: Secret) -> Self {
+        self.0.headers.push((name.to_owned(), value));
+        self
+    }
+
+    /// The largest body that is parsed, in bytes; [`MAX_BYTES`] unless it is set.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.0.capabilities = self.0.capabilities.with_max_bytes(max_bytes);
+        self
+    }
+
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] naming every problem.
+    pub fn build(self) -> Result<WhapiWebhooks> {
+        let mut problems = Vec::new();
+        if self.0.headers.iter().any(|(_, value)| value.is_blank()) {
+            problems.push("the value of the webhook header is empty");
+        }
+        let token_char = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if self.0.headers.iter().any(|(name, _)| name.is_empty() || !name.bytes().all(token_char)) {
+            problems.push("the name of the webhook header is not a header name");
+        }
+        if problems.is_empty() {
+            return Ok(self.0);
+        }
+        let message = format!("the configuration is not usable: {}", problems.join("; "));
+        Err(Error::new(ErrorKind::InvalidRequest, message).with_provider(NAME).with_phase(Phase::Prepare))
+    }
+}
+
+impl Webhooks for WhapiWebhooks {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> &WebhookCapabilities {
+        &self.capabilities
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>) -> Authenticity {
+        verify(delivery, &self.headers)
+    }
+
+    fn parse(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
+        parse_up_to(delivery, self.capabilities.max_bytes)
+    }
+}
+
 /// Checks the static header that is configured for deliveries; the vendor signs nothing.
 ///
 /// Any of several headers is enough, so that a value can be replaced without a gap.
 ///
 /// Source: <https://support.whapi.cloud/help-desk/receiving/webhooks/detailed-webhook-settings>
 pub fn verify(delivery: &Delivery<'_>, headers: &[(String, Secret)]) -> Authenticity {
-    if headers.is_empty() {
-        return Authenticity::Unsigned;
+    if headers.iter().all(|(_, value)| value.is_blank()) {
+        return Authenticity::NotConfigured;
+    }
+    if headers.iter().all(|(name, _)| delivery.header(name).is_none_or(str::is_empty)) {
+        return Authenticity::MissingSignature;
     }
     let mut verified = false;
     for (name, want) in headers {
@@ -33,11 +114,7 @@ pub fn verify(delivery: &Delivery<'_>, headers: &[(String, Secret)]) -> Authenti
         verified |=
             !want.is_blank() && signature::constant_time_eq(given.as_bytes(), want.expose().as_bytes());
     }
-    if verified {
-        Authenticity::Verified
-    } else {
-        Authenticity::Forged("the agreed header is missing or wrong")
-    }
+    if verified { Authenticity::Verified } else { Authenticity::Invalid("the agreed header is wrong") }
 }
 
 /// Parses a delivery; nothing in it is dropped, and no token is needed.

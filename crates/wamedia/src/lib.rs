@@ -10,7 +10,7 @@ pub use wamedia_transfer::{
     transfer_many,
 };
 
-pub use config::{Config, PROVIDERS, ProviderInfo, Setting, provider, webhook_reader};
+pub use config::{Config, PROVIDERS, ProviderInfo, Setting, provider, webhooks};
 
 #[cfg(feature = "chakra")]
 pub use wamedia_chakra as chakra;
