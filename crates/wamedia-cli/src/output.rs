@@ -47,7 +47,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 /// Text of others on one line of a terminal: without control characters, and without those that turn
 /// the direction of writing.
 pub(crate) fn printable(text: &str) -> String {
-    let odd = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let odd = |c: char| c.is_control() || wamedia::is_invisible(c);
     text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
 }
 

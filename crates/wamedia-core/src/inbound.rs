@@ -255,8 +255,8 @@ pub enum Role {
     Referral,
 }
 
-/// One media item of a delivery.
-#[derive(Clone, Debug, PartialEq)]
+/// One media item of a delivery. `Debug` shows neither what people wrote nor their numbers.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MediaItem {
     /// What to store and to fetch; it carries what was declared. Equal for the same media in a
@@ -303,6 +303,22 @@ impl MediaItem {
     }
 }
 
+impl fmt::Debug for MediaItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A message id holds the number of the sender in base64.
+        f.debug_struct("MediaItem")
+            .field("media", &self.media)
+            .field("kind", &self.kind)
+            .field("role", &self.role)
+            .field("caption_bytes", &self.caption.as_ref().map(String::len))
+            .field("timestamp", &self.timestamp)
+            .field("preview", &self.preview)
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A small picture that came inside a delivery.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -326,8 +342,8 @@ impl fmt::Debug for Preview {
     }
 }
 
-/// A message that the vendor could not give us.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A message that the vendor could not give us. `Debug` shows nothing of the message.
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FailedItem {
     /// The kind that the vendor names: `"unsupported"`, `"image"`.
@@ -344,6 +360,18 @@ pub struct FailedItem {
     pub raw: String,
 }
 
+impl fmt::Debug for FailedItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedItem")
+            .field("kind", &short_name(&self.kind))
+            .field("provider_code", &self.provider_code)
+            .field("message_bytes", &self.message.as_ref().map(String::len))
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl FailedItem {
     /// A failed item at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
@@ -351,8 +379,8 @@ impl FailedItem {
     }
 }
 
-/// Something without media.
-#[derive(Clone, Debug, PartialEq)]
+/// Something without media. `Debug` shows nothing of what it says.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherItem {
     /// The kind that the vendor names: `"text"`, `"reaction"`, `"status"`.
@@ -366,6 +394,17 @@ pub struct OtherItem {
     /// How many it stands for: one, except at the end of a delivery with more items than memory is set aside
     /// for.
     pub count: usize,
+}
+
+impl fmt::Debug for OtherItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtherItem")
+            .field("kind", &short_name(&self.kind))
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OtherItem {

@@ -21,6 +21,7 @@ mod reference;
 mod secret;
 pub mod signature;
 mod stream;
+mod text;
 mod time;
 mod webhooks;
 
@@ -38,5 +39,6 @@ pub use provider::{
 pub use reference::{MediaId, MediaRef, Scope};
 pub use secret::Secret;
 pub use stream::{MediaHead, MediaStream};
+pub use text::is_invisible;
 pub use time::{Clock, format_rfc3339, unix_seconds};
 pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};

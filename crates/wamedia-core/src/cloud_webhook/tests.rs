@@ -69,6 +69,30 @@ fn what_is_no_message_is_counted() {
 }
 
 #[test]
+fn debug_shows_neither_messages_nor_numbers() {
+    let message = |kind: &str, object: &str| {
+        format!(
+            r#"{{"id":"wamid.CANARY","from":"CANARY-number","timestamp":"1","type":"{kind}","x":"CANARY"{object}}}"#
+        )
+    };
+    let inbound = read(&with_messages(
+        &[
+            message(
+                "image",
+                r#","image":{"id":"1","caption":"CANARY","url":"https://host.test/?hash=CANARY"}"#,
+            ),
+            message("image", r#","errors":[{"code":1,"title":"CANARY","error_data":{"details":"CANARY"}}]"#),
+            message("text", r#","text":{"body":"CANARY"}"#),
+        ]
+        .join(","),
+    ));
+    assert_eq!(kinds(&inbound), ["media image", "failed image", "other text"]);
+    let shown = format!("{inbound:?} {inbound:#?}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+    assert!(shown.contains("messages[0].image"), "{shown}");
+}
+
+#[test]
 fn every_level_that_holds_nothing_is_counted() {
     for (body, want) in [
         (r#"{"object":"x"}"#, "other x"),
