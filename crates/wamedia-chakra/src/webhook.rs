@@ -32,11 +32,7 @@ pub struct ChakraWebhooks {
 impl ChakraWebhooks {
     /// Begins without a secret: then deliveries can be parsed and not verified.
     pub fn builder() -> ChakraWebhooksBuilder {
-        ChakraWebhooksBuilder(ChakraWebhooks {
-            capabilities: CAPABILITIES,
-            secrets: Vec::new(),
-            phone_number_id: None,
-        })
+        ChakraWebhooksBuilder(Self { capabilities: CAPABILITIES, secrets: Vec::new(), phone_number_id: None })
     }
 }
 

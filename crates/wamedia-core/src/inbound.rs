@@ -107,7 +107,7 @@ const COUNTED_KINDS: usize = 64;
 /// holds no media is only counted, and media make the whole delivery [`ErrorKind::TooLarge`]: none is dropped.
 #[derive(Debug)]
 pub struct Items {
-    items: Vec<InboundItem>,
+    list: Vec<InboundItem>,
     held: usize,
     allowed: usize,
     /// The numbers of the items that stand for several.
@@ -119,17 +119,17 @@ impl Items {
     /// For a body of so many bytes.
     pub fn new(body_bytes: usize) -> Self {
         let allowed = body_bytes.saturating_mul(ITEMS_PER_BYTE).saturating_add(ITEMS_MIN_BYTES);
-        Self { items: Vec::new(), held: 0, allowed, counted: Vec::new(), has_lost: false }
+        Self { list: Vec::new(), held: 0, allowed, counted: Vec::new(), has_lost: false }
     }
 
     /// How many items there are so far. It grows with everything that is added.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.list.len()
     }
 
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.list.is_empty()
     }
 
     /// Whether the delivery will be refused whatever follows, so that nothing more needs to be read.
@@ -155,7 +155,7 @@ impl Items {
         let texts = item.raw.len() + item.path.len() + ids + sender + text(&item.caption) + name;
         let bytes = texts + link + preview;
         if self.takes(size_of::<MediaItem>() + bytes) {
-            self.items.push(InboundItem::Media(Box::new(item)));
+            self.list.push(InboundItem::Media(Box::new(item)));
         } else {
             self.has_lost = true;
         }
@@ -166,7 +166,7 @@ impl Items {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let bytes = item.raw.len() + item.path.len() + item.kind.len() + text(&item.message);
         if self.takes(size_of::<FailedItem>() + bytes + text(&item.message_id) + text(&item.provider_code)) {
-            self.items.push(InboundItem::Failed(Box::new(item)));
+            self.list.push(InboundItem::Failed(Box::new(item)));
         } else {
             self.has_lost = true;
         }
@@ -180,7 +180,7 @@ impl Items {
             item.path.shrink_to_fit();
             item.message_id = message_id.map(ToOwned::to_owned);
             raw.clone_into(&mut item.raw);
-            self.items.push(InboundItem::Other(Box::new(item)));
+            self.list.push(InboundItem::Other(Box::new(item)));
         } else {
             self.count(kind, &path);
         }
@@ -191,16 +191,16 @@ impl Items {
         let kind = short_name(kind);
         let has_room = self.counted.len() < COUNTED_KINDS;
         for number in &self.counted {
-            if let InboundItem::Other(item) = &mut self.items[*number]
+            if let InboundItem::Other(item) = &mut self.list[*number]
                 && (item.kind == kind || (!has_room && item.kind == "unknown"))
             {
                 item.count += 1;
                 return;
             }
         }
-        self.counted.push(self.items.len());
+        self.counted.push(self.list.len());
         let kind = if self.counted.len() < COUNTED_KINDS { kind } else { "unknown" };
-        self.items.push(InboundItem::Other(Box::new(OtherItem::new(kind, path.to_string()))));
+        self.list.push(InboundItem::Other(Box::new(OtherItem::new(kind, path.to_string()))));
     }
 
     /// The delivery.
@@ -215,8 +215,8 @@ impl Items {
                 .with_operation("parse_webhook")
                 .with_phase(Phase::Prepare));
         }
-        self.items.shrink_to_fit();
-        Ok(Inbound { items: self.items })
+        self.list.shrink_to_fit();
+        Ok(Inbound { items: self.list })
     }
 }
 

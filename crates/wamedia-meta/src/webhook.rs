@@ -38,11 +38,7 @@ pub struct MetaWebhooks {
 impl MetaWebhooks {
     /// Begins without a secret: then deliveries can be parsed and not verified.
     pub fn builder() -> MetaWebhooksBuilder {
-        MetaWebhooksBuilder(MetaWebhooks {
-            capabilities: CAPABILITIES,
-            secrets: Vec::new(),
-            verify_token: None,
-        })
+        MetaWebhooksBuilder(Self { capabilities: CAPABILITIES, secrets: Vec::new(), verify_token: None })
     }
 }
 

@@ -34,7 +34,7 @@ pub struct NxCloudWebhooks {
 impl NxCloudWebhooks {
     /// Begins without a secret: then deliveries can be parsed and not verified.
     pub fn builder() -> NxCloudWebhooksBuilder {
-        NxCloudWebhooksBuilder(NxCloudWebhooks {
+        NxCloudWebhooksBuilder(Self {
             capabilities: CAPABILITIES,
             secrets: Vec::new(),
             max_age: None,

@@ -33,7 +33,7 @@ pub struct WhapiWebhooks {
 impl WhapiWebhooks {
     /// Begins without a secret: then deliveries can be parsed and not verified.
     pub fn builder() -> WhapiWebhooksBuilder {
-        WhapiWebhooksBuilder(WhapiWebhooks { capabilities: CAPABILITIES, headers: Vec::new() })
+        WhapiWebhooksBuilder(Self { capabilities: CAPABILITIES, headers: Vec::new() })
     }
 }
 
