@@ -7,9 +7,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::stream;
 use wamedia_core::{
-    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, Inbound, ListOptions, MediaDescriptor,
-    MediaHead, MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions,
-    Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, ListOptions, MediaDescriptor, MediaHead,
+    MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Sha256,
+    Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{ProviderExt as _, safe_name};
 
