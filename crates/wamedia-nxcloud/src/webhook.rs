@@ -51,7 +51,7 @@ pub struct NxCloudWebhooksBuilder(NxCloudWebhooks);
 impl NxCloudWebhooksBuilder {
     /// The access secret, which signs deliveries; several during a rotation.
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.0.secrets.push(Secret::new(secret.expose().trim()));
+        self.0.secrets.push(secret);
         self
     }
 
@@ -82,7 +82,11 @@ impl NxCloudWebhooksBuilder {
     /// # Errors
     ///
     /// None so far: what is left out is not checked.
-    pub fn build(self) -> Result<NxCloudWebhooks> {
+    pub fn build(mut self) -> Result<NxCloudWebhooks> {
+        for secret in &mut self.0.secrets {
+            // As for the API: what is pasted often has a space or a line end.
+            *secret = Secret::new(secret.expose().trim());
+        }
         Ok(self.0)
     }
 }
