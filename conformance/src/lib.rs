@@ -36,13 +36,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
-use wamedia_core::{Clock, Handshake, Provider};
+use wamedia_core::{Clock, Provider, Webhooks};
 use wamedia_http::TransportOptions;
 
 pub use runner::run;
 
 /// The secret that must never be seen anywhere but at its origin.
 pub const CANARY: &str = "TEST-canary-7f3a";
+
+/// The secret that deliveries of the fixtures are signed with.
+pub const WEBHOOK_SECRET: &str = "TEST-webhook-secret";
+
+/// The token that the check of a webhook address presents.
+pub const VERIFY_TOKEN: &str = "TEST-verify";
 
 /// How the suite makes a provider.
 pub trait Harness: 'static {
@@ -52,9 +58,9 @@ pub trait Harness: 'static {
     /// Makes the provider with test credentials, for the network that the suite hands over.
     fn build(net: &TestNet) -> Arc<dyn Provider>;
 
-    /// Answers the check of a webhook address, with this token configured; none where the vendor has
-    /// no such check.
-    fn handshake(_query: &str, _verify_token: &str) -> Option<Handshake> {
+    /// Makes what reads deliveries: with [`WEBHOOK_SECRET`] where the network says so, and with [`VERIFY_TOKEN`]
+    /// where the vendor checks addresses. None where the vendor delivers nothing.
+    fn webhooks(_net: &TestNet) -> Option<Arc<dyn Webhooks>> {
         None
     }
 

@@ -219,7 +219,7 @@ mod tests {
     fn report(rows: &[(&str, Outcome)]) -> Value {
         let root = crate::own_fixtures();
         let rules = Rules::load(&root, "nobody").expect("the catalogue is readable");
-        let features = requirements::features(&wamedia_core::Capabilities::NONE);
+        let features = requirements::features(&wamedia_core::Capabilities::NONE, None);
         let about = About {
             provider: "nobody",
             package: Package { name: "nobody", version: "0.0.0" },

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wamedia_core::Capabilities;
+use wamedia_core::{Capabilities, WebhookCapabilities};
 
 /// One row of `requirements.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,7 +34,10 @@ impl Requirement {
 }
 
 /// What a provider's capabilities are called in requirements and reports.
-pub(crate) fn features(can: &Capabilities) -> [(&'static str, bool); 12] {
+pub(crate) fn features(
+    can: &Capabilities,
+    webhooks: Option<&WebhookCapabilities>,
+) -> [(&'static str, bool); 12] {
     [
         ("resolve", can.resolve),
         ("resolve-remote", can.resolve_remote),
@@ -45,9 +48,9 @@ pub(crate) fn features(can: &Capabilities) -> [(&'static str, bool); 12] {
         ("upload", can.upload),
         ("delete", can.delete),
         ("list", can.list),
-        ("webhook", can.webhook),
-        ("signed-webhook", can.signed_webhook),
-        ("handshake", can.handshake),
+        ("webhook", webhooks.is_some()),
+        ("signed-webhook", webhooks.is_some_and(|can| can.signed)),
+        ("handshake", webhooks.is_some_and(|can| can.handshake)),
     ]
 }
 
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_capability_switches_a_requirement_on_and_its_negation_off() {
-        let without = features(&Capabilities::NONE);
+        let without = features(&Capabilities::NONE, None);
         assert!(requirement(None).applies(&without));
         assert!(!requirement(Some("range")).applies(&without));
         assert!(requirement(Some("!range")).applies(&without));
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn every_capability_of_the_catalogue_is_one_that_providers_can_declare() {
         let rules = Rules::load(&crate::own_fixtures(), "meta").expect("the catalogue is readable");
-        let names = features(&Capabilities::NONE).map(|(name, _)| name);
+        let names = features(&Capabilities::NONE, None).map(|(name, _)| name);
         for requirement in rules.requirements {
             let Some(name) = requirement.capability else { continue };
             assert!(names.contains(&name.trim_start_matches('!')), "{}: {name}", requirement.id);

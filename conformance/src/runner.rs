@@ -47,15 +47,18 @@ fn prepared<H: Harness>(package: Package) -> Result<ExitCode, String> {
     snapshot::keep_in(H::snapshots());
     let fixtures = Arc::new(Fixture::load_all(&root, H::PROVIDER)?);
     let rules = Rules::load(&root, H::PROVIDER)?;
-    let capabilities = H::build(&TestNet::new(wamedia_http::TransportOptions::default())).capabilities();
-    let features = requirements::features(&capabilities);
+    let net = TestNet::new(wamedia_http::TransportOptions::default());
+    let capabilities = H::build(&net).capabilities();
+    let webhook_capabilities = H::webhooks(&net).map(|webhooks| *webhooks.capabilities());
+    let features = requirements::features(&capabilities, webhook_capabilities.as_ref());
     let subject = Subject {
         build: H::build,
-        handshake: H::handshake,
+        webhooks: H::webhooks,
         name: H::PROVIDER,
         root,
         fixtures,
         capabilities,
+        webhook_capabilities,
         with_range: false,
         mistake: None,
     };
@@ -203,11 +206,12 @@ mod tests {
         }));
         let subject = Subject {
             build: |_| unreachable!("nothing is built here"),
-            handshake: |_, _| None,
+            webhooks: |_| None,
             name: "nobody",
             root,
             fixtures: Arc::default(),
             capabilities: wamedia_core::Capabilities::NONE,
+            webhook_capabilities: None,
             with_range: false,
             mistake: None,
         };

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wamedia_core::{Capabilities, Error, Handshake, MediaId, MediaRef, Provider, Result as CoreResult};
+use wamedia_core::{
+    Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult, WebhookCapabilities, Webhooks,
+};
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
@@ -24,7 +26,7 @@ pub(crate) use replayed::Done;
 use crate::double::{Double, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
-use crate::mutants::{Broken, Mistake};
+use crate::mutants::{Broken, BrokenWebhooks, Mistake};
 use crate::script::{Reply, Turn};
 use crate::{CANARY, TestNet};
 use wamedia_http::TransportOptions;
@@ -32,11 +34,13 @@ use wamedia_http::TransportOptions;
 /// What every case has at hand.
 pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
-    pub(crate) handshake: fn(&str, &str) -> Option<Handshake>,
+    pub(crate) webhooks: fn(&TestNet) -> Option<Arc<dyn Webhooks>>,
     pub(crate) name: &'static str,
     pub(crate) root: PathBuf,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
     pub(crate) capabilities: Capabilities,
+    /// None where the vendor delivers nothing.
+    pub(crate) webhook_capabilities: Option<WebhookCapabilities>,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
     /// What is wrong with the client under test, where something is on purpose.
@@ -189,11 +193,13 @@ impl Subject {
         }
     }
 
-    /// An answer to the check of a webhook address, as the client under test gives it.
-    pub(crate) fn shake(&self, query: &str, token: &str) -> Option<Handshake> {
-        let answer = (self.handshake)(query, token);
-        let welcome = self.mistake == Some(Mistake::WelcomesEverybody);
-        if welcome { answer.map(|_| Handshake::Accepted("1158201444".to_owned())) } else { answer }
+    /// What reads deliveries, with a secret or without.
+    pub(crate) fn webhooks(&self, with_secret: bool) -> Result<Arc<dyn Webhooks>, String> {
+        let mut net = TestNet::new(TransportOptions::default());
+        net.with_webhook_secret = with_secret;
+        let webhooks = (self.webhooks)(&net).ok_or("the vendor delivers nothing")?;
+        let Some(mistake) = self.mistake else { return Ok(webhooks) };
+        Ok(Arc::new(BrokenWebhooks::new(webhooks, mistake)))
     }
 
     /// An id as the client under test takes it.

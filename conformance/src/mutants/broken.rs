@@ -1,6 +1,6 @@
 //! A provider with one mistake in it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
-    Authenticity, Budget, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    InboundItem, Limits, ListOptions, MediaDescriptor, MediaHead, MediaId, MediaKind, MediaLink, MediaPage,
-    MediaRef, MediaStream, Mime, OpenOptions, Phase, Provider, ResolveOptions, Result, Retry, Role, Source,
-    UploadBody, UploadContent, UploadOptions, Uploaded,
+    Budget, Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, Limits, ListOptions,
+    MediaDescriptor, MediaHead, MediaLink, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Phase,
+    Provider, ResolveOptions, Result, Retry, Source, UploadBody, UploadContent, UploadOptions, Uploaded,
 };
 
 use super::Mistake;
@@ -139,39 +138,6 @@ impl Broken {
             }
             _ => stream,
         }
-    }
-
-    fn inbound(&self, mut inbound: Inbound) -> Result<Inbound> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let is_media = |item: &InboundItem| matches!(item, InboundItem::Media(_));
-        let items = &mut inbound.items;
-        match self.mistake {
-            M::KeepsOneItem => {
-                let mut seen = false;
-                items.retain(|item| !is_media(item) || !std::mem::replace(&mut seen, true));
-            }
-            M::DropsTheRest => items.retain(|item| !matches!(item, InboundItem::Other(_))),
-            M::DropsFailedItems => items.retain(|item| !matches!(item, InboundItem::Failed(_))),
-            M::LooksAtTheTopOnly => {
-                items.retain(|item| !matches!(item, InboundItem::Media(item) if item.role != Role::Main));
-            }
-            M::RefusesUnknownTypes if items.iter().any(|item| matches!(item, InboundItem::Other(_))) => {
-                return Err(Error::new(ErrorKind::Decode, "unknown type"));
-            }
-            M::MistakesKinds | M::MakesUpIds => {
-                for item in items {
-                    let InboundItem::Media(item) = item else { continue };
-                    if self.is(M::MistakesKinds) {
-                        item.kind = MediaKind::Document;
-                    } else {
-                        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-                        item.media.id = MediaId::new(format!("made-up-{number}")).ok();
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok(inbound)
     }
 }
 
@@ -391,24 +357,5 @@ impl Provider for Broken {
             }
             outcome => outcome.map_err(|error| self.error(error)),
         }
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        match self.inner.parse_webhook(delivery) {
-            Ok(inbound) => self.inbound(inbound),
-            Err(error) if self.is(M::PanicsOnDeliveries) => panic!("cannot happen: {:?}", error.kind()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        let outcome = self.inner.verify_webhook(delivery)?;
-        Ok(match (self.mistake, outcome) {
-            (M::BelievesEverybody, _) | (M::CallsUnsignedVerified, Authenticity::Unsigned) => {
-                Authenticity::Verified
-            }
-            (M::BelievesNobody, Authenticity::Verified) => Authenticity::Forged("nobody is believed"),
-            (_, outcome) => outcome,
-        })
     }
 }

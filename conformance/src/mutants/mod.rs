@@ -2,10 +2,12 @@
 //! pass proves nothing; `requirements.json` says which requirement catches which.
 
 mod broken;
+mod deliveries;
 mod run;
 mod wire;
 
 pub(crate) use broken::Broken;
+pub(crate) use deliveries::BrokenWebhooks;
 pub(crate) use run::{MUTANT, on_request};
 
 /// One mistake. The text is what such a client does.

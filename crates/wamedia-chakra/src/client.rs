@@ -1,13 +1,12 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
+    Capabilities, Error, ErrorKind, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Phase, Provider,
     ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{ChakraHqBuilder, FetchStyle, Settings};
-use crate::{BY_ID, CAPABILITIES, NAME, webhook, wire};
+use crate::{BY_ID, CAPABILITIES, NAME, wire};
 
 /// ChakraHQ's WhatsApp media API.
 #[derive(Clone, Debug)]
@@ -30,8 +29,7 @@ impl Provider for ChakraHq {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
-        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
+        let can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
         if self.settings.plugin_id.is_some() { crate::with_upload(can) } else { can }
     }
 
@@ -83,23 +81,6 @@ impl Provider for ChakraHq {
             None => Err(refused(ErrorKind::InvalidRequest, "an upload is sent once")),
         };
         Ok(Uploaded::from_link(self.http.call(call, build, wire::read_uploaded).await?))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete").with_provider(NAME))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list").with_provider(NAME))
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        let account = self.settings.phone_number_id.as_deref();
-        webhook::parse_for(delivery, account, self.settings.webhook_max_bytes)
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        Ok(webhook::verify(delivery, &self.settings.webhook_secrets))
     }
 }
 

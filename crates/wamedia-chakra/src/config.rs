@@ -36,13 +36,10 @@ pub enum ShowPrefix {
 pub struct ChakraHqBuilder {
     token: Secret,
     plugin_id: Option<String>,
-    phone_number_id: Option<String>,
     api_version: String,
     base_url: Option<String>,
     content_origins: Vec<String>,
-    webhook_secrets: Vec<Secret>,
     transport: TransportOptions,
-    webhook_max_bytes: u64,
     style: FetchStyle,
     prefix: ShowPrefix,
 }
@@ -50,15 +47,12 @@ pub struct ChakraHqBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) version: String,
     pub(crate) plugin_id: Option<String>,
-    pub(crate) phone_number_id: Option<String>,
     pub(crate) token: Credential,
     pub(crate) api_hosts: HostRules,
     pub(crate) content_hosts: HostRules,
-    pub(crate) webhook_secrets: Vec<Secret>,
     pub(crate) style: FetchStyle,
     pub(crate) prefix: ShowPrefix,
 }
@@ -68,13 +62,10 @@ impl ChakraHqBuilder {
         Self {
             token,
             plugin_id: None,
-            phone_number_id: None,
             api_version: VERSION.to_owned(),
             base_url: None,
             content_origins: Vec::new(),
-            webhook_secrets: Vec::new(),
             transport: TransportOptions::default(),
-            webhook_max_bytes: crate::webhook::MAX_BYTES,
             style: FetchStyle::default(),
             prefix: ShowPrefix::default(),
         }
@@ -83,12 +74,6 @@ impl ChakraHqBuilder {
     /// The id of the WhatsApp plugin; uploads need it.
     pub fn plugin_id(mut self, id: &str) -> Self {
         self.plugin_id = Some(id.trim().to_owned());
-        self
-    }
-
-    /// The id of the business phone number, noted in references.
-    pub fn phone_number_id(mut self, id: &str) -> Self {
-        self.phone_number_id = Some(id.trim().to_owned());
         self
     }
 
@@ -107,19 +92,6 @@ impl ChakraHqBuilder {
     /// A further origin that content may come from; it never gets the token.
     pub fn content_origin(mut self, origin: &str) -> Self {
         self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// The team's secret, which signs deliveries; several during a rotation.
-    pub fn webhook_secret(mut self, secret: Secret) -> Self {
-        self.webhook_secrets.push(secret);
-        self
-    }
-
-    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
-    /// unless it is set.
-    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -174,18 +146,13 @@ impl ChakraHqBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let secrets: Vec<Secret> =
-            [Secret::new(token)].into_iter().chain(self.webhook_secrets.iter().cloned()).collect();
-        let http = Http::new(self.transport, &configured, &secrets, None)?;
+        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
         let settings = Settings {
-            webhook_max_bytes: self.webhook_max_bytes,
             version: self.api_version,
             plugin_id: self.plugin_id,
-            phone_number_id: self.phone_number_id,
             token: Credential::new(Secret::new(token), [api.clone()]),
             api_hosts: HostRules::new([api.clone()]),
             content_hosts: HostRules::new(own).with_origin(api.clone()),
-            webhook_secrets: self.webhook_secrets,
             style: self.style,
             prefix: self.prefix,
             api,

@@ -10,6 +10,7 @@ use wamedia_core::{Capabilities, DigestSource, UploadResult};
 
 pub use client::ChakraHq;
 pub use config::{ChakraHqBuilder, FetchStyle, ShowPrefix};
+pub use webhook::{ChakraWebhooks, ChakraWebhooksBuilder};
 
 /// The provider's name.
 const NAME: &str = "chakra";
@@ -20,17 +21,11 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_resolve()
     .with_open()
     .with_expiring_links(None)
-    .with_digest(DigestSource::ResolveAndWebhook)
-    .with_webhook(webhook::MAX_BYTES)
-    .with_signed_webhook();
+    .with_digest(DigestSource::ResolveAndWebhook);
 
 /// What works by id alone.
-const BY_ID: Capabilities = Capabilities::NONE
-    .with_local_resolve()
-    .with_open()
-    .with_digest(DigestSource::Webhook)
-    .with_webhook(webhook::MAX_BYTES)
-    .with_signed_webhook();
+const BY_ID: Capabilities =
+    Capabilities::NONE.with_local_resolve().with_open().with_digest(DigestSource::Webhook);
 
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Link, None)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wamedia_chakra::ChakraHq;
-use wamedia_conformance::{CANARY, Harness, TestNet};
-use wamedia_core::{Provider, Secret};
+use wamedia_chakra::{ChakraHq, ChakraWebhooks};
+use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_core::{Provider, Secret, Webhooks};
 
 struct Subject;
 
@@ -12,14 +12,19 @@ impl Harness for Subject {
     const PROVIDER: &'static str = "chakra";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let mut builder = ChakraHq::builder(Secret::new(CANARY))
+        let builder = ChakraHq::builder(Secret::new(CANARY))
             .api_version("v22.0")
             .plugin_id("3f0c2c7e-3a3e-4a58-9d0e-0c8f2f7f9a11")
             .transport(net.transport.clone());
-        if net.with_webhook_secret {
-            builder = builder.webhook_secret(Secret::new("TEST-webhook-secret"));
-        }
         Arc::new(builder.build().expect("the test configuration is valid"))
+    }
+
+    fn webhooks(net: &TestNet) -> Option<Arc<dyn Webhooks>> {
+        let mut builder = ChakraWebhooks::builder();
+        if net.with_webhook_secret {
+            builder = builder.secret(Secret::new(WEBHOOK_SECRET));
+        }
+        Some(Arc::new(builder.build().expect("the test configuration is valid")))
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wamedia::{
-    Config, Error, ErrorKind, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret, TransferOptions,
-    TransportOptions,
+    Capabilities, Config, Error, ErrorKind, Limits, MediaRef, PROVIDERS, Provider, ProviderInfo, Secret,
+    TransferOptions, TransportOptions, Webhooks,
 };
 
 use crate::args::{Common, LINK_REFUSED};
@@ -53,11 +53,17 @@ impl<'a> Providers<'a> {
         Ok(provider)
     }
 
-    /// The provider for webhooks alone, which needs no credential.
-    pub(crate) fn reader(&self, name: &str, max_bytes: Option<u64>) -> Result<Arc<dyn Provider>, Failure> {
+    /// What reads deliveries, which needs no credential of the API.
+    pub(crate) fn webhooks(&self, name: &str, max_bytes: Option<u64>) -> Result<Arc<dyn Webhooks>, Failure> {
         let mut config = self.config(known(name)?);
         config.webhook_max_bytes = max_bytes;
-        Ok(wamedia::webhook_reader(name, config)?)
+        Ok(wamedia::webhooks(name, &config)?)
+    }
+
+    /// What the provider can do when it is configured; credentials are not needed to know that.
+    pub(crate) fn capabilities(&self, name: &str) -> Result<Capabilities, Failure> {
+        let info = known(name)?;
+        capabilities(info, self.config(info))
     }
 
     /// The provider that `--provider` names.
@@ -116,6 +122,17 @@ impl<'a> Providers<'a> {
         config.transport = transport(self.common);
         config
     }
+}
+
+/// What a provider can do with these settings, and with something in place of those that it requires.
+pub(crate) fn capabilities(info: &ProviderInfo, mut config: Config) -> Result<Capabilities, Failure> {
+    for setting in info.settings.iter().filter(|setting| setting.required) {
+        // Of the right shape: capabilities depend on what is configured, not on its value.
+        config.values.entry(setting.key.to_owned()).or_insert_with(|| Secret::new("1234567890"));
+    }
+    // Nothing is asked; a loopback port needs no TLS.
+    config.base_url = Some("http://127.0.0.1:9".to_owned());
+    Ok(wamedia::provider(info.name, &config)?.capabilities())
 }
 
 /// The variable of a setting: `WAMEDIA_META_TOKEN`.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wamedia::{
-    Authenticity, Clock as _, Delivery, Downloaded, ErrorKind, MediaRef, Provider, SystemClock, Transfer,
+    Clock as _, Delivery, Downloaded, ErrorKind, MediaRef, Provider, ReceiveOptions, SystemClock, Transfer,
+    Webhooks,
 };
 use wamedia_sandbox::{Options, Sandbox};
 
@@ -32,12 +33,15 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     )?;
     let mut rows = Vec::new();
     for info in sandbox.providers() {
-        let provider = wamedia::provider(info.name, &config(info))?;
+        let config = config(info);
+        let (provider, webhooks) =
+            (wamedia::provider(info.name, &config)?, wamedia::webhooks(info.name, &config)?);
         let folder = folder.join(info.name);
         std::fs::create_dir_all(&folder)?;
         for media in &info.media {
             let delivery = sandbox.webhook(info.name, &media.id).await?;
-            rows.push(from_webhook(&*provider, &delivery.headers, &delivery.body, &folder).await);
+            let delivery = Delivery::new(&delivery.body).with_headers(&delivery.headers);
+            rows.push(from_webhook(&*provider, &*webhooks, delivery, &folder).await);
         }
         let flipped = media(info.name, "flip-1")?;
         rows.push(refused(&*provider, &flipped, &folder).await);
@@ -71,23 +75,18 @@ fn media(provider: &'static str, id: &str) -> Result<MediaRef, Failure> {
 
 async fn from_webhook(
     provider: &dyn Provider,
-    headers: &[(String, String)],
-    body: &[u8],
+    webhooks: &dyn Webhooks,
+    delivery: Delivery<'_>,
     folder: &Path,
 ) -> Row {
-    let delivery = Delivery::new(body).with_headers(headers);
     let bad = |reference: String, result: String| Row {
         reference,
         what: "webhook".to_owned(),
         result,
         good: false,
     };
-    match provider.verify_webhook(&delivery) {
-        Ok(Authenticity::Verified) => {}
-        other => return bad(provider.name().to_owned(), format!("the webhook is not verified: {other:?}")),
-    }
-    let inbound = match provider.parse_webhook(&delivery) {
-        Ok(inbound) => inbound,
+    let inbound = match webhooks.receive(&delivery, ReceiveOptions::default()) {
+        Ok(received) => received.inbound,
         Err(error) => return bad(provider.name().to_owned(), error.to_string()),
     };
     let Some(item) = inbound.media().next() else {

@@ -64,16 +64,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 fn is_odd(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{feff}'
-        )
+    c.is_control() || wamedia::is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// What somebody typed, as an error may repeat it: not when it may hold a credential, as links do.

@@ -1,10 +1,13 @@
 //! `wamedia providers`
 
 use serde_json::json;
-use wamedia::{Capabilities, Config, DigestSource, PROVIDERS, ProviderInfo, UploadResult};
+use wamedia::{
+    Capabilities, Config, DigestSource, PROVIDERS, ProviderInfo, UploadResult, WebhookCapabilities,
+    Webhooks as _,
+};
 
 use crate::args::ProvidersArgs;
-use crate::configuration::{File, known, variable};
+use crate::configuration::{self, File, known, variable};
 use crate::exit::Failure;
 use crate::output;
 
@@ -16,27 +19,34 @@ pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
 }
 
 /// What the provider can do when it is configured.
-fn capabilities(info: &ProviderInfo) -> Result<Capabilities, Failure> {
+struct Can {
+    api: Capabilities,
+    webhooks: WebhookCapabilities,
+}
+
+fn capabilities(info: &ProviderInfo) -> Result<Can, Failure> {
     let mut config = Config::default();
     for setting in info.settings {
         // Placeholders of the right shape: capabilities depend on what is configured, not on its value.
         config = config
             .with(setting.key, if setting.key == "webhook_header" { "X-Hook: none" } else { "1234567890" });
     }
-    Ok(wamedia::webhook_reader(info.name, config)?.capabilities())
+    let webhooks = *wamedia::webhooks(info.name, &config)?.capabilities();
+    Ok(Can { api: configuration::capabilities(info, config)?, webhooks })
 }
 
-fn operations(can: &Capabilities) -> [(&'static str, bool); 9] {
+fn operations(can: &Can) -> [(&'static str, bool); 9] {
+    let Can { api, webhooks } = can;
     [
-        ("resolve", can.resolve),
-        ("open", can.open),
-        ("range", can.open_range),
-        ("upload", can.upload),
-        ("delete", can.delete),
-        ("list", can.list),
-        ("parse_webhook", can.webhook),
-        ("verify_webhook", can.signed_webhook),
-        ("handshake", can.handshake),
+        ("resolve", api.resolve),
+        ("open", api.open),
+        ("range", api.open_range),
+        ("upload", api.upload),
+        ("delete", api.delete),
+        ("list", api.list),
+        ("parse_webhook", true),
+        ("verify_webhook", webhooks.signed),
+        ("handshake", webhooks.handshake),
     ]
 }
 
@@ -52,8 +62,8 @@ fn all(json: bool) -> Result<(), Failure> {
     for (info, _) in &rows {
         text.push_str(&format!("{:<10}", info.name));
     }
-    for index in 0..9 {
-        let name = operations(&Capabilities::NONE)[index].0;
+    let names = rows.first().map(|(_, can)| operations(can).map(|(name, _)| name)).unwrap_or_default();
+    for (index, name) in names.into_iter().enumerate() {
         text.push_str(&format!("\n{name:<16}"));
         for (_, can) in &rows {
             text.push_str(&format!("{:<10}", if operations(can)[index].1 { "yes" } else { "-" }));
@@ -63,12 +73,13 @@ fn all(json: bool) -> Result<(), Failure> {
 }
 
 fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
-    let can = capabilities(info)?;
+    let all = capabilities(info)?;
     if args.json {
-        return output::json(&as_json(info, &can));
+        return output::json(&as_json(info, &all));
     }
+    let can = &all.api;
     let mut text = format!("{}: {}\n\noperations\n", info.name, info.title);
-    for (name, works) in operations(&can) {
+    for (name, works) in operations(&all) {
         text.push_str(&format!("  {name:<16}{}\n", if works { "yes" } else { "-" }));
     }
     text.push_str("\nlifetimes and digests\n");
@@ -76,7 +87,7 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
         |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
     for (name, value) in [
         ("link", if can.expiring_links { time(can.link_lifetime) } else { "no links that die".to_owned() }),
-        ("webhook id", time(can.webhook_id_lifetime)),
+        ("webhook id", time(all.webhooks.id_lifetime)),
         ("upload", if can.upload { time(can.upload_lifetime) } else { "no upload".to_owned() }),
         (
             "upload gives",
@@ -127,13 +138,14 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     output::block(trimmed(&text).trim_end())
 }
 
-fn as_json(info: &ProviderInfo, can: &Capabilities) -> serde_json::Value {
+fn as_json(info: &ProviderInfo, all: &Can) -> serde_json::Value {
     let operations: serde_json::Map<_, _> =
-        operations(can).into_iter().map(|(name, works)| (name.to_owned(), works.into())).collect();
+        operations(all).into_iter().map(|(name, works)| (name.to_owned(), works.into())).collect();
+    let can = &all.api;
     let seconds = |lifetime: Option<std::time::Duration>| lifetime.map(|lifetime| lifetime.as_secs());
     json!({
         "provider": info.name, "title": info.title, "operations": operations,
-        "link_lifetime_s": seconds(can.link_lifetime), "webhook_id_lifetime_s": seconds(can.webhook_id_lifetime),
+        "link_lifetime_s": seconds(can.link_lifetime), "webhook_id_lifetime_s": seconds(all.webhooks.id_lifetime),
         "upload_lifetime_s": seconds(can.upload_lifetime),
         "limits": can.limits.iter().map(|limit| json!({
             "kind": limit.kind.name(), "mimes": limit.mimes, "max_bytes": limit.max_bytes, "source": limit.source,

@@ -136,7 +136,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
     let name = providers.chosen()?;
     let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind).await?;
-    let report = source.check(&providers.reader(&name, None)?.capabilities())?;
+    let report = source.check(&providers.capabilities(&name)?)?;
     print_report(&source, &report, args.common.json, args.common.quiet)?;
     if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
 }

@@ -221,6 +221,13 @@ fn a_webhook_pipes_into_get_and_a_forged_one_is_refused() {
         body.as_bytes(),
     );
     assert_eq!(forged.status.code(), Some(4));
+    assert!(text(&forged.stderr).contains("not the provider's"), "{}", text(&forged.stderr));
+    let bare = feed(&["inbound", "--provider", "meta", "--header", "X-Other: 1"], body.as_bytes());
+    assert_eq!(bare.status.code(), Some(4));
+    assert!(text(&bare.stderr).contains("signature header is missing"), "{}", text(&bare.stderr));
+    let unchecked = feed(&["inbound", "--provider", "meta"], body.as_bytes());
+    assert!(text(&unchecked.stdout).trim_end().ends_with("not checked"), "{}", text(&unchecked.stdout));
+    assert!(lines(&json).iter().all(|line| line["authenticity"] == "not_checked"));
     let garbage = feed(&["inbound", "--provider", "meta"], b"[]");
     assert_eq!(garbage.status.code(), Some(5));
     let large = feed(&["inbound", "--provider", "meta", "--max-bytes", "10"], body.as_bytes());

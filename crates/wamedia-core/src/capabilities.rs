@@ -100,20 +100,10 @@ pub struct Capabilities {
     pub delete: bool,
     /// `list` works.
     pub list: bool,
-    /// `parse_webhook` works.
-    pub webhook: bool,
-    /// Deliveries carry a signature or a static secret that `verify_webhook` can check.
-    pub signed_webhook: bool,
-    /// The vendor checks a webhook address with a challenge.
-    pub handshake: bool,
     /// How long a link lives after `resolve`.
     pub link_lifetime: Option<Duration>,
-    /// How long an id that came with a webhook lives.
-    pub webhook_id_lifetime: Option<Duration>,
     /// How long an uploaded object lives.
     pub upload_lifetime: Option<Duration>,
-    /// The largest webhook body that is parsed, in bytes.
-    pub webhook_max_bytes: Option<u64>,
     /// What the vendor accepts, kind by kind; empty where it says nothing.
     pub limits: &'static [KindLimit],
     /// Failures after which the account is left alone for a while.
@@ -134,13 +124,8 @@ impl Capabilities {
         upload_result: UploadResult::None,
         delete: false,
         list: false,
-        webhook: false,
-        signed_webhook: false,
-        handshake: false,
         link_lifetime: None,
-        webhook_id_lifetime: None,
         upload_lifetime: None,
-        webhook_max_bytes: None,
         limits: &[],
         failure_budget: None,
     };
@@ -217,35 +202,6 @@ impl Capabilities {
     #[must_use]
     pub const fn with_list(mut self) -> Self {
         self.list = true;
-        self
-    }
-
-    /// `parse_webhook` works, up to this many bytes.
-    #[must_use]
-    pub const fn with_webhook(mut self, max_bytes: u64) -> Self {
-        self.webhook = true;
-        self.webhook_max_bytes = Some(max_bytes);
-        self
-    }
-
-    /// Deliveries can be verified.
-    #[must_use]
-    pub const fn with_signed_webhook(mut self) -> Self {
-        self.signed_webhook = true;
-        self
-    }
-
-    /// The vendor checks the address with a challenge.
-    #[must_use]
-    pub const fn with_handshake(mut self) -> Self {
-        self.handshake = true;
-        self
-    }
-
-    /// Ids from webhooks live this long.
-    #[must_use]
-    pub const fn with_webhook_id_lifetime(mut self, lifetime: Duration) -> Self {
-        self.webhook_id_lifetime = Some(lifetime);
         self
     }
 

@@ -5,12 +5,12 @@
 
 mod message;
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use self::message::Messages;
 use crate::json::{Json, Object};
-use crate::{FailedItem, Inbound, InboundItem, OtherItem, Role};
+use crate::{FailedItem, Items, Role};
 
 /// How a provider reads the shape.
 #[derive(Clone, Copy, Debug)]
@@ -81,42 +81,51 @@ const LISTS: &[&str] = &["statuses", "calls", "groups", "user_preferences"];
 const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
 
 /// Everything in a delivery of this shape, in order.
-pub fn parse(root: &Object<'_>, reading: &Reading) -> Inbound {
-    let mut items = Vec::new();
+pub fn parse(root: &Object<'_>, reading: &Reading, items: &mut Items) {
     for (entry_index, entry) in root.array("entry") {
         let before = items.len();
         if let Some(entry) = entry.object() {
             for (change_index, change) in entry.array("changes") {
-                let path = format!("entry[{entry_index}].changes[{change_index}]");
-                one_change(change, &path, reading, &mut items);
+                let path = Element { list: &format!("entry[{entry_index}].changes"), index: change_index };
+                one_change(change, path, reading, items);
             }
         }
         if items.len() == before {
-            items.push(other("entry", format!("entry[{entry_index}]"), entry.raw(), None));
+            items.other("entry", format_args!("entry[{entry_index}]"), entry.raw(), None);
         }
     }
     if items.is_empty() {
         let kind = root.text("object");
-        items.push(other(kind.as_deref().unwrap_or("unknown"), String::new(), root.raw(), None));
+        items.other(kind.as_deref().unwrap_or("unknown"), "", root.raw(), None);
     }
-    items.shrink_to_fit();
-    Inbound { items }
 }
 
 /// One message that is not part of an envelope, for providers that wrap it themselves.
 pub fn message(
     message: Json<'_>,
-    path: &str,
+    path: impl fmt::Display,
     role: Role,
     around: Around<'_>,
     reading: &Reading,
-) -> Vec<InboundItem> {
-    let mut items = Vec::new();
-    Messages { reading, around, items: &mut items }.message(message, path, role);
-    items
+    items: &mut Items,
+) {
+    Messages { reading, around, items }.message(message, path, role);
 }
 
-fn one_change(change: Json<'_>, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
+/// An element of a list. Its path is written only where it is needed.
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    list: &'a str,
+    index: usize,
+}
+
+impl fmt::Display for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.list, self.index)
+    }
+}
+
+fn one_change(change: Json<'_>, path: Element<'_>, reading: &Reading, items: &mut Items) {
     let before = items.len();
     let fields = change.object();
     let field = fields.as_ref().and_then(|change| change.text("field"));
@@ -125,11 +134,11 @@ fn one_change(change: Json<'_>, path: &str, reading: &Reading, items: &mut Vec<I
         one_value(&value, field, path, reading, items);
     }
     if items.len() == before {
-        items.push(other(field, path.to_owned(), change.raw(), None));
+        items.other(field, path, change.raw(), None);
     }
 }
 
-fn one_value(value: &Object<'_>, field: &str, path: &str, reading: &Reading, items: &mut Vec<InboundItem>) {
+fn one_value(value: &Object<'_>, field: &str, path: Element<'_>, reading: &Reading, items: &mut Items) {
     let path = &format!("{path}.value");
     let account = value.object("metadata").and_then(|metadata| metadata.shared("phone_number_id"));
     let around = Around { account: account.as_deref(), ..Around::default() };
@@ -146,45 +155,36 @@ fn one_value(value: &Object<'_>, field: &str, path: &str, reading: &Reading, ite
 }
 
 /// A chunk of the history of a phone: threads of messages, or the reason why there are none.
-fn history(chunk: Json<'_>, path: &str, found: &mut Messages<'_, '_>) {
+fn history(chunk: Json<'_>, path: Element<'_>, found: &mut Messages<'_, '_>) {
     let before = found.items.len();
-    let Some(fields) = chunk.object() else {
-        return found.items.push(other("history", path.to_owned(), chunk.raw(), None));
-    };
-    each(&fields, "threads", path, |thread, path| {
-        let before = found.items.len();
-        if let Some(thread) = thread.object() {
-            each(&thread, "messages", path, |message, path| found.message(message, path, Role::History));
-        }
-        if found.items.len() == before {
-            found.items.push(other("history", path.to_owned(), thread.raw(), None));
-        }
-    });
-    each(&fields, "errors", path, |error, path| found.error("history", error, path));
+    if let Some(fields) = chunk.object() {
+        let path = &path.to_string();
+        each(&fields, "threads", path, |thread, path| {
+            let before = found.items.len();
+            if let Some(thread) = thread.object() {
+                let path = &path.to_string();
+                each(&thread, "messages", path, |message, path| {
+                    found.message(message, path, Role::History);
+                });
+            }
+            if found.items.len() == before {
+                found.items.other("history", path, thread.raw(), None);
+            }
+        });
+        each(&fields, "errors", path, |error, path| found.error("history", error, path));
+    }
     if found.items.len() == before {
-        found.items.push(other("history", path.to_owned(), chunk.raw(), None));
+        found.items.other("history", path, chunk.raw(), None);
     }
 }
 
 /// Every element of a list with its path; what is there in place of a list counts as its one element.
-fn each<'a>(object: &Object<'a>, list: &str, path: &str, mut take: impl FnMut(Json<'a>, &str)) {
+fn each<'a>(object: &Object<'a>, list: &str, path: &str, mut take: impl FnMut(Json<'a>, Element<'_>)) {
     let Some(elements) = object.get(list).map(Json::listed) else { return };
-    let mut path = [path, ".", list, "["].concat();
-    let length = path.len();
-    path.reserve(8);
+    let list = &[path, ".", list].concat();
     for (index, element) in elements.enumerate() {
-        path.truncate(length);
-        // Writing into a text cannot fail.
-        let _ = write!(path, "{index}]");
-        take(element, &path);
+        take(element, Element { list, index });
     }
-}
-
-fn other(kind: &str, path: String, raw: &str, message_id: Option<String>) -> InboundItem {
-    let mut other = OtherItem::new(kind, path);
-    other.message_id = message_id;
-    raw.clone_into(&mut other.raw);
-    InboundItem::Other(Box::new(other))
 }
 
 /// An error object in any of its forms: with `error_data.details`, with `details`, or as plain text.

@@ -459,7 +459,7 @@ impl StdError for Cause {
     }
 }
 
-/// One line, no control or bidi characters, at most `max` characters.
+/// One line, no control or invisible characters, at most `max` characters.
 fn tidy(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max * 4));
     let mut space = true;
@@ -473,8 +473,7 @@ fn tidy(text: &str, max: usize) -> String {
                 out.push(' ');
             }
             space = true;
-        } else if !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        } else if !crate::is_invisible(c) {
             out.push(c);
             space = false;
         }
@@ -494,6 +493,12 @@ mod tests {
             .with_provider("meta")
             .with_provider_code(4);
         assert_eq!(error.to_string(), "rate limited at resolve (meta, code 4): too many [31mcalls");
+    }
+
+    #[test]
+    fn characters_that_turn_a_text_around_are_removed() {
+        let error = Error::new(ErrorKind::Upstream, "a\u{61c}b\u{202e}c\u{200b}d");
+        assert_eq!(error.message(), "abcd");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::{MediaKind, MediaRef, Mime, Secret};
+use crate::json::short_name;
+use crate::{Error, ErrorKind, MediaKind, MediaRef, Mime, Phase, Result, Secret};
 
 /// A webhook delivery as it came in: headers and the raw body, nothing parsed.
 #[derive(Clone, Copy)]
@@ -56,18 +57,6 @@ impl fmt::Debug for Delivery<'_> {
     }
 }
 
-/// What the signature of a delivery says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Authenticity {
-    /// It was made with one of the configured secrets over exactly these bytes.
-    Verified,
-    /// No secret is configured, so nothing was checked. Never treat this as verified.
-    Unsigned,
-    /// A secret is configured and the delivery does not fit it; the reason holds no secret.
-    Forged(&'static str),
-}
-
 /// Everything a delivery holds, in order: nothing is dropped without being visible here.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -98,10 +87,136 @@ impl Inbound {
         let mut counts = BTreeMap::new();
         for item in &self.items {
             if let InboundItem::Other(other) = item {
-                *counts.entry(other.kind.as_str()).or_default() += 1;
+                *counts.entry(other.kind.as_str()).or_default() += other.count;
             }
         }
         counts
+    }
+}
+
+/// Items may take so many bytes, whatever the delivery holds, …
+const ITEMS_MIN_BYTES: usize = 13 << 20;
+/// … and so many times its size.
+const ITEMS_PER_BYTE: usize = 5;
+/// Kinds that are counted each for itself where items are only counted.
+const COUNTED_KINDS: usize = 64;
+
+/// Collects the items of a delivery, and keeps the memory that they take in proportion to its size.
+///
+/// No vendor sends deliveries that come near the limit; a delivery of three bytes a message does. Beyond it, what
+/// holds no media is only counted, and media make the whole delivery [`ErrorKind::TooLarge`]: none is dropped.
+#[derive(Debug)]
+pub struct Items {
+    list: Vec<InboundItem>,
+    held: usize,
+    allowed: usize,
+    /// The numbers of the items that stand for several.
+    counted: Vec<usize>,
+    has_lost: bool,
+}
+
+impl Items {
+    /// For a body of so many bytes.
+    pub fn new(body_bytes: usize) -> Self {
+        let allowed = body_bytes.saturating_mul(ITEMS_PER_BYTE).saturating_add(ITEMS_MIN_BYTES);
+        Self { list: Vec::new(), held: 0, allowed, counted: Vec::new(), has_lost: false }
+    }
+
+    /// How many items there are so far. It grows with everything that is added.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether the delivery will be refused whatever follows, so that nothing more needs to be read.
+    pub fn is_over(&self) -> bool {
+        self.has_lost
+    }
+
+    fn takes(&mut self, bytes: usize) -> bool {
+        // A place in the list, which may have twice as many as are used, and what an allocator adds to each text.
+        self.held = self.held.saturating_add(bytes + 128);
+        self.held <= self.allowed
+    }
+
+    /// Adds media.
+    pub fn media(&mut self, item: MediaItem) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let media = &item.media;
+        let name = text(&media.declared.name) + text(&media.declared.unusable_sha256);
+        let link = media.link.as_ref().map_or(0, |link| link.url.as_str().len());
+        let preview = item.preview.as_ref().map_or(0, |preview| preview.bytes.len());
+        let ids = text(&item.message_id) + text(&media.scope.message) + text(&media.scope.account);
+        let sender = item.sender.as_ref().map_or(0, |sender| sender.expose().len());
+        let texts = item.raw.len() + item.path.len() + ids + sender + text(&item.caption) + name;
+        let bytes = texts + link + preview;
+        if self.takes(size_of::<MediaItem>() + bytes) {
+            self.list.push(InboundItem::Media(Box::new(item)));
+        } else {
+            self.has_lost = true;
+        }
+    }
+
+    /// Adds what the vendor could not give.
+    pub fn failed(&mut self, item: FailedItem) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let bytes = item.raw.len() + item.path.len() + item.kind.len() + text(&item.message);
+        if self.takes(size_of::<FailedItem>() + bytes + text(&item.message_id) + text(&item.provider_code)) {
+            self.list.push(InboundItem::Failed(Box::new(item)));
+        } else {
+            self.has_lost = true;
+        }
+    }
+
+    /// Adds something without media. The path is written only where the item is kept.
+    pub fn other(&mut self, kind: &str, path: impl fmt::Display, raw: &str, message_id: Option<&str>) {
+        let bytes = size_of::<OtherItem>() + kind.len() + raw.len() + message_id.map_or(0, str::len) + 64;
+        if self.takes(bytes) {
+            let mut item = OtherItem::new(kind, path.to_string());
+            item.path.shrink_to_fit();
+            item.message_id = message_id.map(ToOwned::to_owned);
+            raw.clone_into(&mut item.raw);
+            self.list.push(InboundItem::Other(Box::new(item)));
+        } else {
+            self.count(kind, &path);
+        }
+    }
+
+    /// Counts something without keeping it.
+    fn count(&mut self, kind: &str, path: &dyn fmt::Display) {
+        let kind = short_name(kind);
+        let has_room = self.counted.len() < COUNTED_KINDS;
+        for number in &self.counted {
+            if let InboundItem::Other(item) = &mut self.list[*number]
+                && (item.kind == kind || (!has_room && item.kind == "unknown"))
+            {
+                item.count += 1;
+                return;
+            }
+        }
+        self.counted.push(self.list.len());
+        let kind = if self.counted.len() < COUNTED_KINDS { kind } else { "unknown" };
+        self.list.push(InboundItem::Other(Box::new(OtherItem::new(kind, path.to_string()))));
+    }
+
+    /// The delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] where it holds more media than its size leaves memory for.
+    pub fn into_inbound(mut self) -> Result<Inbound> {
+        if self.has_lost {
+            let why = "the delivery holds more items than memory is set aside for; it is refused whole";
+            return Err(Error::new(ErrorKind::TooLarge, why)
+                .with_operation("parse_webhook")
+                .with_phase(Phase::Prepare));
+        }
+        self.list.shrink_to_fit();
+        Ok(Inbound { items: self.list })
     }
 }
 
@@ -140,8 +255,8 @@ pub enum Role {
     Referral,
 }
 
-/// One media item of a delivery.
-#[derive(Clone, Debug, PartialEq)]
+/// One media item of a delivery. `Debug` shows neither what people wrote nor their numbers.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MediaItem {
     /// What to store and to fetch; it carries what was declared. Equal for the same media in a
@@ -188,6 +303,22 @@ impl MediaItem {
     }
 }
 
+impl fmt::Debug for MediaItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A message id holds the number of the sender in base64.
+        f.debug_struct("MediaItem")
+            .field("media", &self.media)
+            .field("kind", &self.kind)
+            .field("role", &self.role)
+            .field("caption_bytes", &self.caption.as_ref().map(String::len))
+            .field("timestamp", &self.timestamp)
+            .field("preview", &self.preview)
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A small picture that came inside a delivery.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -211,8 +342,8 @@ impl fmt::Debug for Preview {
     }
 }
 
-/// A message that the vendor could not give us.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A message that the vendor could not give us. `Debug` shows nothing of the message.
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FailedItem {
     /// The kind that the vendor names: `"unsupported"`, `"image"`.
@@ -229,6 +360,18 @@ pub struct FailedItem {
     pub raw: String,
 }
 
+impl fmt::Debug for FailedItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedItem")
+            .field("kind", &short_name(&self.kind))
+            .field("provider_code", &self.provider_code)
+            .field("message_bytes", &self.message.as_ref().map(String::len))
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl FailedItem {
     /// A failed item at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
@@ -236,8 +379,8 @@ impl FailedItem {
     }
 }
 
-/// Something without media.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Something without media. `Debug` shows nothing of what it says.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherItem {
     /// The kind that the vendor names: `"text"`, `"reaction"`, `"status"`.
@@ -246,23 +389,27 @@ pub struct OtherItem {
     pub message_id: Option<String>,
     /// Where in the JSON it stands.
     pub path: String,
-    /// The JSON text of the item as it came.
+    /// The JSON text of the item as it came; empty where it stands for several.
     pub raw: String,
+    /// How many it stands for: one, except at the end of a delivery with more items than memory is set aside
+    /// for.
+    pub count: usize,
+}
+
+impl fmt::Debug for OtherItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtherItem")
+            .field("kind", &short_name(&self.kind))
+            .field("path", &self.path)
+            .field("raw_bytes", &self.raw.len())
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OtherItem {
     /// Something of this kind at this place.
     pub fn new(kind: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { kind: kind.into(), path: path.into(), ..Self::default() }
+        Self { kind: kind.into(), message_id: None, path: path.into(), raw: String::new(), count: 1 }
     }
-}
-
-/// The answer to a vendor's check of a webhook address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Handshake {
-    /// Answer 200 with exactly this text as the body.
-    Accepted(String),
-    /// Answer 403.
-    Refused,
 }

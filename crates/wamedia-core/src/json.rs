@@ -2,8 +2,9 @@
 //!
 //! Values stay raw text until they are asked for. So a number that fits no type, half a surrogate pair
 //! or a doubled key spoils nothing around it, the text of an object can be handed on as it came, and
-//! deep nesting costs no stack. One walk checks the whole text and notes where every value stands; from
-//! then on it is only cut. `Debug` shows no text, since senders' names and numbers stand in it.
+//! deep nesting costs no stack. One walk checks the whole text and notes where its large objects and
+//! arrays end; from then on it is only cut, and what is not asked for is skipped. Time and memory grow with
+//! the text and no faster. `Debug` shows no text, since senders' names and numbers stand in it.
 
 mod scan;
 
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use self::scan::{Span, unescaped};
+use self::scan::{Large, unescaped};
 use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult, unix_seconds};
 
 /// The longest name or id, in bytes, that is repeated in every item that it stands above.
@@ -42,7 +43,7 @@ pub fn delivery<'a>(
     }
     let document = Document::parse(delivery.body);
     let document = document.ok_or_else(|| error(ErrorKind::Decode, "the delivery is not JSON"))?;
-    if document.value().object().is_none() {
+    if !document.value().is_object() {
         return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
     }
     Ok(document)
@@ -57,34 +58,38 @@ pub fn short_name(name: &str) -> &str {
     &name[..end]
 }
 
-/// A text that was checked to be one JSON value, and where every value in it stands.
+/// A text that was checked to be one JSON value.
 pub struct Document<'a> {
     text: &'a str,
-    /// In the order in which they begin; the first is the whole.
-    values: Vec<Span>,
+    /// Where the large objects and arrays end.
+    large: Vec<Large>,
 }
 
 impl fmt::Debug for Document<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({} bytes, {} values)", self.text.len(), self.values.len())
+        write!(f, "Document({} bytes)", self.text.len())
     }
 }
 
 impl<'a> Document<'a> {
-    /// The one value of a text; `None` where it is no JSON, or of 4 GiB and more.
+    /// The one value of a text; `None` where it is not JSON, or of 4 GiB and more.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= MAX_TEXT)?;
-        Some(Self { text, values: scan::spans(text)? })
+        Some(Self { text, large: scan::check(text)? })
     }
 
     /// The whole value.
     pub fn value(&self) -> Json<'_> {
-        Json { document: self, at: 0 }
+        self.value_at(scan::skip_space(self.text.as_bytes(), 0))
     }
 
     /// The whole value of a delivery, which is an object.
     pub fn root(&self) -> Object<'_> {
-        Object(self.value())
+        Object::new(self.value())
+    }
+
+    fn value_at(&self, start: usize) -> Json<'_> {
+        Json { document: self, start, end: scan::value_end(self.text.as_bytes(), &self.large, start) }
     }
 }
 
@@ -92,7 +97,8 @@ impl<'a> Document<'a> {
 #[derive(Clone, Copy)]
 pub struct Json<'a> {
     document: &'a Document<'a>,
-    at: usize,
+    start: usize,
+    end: usize,
 }
 
 impl fmt::Debug for Json<'_> {
@@ -102,18 +108,13 @@ impl fmt::Debug for Json<'_> {
 }
 
 impl<'a> Json<'a> {
-    fn span(self) -> Span {
-        self.document.values[self.at]
-    }
-
     /// The text as it came.
     pub fn raw(self) -> &'a str {
-        let Span { start, end, .. } = self.span();
-        &self.document.text[start as usize..end as usize]
+        &self.document.text[self.start..self.end]
     }
 
     fn first_byte(self) -> u8 {
-        self.document.text.as_bytes()[self.span().start as usize]
+        self.document.text.as_bytes()[self.start]
     }
 
     /// Whether it is `null`.
@@ -126,34 +127,31 @@ impl<'a> Json<'a> {
         matches!(self.first_byte(), b'{' | b'[')
     }
 
-    /// The same as an object, where it is one.
+    /// Whether it is an object.
+    pub fn is_object(self) -> bool {
+        self.first_byte() == b'{'
+    }
+
+    /// The same as an object, where it is one. Its fields are looked up once, so keep the object.
     pub fn object(self) -> Option<Object<'a>> {
-        (self.first_byte() == b'{').then_some(Object(self))
+        self.is_object().then(|| Object::new(self))
     }
 
     /// The elements, where it is an array.
     pub fn array(self) -> Option<Values<'a>> {
-        (self.first_byte() == b'[').then(|| self.within())
+        (self.first_byte() == b'[').then_some(Values { list: self, at: self.start + 1 })
     }
 
     /// The elements; what is there in place of an array counts as its one element.
-    pub fn listed(self) -> Values<'a> {
-        let next = self.span().next as usize;
-        self.array().unwrap_or(Values { document: self.document, at: self.at, end: next })
-    }
-
-    /// The values directly below.
-    fn within(self) -> Values<'a> {
-        Values { document: self.document, at: self.at + 1, end: self.span().next as usize }
+    pub fn listed(self) -> impl Iterator<Item = Self> + use<'a> {
+        let elements = self.array();
+        let itself = elements.is_none().then_some(self);
+        elements.into_iter().flatten().chain(itself)
     }
 
     /// The text, where it is a string. Half a surrogate pair becomes a replacement character.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        if self.first_byte() != b'"' {
-            return None;
-        }
-        let inner = &self.raw()[1..self.raw().len() - 1];
-        Some(if self.span().has_escapes { unescaped(inner) } else { Cow::Borrowed(inner) })
+        (self.first_byte() == b'"').then(|| unescaped(&self.document.text[self.start + 1..self.end - 1]))
     }
 
     /// The text, or the digits of a number as they came; empty text is none.
@@ -178,6 +176,13 @@ impl<'a> Json<'a> {
         unix_seconds(if number > 100_000_000_000 { number / 1000 } else { number })
     }
 
+    /// [`plain`](Self::plain) text that is short enough to be repeated in every item below.
+    pub fn shared(self) -> Option<Cow<'a, str>> {
+        // A long text is not even looked at: it may stand above thousands of items.
+        let short = self.end - self.start <= 6 * MAX_SHARED + 2;
+        short.then(|| self.plain()).flatten().filter(|text| text.len() <= MAX_SHARED)
+    }
+
     /// The boolean, where it is one.
     pub fn flag(self) -> Option<bool> {
         self.raw().parse().ok()
@@ -187,73 +192,148 @@ impl<'a> Json<'a> {
 /// The values of an array, in their order.
 #[derive(Clone, Debug)]
 pub struct Values<'a> {
-    document: &'a Document<'a>,
+    list: Json<'a>,
+    /// Behind the value before.
     at: usize,
-    end: usize,
 }
 
 impl<'a> Iterator for Values<'a> {
     type Item = Json<'a>;
 
     fn next(&mut self) -> Option<Json<'a>> {
-        let value = (self.at < self.end).then_some(Json { document: self.document, at: self.at })?;
-        self.at = value.span().next as usize;
+        let document = self.list.document;
+        let start = scan::next_in_container(document.text.as_bytes(), self.at)?;
+        let value = document.value_at(start);
+        self.at = value.end;
         Some(value)
     }
 }
 
-/// An object: fields in their order.
+/// Where a field stands. A delivery may have a field for every five bytes, so this is small.
 #[derive(Clone, Copy, Debug)]
-pub struct Object<'a>(Json<'a>);
+struct Field {
+    /// The name as it is written, without its quotes.
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
+/// The fields of an object, in their order.
+#[derive(Clone, Debug)]
+struct Fields<'a> {
+    object: Json<'a>,
+    /// Behind the field before.
+    at: usize,
+}
+
+impl Iterator for Fields<'_> {
+    type Item = Field;
+
+    fn next(&mut self) -> Option<Field> {
+        let document = self.object.document;
+        let bytes = document.text.as_bytes();
+        let start = scan::next_in_container(bytes, self.at)?;
+        let end = start + scan::string_length(&bytes[start..])?.0;
+        let colon = scan::skip_space(bytes, end);
+        let value = document.value_at(scan::skip_space(bytes, colon + 1));
+        self.at = value.end;
+        let place = |start, end| (scan::position(start), scan::position(end));
+        Some(Field { name: place(start + 1, end - 1), value: place(value.start, value.end) })
+    }
+}
+
+/// An object: fields in their order. They are found once, when the object is made.
+#[derive(Clone, Debug)]
+pub struct Object<'a> {
+    value: Json<'a>,
+    fields: Vec<Field>,
+}
 
 impl<'a> Object<'a> {
+    fn new(value: Json<'a>) -> Self {
+        let length = value.end - value.start;
+        let found = Fields { object: value, at: value.start + 1 };
+        // Counted where there may be many, since a list that grows asks for twice what it needs.
+        let expected = if length > 4096 { found.clone().count() } else { (length / 12).min(16) };
+        let mut fields = Vec::with_capacity(expected);
+        fields.extend(found);
+        Self { value, fields }
+    }
+
+    fn json(&self, field: &Field) -> Json<'a> {
+        let (start, end) = field.value;
+        Json { start: start as usize, end: end as usize, ..self.value }
+    }
+
+    fn name(&self, field: &Field) -> &'a str {
+        let (start, end) = field.name;
+        &self.value.document.text[start as usize..end as usize]
+    }
+
     /// The text as it came.
-    pub fn raw(self) -> &'a str {
-        self.0.raw()
+    pub fn raw(&self) -> &'a str {
+        self.value.raw()
+    }
+
+    /// Whether it has no field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
     }
 
     /// The field with this name that is not null; the last one where there are several.
-    pub fn get(self, name: &str) -> Option<Json<'a>> {
-        let Document { text, values } = self.0.document;
-        let (mut at, mut found) = (self.0.at + 1, None);
-        let values = &values[..self.0.span().next as usize];
-        while let Some(span) = values.get(at) {
-            if span.is_named(name, text) {
-                found = Some(Json { at, ..self.0 });
-            }
-            at = span.next as usize;
-        }
-        found.filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<Json<'a>> {
+        let is_wanted = |field: &&Field| scan::is_spelled(self.name(field), name);
+        let found = self.fields.iter().rev().find(is_wanted);
+        found.map(|field| self.json(field)).filter(|value| !value.is_null())
     }
 
     /// The object under this name.
-    pub fn object(self, name: &str) -> Option<Self> {
+    pub fn object(&self, name: &str) -> Option<Self> {
         self.get(name)?.object()
     }
 
-    /// The elements of a field with their places; none where it is no array.
-    pub fn array(self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
+    /// The elements of a field with their places; none where it is not an array.
+    pub fn array(&self, name: &str) -> impl Iterator<Item = (usize, Json<'a>)> + use<'a> {
         self.get(name).and_then(Json::array).into_iter().flatten().enumerate()
     }
 
     /// The text of a field; empty text is none.
-    pub fn text(self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text().filter(|text| !text.is_empty())
     }
 
     /// Text, or a number written as one; empty text is none.
-    pub fn plain(self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn plain(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.plain()
     }
 
     /// The same, where it is short enough to be repeated in every item below.
-    pub fn shared(self, name: &str) -> Option<Cow<'a, str>> {
-        self.plain(name).filter(|text| text.len() <= MAX_SHARED)
+    pub fn shared(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name)?.shared()
     }
 
     /// All fields with their names, in their order, those that are null as well.
-    pub fn fields(self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
-        self.0.within().filter_map(|value| Some((value.span().name(value.document.text)?, value)))
+    pub fn fields(&self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
+        self.fields.iter().map(|field| (unescaped(self.name(field)), self.json(field)))
+    }
+}
+
+/// How much text and how many fields were looked at, so that tests can count instead of measuring time.
+pub(crate) mod steps {
+    #[cfg(test)]
+    thread_local!(static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+
+    /// Nothing, except in tests.
+    #[inline]
+    pub(crate) fn count(steps: usize) {
+        #[cfg(test)]
+        STEPS.set(STEPS.get() + steps);
+        let _ = steps;
+    }
+
+    /// The steps so far in this thread; counting begins again.
+    #[cfg(test)]
+    pub(crate) fn take() -> usize {
+        STEPS.take()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! * [`Provider`] is what a provider crate implements; [`MediaRef`] is what a caller stores;
 //!   [`MediaDescriptor`] says where the bytes are; [`MediaStream`] carries them.
-//! * [`Delivery`] and [`Inbound`] are a webhook before and after parsing.
+//! * [`Webhooks`] verifies and parses what a vendor delivers: a [`Delivery`] in, an [`Inbound`] out.
 //! * [`Error`] says what happened, where, and what to do next.
 //!
 //! This crate has no HTTP client, no runtime and no clock; time is passed in through [`Clock`].
@@ -21,15 +21,15 @@ mod reference;
 mod secret;
 pub mod signature;
 mod stream;
+mod text;
 mod time;
+mod webhooks;
 
 pub use budget::{Budget, Limits, Spent};
 pub use capabilities::{Capabilities, DigestSource, FailureBudget, KindLimit, UploadResult};
 pub use digest::{DigestParseError, Sha256};
 pub use error::{Error, ErrorKind, Phase, Result, Retry};
-pub use inbound::{
-    Authenticity, Delivery, FailedItem, Handshake, Inbound, InboundItem, MediaItem, OtherItem, Preview, Role,
-};
+pub use inbound::{Delivery, FailedItem, Inbound, InboundItem, Items, MediaItem, OtherItem, Preview, Role};
 pub use media::{Declared, DeclaredBy, MediaDescriptor, MediaKind, MediaLink, Source};
 pub use mime::{Mime, MimeParseError};
 pub use provider::{
@@ -39,4 +39,6 @@ pub use provider::{
 pub use reference::{MediaId, MediaRef, Scope};
 pub use secret::Secret;
 pub use stream::{MediaHead, MediaStream};
+pub use text::is_invisible;
 pub use time::{Clock, format_rfc3339, unix_seconds};
+pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};

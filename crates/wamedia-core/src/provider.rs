@@ -9,14 +9,15 @@ use futures_core::Stream;
 use url::Url;
 
 use crate::{
-    Authenticity, Budget, Capabilities, Delivery, Error, ErrorKind, Inbound, MediaDescriptor, MediaKind,
-    MediaRef, MediaStream, Mime, Phase, Result, Sha256,
+    Budget, Capabilities, Error, ErrorKind, MediaDescriptor, MediaKind, MediaRef, MediaStream, Mime, Phase,
+    Result, Sha256,
 };
 
 /// How one vendor says it. Implemented by provider crates; callers use `ProviderExt` of
 /// `wamedia-transfer`, which fetches, verifies and heals.
 ///
-/// No method has a default body, so that a wrapper which forgets one does not compile.
+/// Deliveries are apart from it, in [`Webhooks`](crate::Webhooks). Operations with a default body are optional;
+/// wrappers carry `#[deny(clippy::missing_trait_methods)]`, so that they cannot forget one.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The stable lower-case name, the same in errors, fixtures and features: `"meta"`.
@@ -32,19 +33,31 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream>;
 
     /// Sends content to the vendor. It is never repeated once a byte may have been processed.
-    async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded>;
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    async fn upload(&self, _content: UploadContent, _options: UploadOptions) -> Result<Uploaded> {
+        Err(Error::unsupported("upload").with_provider(self.name()))
+    }
 
     /// Deletes what the vendor keeps.
-    async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome>;
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    async fn delete(&self, _media: &MediaRef, _options: DeleteOptions) -> Result<DeleteOutcome> {
+        Err(Error::unsupported("delete").with_provider(self.name()))
+    }
 
     /// Lists one page of what the vendor keeps.
-    async fn list(&self, options: ListOptions) -> Result<MediaPage>;
-
-    /// Pure and offline: every media item, every failed item, and a count of what held no media.
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound>;
-
-    /// Pure and offline: whether the delivery is the vendor's.
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity>;
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    async fn list(&self, _options: ListOptions) -> Result<MediaPage> {
+        Err(Error::unsupported("list").with_provider(self.name()))
+    }
 }
 
 #[async_trait]
@@ -76,14 +89,6 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
 
     async fn list(&self, options: ListOptions) -> Result<MediaPage> {
         (**self).list(options).await
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        (**self).parse_webhook(delivery)
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        (**self).verify_webhook(delivery)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Authenticity, Secret};
 ///
 /// `prefix` is what the vendor writes before the digits (`"sha256="`); with `prefix_optional` the
 /// digits alone are accepted as well. Hex digits of either case are accepted. Several secrets may
-/// be valid at once, for rotation. Without any secret the answer is [`Authenticity::Unsigned`],
+/// be valid at once, for rotation. Without any secret the answer is [`Authenticity::NotConfigured`],
 /// never [`Authenticity::Verified`]; a blank one is none, since anybody can sign with it.
 pub fn verify_hmac_sha256(
     secrets: &[Secret],
@@ -18,18 +18,18 @@ pub fn verify_hmac_sha256(
     prefix_optional: bool,
 ) -> Authenticity {
     if secrets.iter().all(Secret::is_blank) {
-        return Authenticity::Unsigned;
+        return Authenticity::NotConfigured;
     }
     let Some(header) = header else {
-        return Authenticity::Forged("the signature header is missing");
+        return Authenticity::MissingSignature;
     };
     let digits = match header.trim().strip_prefix(prefix) {
         Some(digits) => digits,
         None if prefix_optional => header.trim(),
-        None => return Authenticity::Forged("the signature header lacks its prefix"),
+        None => return Authenticity::Invalid("the signature header lacks its prefix"),
     };
     let Ok(given) = crate::Sha256::from_hex(digits) else {
-        return Authenticity::Forged("the signature header is not 64 hex digits");
+        return Authenticity::Invalid("the signature header is not 64 hex digits");
     };
     let mut verified = false;
     for secret in secrets.iter().filter(|secret| !secret.is_blank()) {
@@ -39,7 +39,7 @@ pub fn verify_hmac_sha256(
     if verified {
         Authenticity::Verified
     } else {
-        Authenticity::Forged("the signature does not match the body")
+        Authenticity::Invalid("the signature does not match the body")
     }
 }
 
@@ -83,17 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shapes_are_forged_and_do_not_panic() {
+    fn wrong_shapes_are_invalid_and_do_not_panic() {
         let secrets = [Secret::new("test-secret")];
         for header in ["", "sha1=00", &HEX[1..], &format!("{HEX}0"), "sha256=zz", "\u{e9}"] {
-            assert!(matches!(check(&secrets, Some(header)), Authenticity::Forged(_)), "{header}");
+            assert!(matches!(check(&secrets, Some(header)), Authenticity::Invalid(_)), "{header}");
         }
-        assert!(matches!(check(&secrets, None), Authenticity::Forged(_)));
-        assert_eq!(check(&[], Some(HEX)), Authenticity::Unsigned);
+        assert_eq!(check(&secrets, None), Authenticity::MissingSignature);
+        assert_eq!(check(&[], Some(HEX)), Authenticity::NotConfigured);
         let with_nothing = hmac_sha256_hex(&Secret::new(""), BODY);
-        assert_eq!(check(&[Secret::new("")], Some(&with_nothing)), Authenticity::Unsigned);
+        assert_eq!(check(&[Secret::new("")], Some(&with_nothing)), Authenticity::NotConfigured);
         let secrets = [Secret::new(""), Secret::new("test-secret")];
-        assert!(matches!(check(&secrets, Some(&with_nothing)), Authenticity::Forged(_)));
+        assert!(matches!(check(&secrets, Some(&with_nothing)), Authenticity::Invalid(_)));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_core::{
-    Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaRef,
+    MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
+    UploadOptions, Uploaded,
 };
 use wamedia_http::{Body, Call, Http, Multipart};
 
 use crate::config::{MetaCloudBuilder, Settings};
-use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, webhook, wire};
+use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, wire};
 
 /// The WhatsApp Cloud API of Meta.
 #[derive(Clone, Debug)]
@@ -35,11 +35,6 @@ impl MetaCloud {
     /// Begins with the access token.
     pub fn builder(token: impl Into<Secret>) -> MetaCloudBuilder {
         MetaCloudBuilder::new(token.into())
-    }
-
-    /// Answers Meta's check of a webhook address from the query of its GET request.
-    pub fn handshake(&self, query: &str) -> wamedia_core::Handshake {
-        webhook::handshake(query, self.settings.verify_token.as_ref())
     }
 
     /// Uploads bytes through a session of the app, going on at Meta's offset after a break.
@@ -93,7 +88,6 @@ impl Provider for MetaCloud {
 
     fn capabilities(&self) -> Capabilities {
         let mut can = CAPABILITIES;
-        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
         if self.settings.phone_number_id.is_some() {
             can = crate::with_upload(can);
         }
@@ -176,18 +170,6 @@ impl Provider for MetaCloud {
         let id = media.id_for(NAME)?;
         let call = Call::idempotent(NAME, "delete", &options.budget, &self.settings.api_hosts);
         self.http.call(call, |_| wire::delete_request(&self.settings, id), wire::read_deleted).await
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list").with_provider(NAME))
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        Ok(webhook::verify(delivery, &self.settings.webhook_secrets))
     }
 }
 

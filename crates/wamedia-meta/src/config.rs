@@ -21,25 +21,19 @@ pub struct MetaCloudBuilder {
     api_version: String,
     base_url: Option<String>,
     content_origins: Vec<String>,
-    webhook_secrets: Vec<Secret>,
-    verify_token: Option<Secret>,
     transport: TransportOptions,
-    webhook_max_bytes: u64,
     try_range: bool,
 }
 
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) version: String,
     pub(crate) phone_number_id: Option<String>,
     pub(crate) token: Credential,
     pub(crate) api_hosts: HostRules,
     pub(crate) content_hosts: HostRules,
-    pub(crate) webhook_secrets: Vec<Secret>,
-    pub(crate) verify_token: Option<Secret>,
     pub(crate) try_range: bool,
 }
 
@@ -51,10 +45,7 @@ impl MetaCloudBuilder {
             api_version: VERSION.to_owned(),
             base_url: None,
             content_origins: Vec::new(),
-            webhook_secrets: Vec::new(),
-            verify_token: None,
             transport: TransportOptions::default(),
-            webhook_max_bytes: crate::webhook::MAX_BYTES,
             try_range: false,
         }
     }
@@ -81,25 +72,6 @@ impl MetaCloudBuilder {
     /// A further origin that content may come from. It gets the token, as Meta's own content host does.
     pub fn content_origin(mut self, origin: &str) -> Self {
         self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// The app secret, which signs deliveries; several during a rotation.
-    pub fn webhook_secret(mut self, secret: Secret) -> Self {
-        self.webhook_secrets.push(secret);
-        self
-    }
-
-    /// The token that the check of a webhook address must present.
-    pub fn verify_token(mut self, token: Secret) -> Self {
-        self.verify_token = Some(token);
-        self
-    }
-
-    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
-    /// unless it is set.
-    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -148,23 +120,15 @@ impl MetaCloudBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let secrets: Vec<Secret> = [Secret::new(token)]
-            .into_iter()
-            .chain(self.webhook_secrets.iter().cloned())
-            .chain(self.verify_token.clone())
-            .collect();
-        let http = Http::new(self.transport, &configured, &secrets, None)?;
+        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
         let content: Vec<Origin> = own.into_iter().chain([standard]).collect();
         let bound = content.iter().cloned().chain([api.clone()]);
         let settings = Settings {
-            webhook_max_bytes: self.webhook_max_bytes,
             version: self.api_version,
             phone_number_id: self.phone_number_id,
             token: Credential::new(Secret::new(token), bound),
             api_hosts: HostRules::new([api.clone()]),
             content_hosts: HostRules::new(content),
-            webhook_secrets: self.webhook_secrets,
-            verify_token: self.verify_token,
             try_range: self.try_range,
             api,
         };

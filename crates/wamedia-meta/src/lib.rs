@@ -12,6 +12,7 @@ use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResul
 
 pub use client::{MetaCloud, UploadHandle};
 pub use config::MetaCloudBuilder;
+pub use webhook::{MetaWebhooks, MetaWebhooksBuilder};
 
 /// The provider's name.
 const NAME: &str = "meta";
@@ -58,10 +59,6 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_expiring_links(Some(Duration::from_secs(300)))
     .with_digest(DigestSource::ResolveAndWebhook)
     .with_delete()
-    .with_webhook(webhook::MAX_BYTES)
-    .with_signed_webhook()
-    .with_handshake()
-    .with_webhook_id_lifetime(Duration::from_secs(7 * DAY))
     .with_limits(LIMITS);
 
 /// How long an uploaded object lives.

@@ -5,19 +5,98 @@
 use std::time::Duration;
 
 use wamedia_core::cloud_webhook::{self, Reading};
-use wamedia_core::{Authenticity, Delivery, Handshake, Inbound, Result, Secret, json, signature};
+use wamedia_core::{
+    Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, WebhookCapabilities, Webhooks, json,
+    signature,
+};
 
-use crate::{CAPABILITIES, NAME, wire};
+use crate::{NAME, wire};
 
 /// The largest body that is parsed, in bytes: Meta sends at most 3 MB.
 pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
 
-const READING: Reading = match CAPABILITIES.webhook_id_lifetime {
-    Some(lifetime) => Reading::new(NAME).with_id_lifetime(lifetime).with_link_lifetime(LINK_LIFETIME),
-    None => Reading::new(NAME).with_link_lifetime(LINK_LIFETIME),
-};
+/// What Meta offers for webhooks.
+///
+/// Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media>
+pub const CAPABILITIES: WebhookCapabilities =
+    WebhookCapabilities::new(MAX_BYTES).with_signed().with_handshake().with_id_lifetime(ID_LIFETIME);
+
+/// How long an id that came with a webhook lives.
+const ID_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
+const READING: Reading = Reading::new(NAME).with_id_lifetime(ID_LIFETIME).with_link_lifetime(LINK_LIFETIME);
 /// No figure is published for links in messages; that of resolved ones is taken.
 const LINK_LIFETIME: Duration = wire::LINK_LIFETIME;
+
+/// Deliveries of Meta: verified with the app secret, without the API's token.
+#[derive(Clone, Debug)]
+pub struct MetaWebhooks {
+    capabilities: WebhookCapabilities,
+    secrets: Vec<Secret>,
+    verify_token: Option<Secret>,
+}
+
+impl MetaWebhooks {
+    /// Begins without a secret: then deliveries can be parsed and not verified.
+    pub fn builder() -> MetaWebhooksBuilder {
+        MetaWebhooksBuilder(Self { capabilities: CAPABILITIES, secrets: Vec::new(), verify_token: None })
+    }
+}
+
+/// Builds [`MetaWebhooks`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MetaWebhooksBuilder(MetaWebhooks);
+
+impl MetaWebhooksBuilder {
+    /// The app secret, which signs deliveries; several during a rotation.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.0.secrets.push(secret);
+        self
+    }
+
+    /// The token that the check of a webhook address must present.
+    pub fn verify_token(mut self, token: Secret) -> Self {
+        self.0.verify_token = Some(token);
+        self
+    }
+
+    /// The largest body that is parsed, in bytes; [`MAX_BYTES`] unless it is set.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.0.capabilities = self.0.capabilities.with_max_bytes(max_bytes);
+        self
+    }
+
+    /// The reader of deliveries.
+    ///
+    /// # Errors
+    ///
+    /// None so far: what is left out is not checked.
+    pub fn build(self) -> Result<MetaWebhooks> {
+        Ok(self.0)
+    }
+}
+
+impl Webhooks for MetaWebhooks {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> &WebhookCapabilities {
+        &self.capabilities
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>) -> Authenticity {
+        verify(delivery, &self.secrets)
+    }
+
+    fn parse(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
+        parse_up_to(delivery, self.capabilities.max_bytes)
+    }
+
+    fn handshake(&self, query: &str) -> Handshake {
+        handshake(query, self.verify_token.as_ref())
+    }
+}
 
 /// Parses a delivery; nothing in it is dropped, and no token is needed.
 ///
@@ -35,7 +114,10 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    Ok(cloud_webhook::parse(&json::delivery(delivery, NAME, max_bytes)?.root(), &READING))
+    let document = json::delivery(delivery, NAME, max_bytes)?;
+    let mut items = Items::new(delivery.body.len());
+    cloud_webhook::parse(&document.root(), &READING, &mut items);
+    items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 
 /// Checks `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw body, in hex behind `sha256=`.
@@ -89,7 +171,7 @@ mod tests {
             format!("sha256={again}"),
             format!("sha256={}", &hex[1..]),
         ] {
-            assert!(matches!(check(&wrong), Authenticity::Forged(_)), "{wrong}");
+            assert!(matches!(check(&wrong), Authenticity::Invalid(_)), "{wrong}");
         }
     }
 

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaRef,
+    MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
+    UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{NxCloudBuilder, Settings};
 use crate::error::OneRetry;
-use crate::{CAPABILITIES, NAME, error, webhook, wire};
+use crate::{CAPABILITIES, NAME, error, wire};
 
 /// NXCloud's WhatsApp media API.
 #[derive(Clone, Debug)]
@@ -90,9 +90,7 @@ impl Provider for NxCloud {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut can = CAPABILITIES;
-        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
-        can
+        CAPABILITIES
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
@@ -154,24 +152,6 @@ impl Provider for NxCloud {
         let mut once = OneRetry::default();
         let read = |reply: &Reply| wire::read_deleted(reply).map_err(|error| once.bound(error));
         self.http.call(call, build, read).await
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list").with_provider(NAME))
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        let authenticity = webhook::verify(delivery, &self.settings.webhook_secrets);
-        let now = delivery.received_at.unwrap_or_else(|| self.http.now());
-        let is_old = |age| webhook::is_older(delivery, now, age);
-        if authenticity == Authenticity::Verified && self.settings.webhook_max_age.is_some_and(is_old) {
-            return Ok(Authenticity::Forged("it was signed too long ago"));
-        }
-        Ok(authenticity)
     }
 }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use http::{HeaderName, HeaderValue};
 use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
 use wamedia_http::{Credential, HostRules, Http, Origin, TransportOptions};
@@ -23,18 +21,12 @@ pub struct NxCloudBuilder {
     base_url: Option<String>,
     content_origins: Vec<String>,
     transport: TransportOptions,
-    webhook_max_bytes: u64,
-    webhook_secrets: Vec<Secret>,
-    webhook_max_age: Option<Duration>,
     sha256: bool,
 }
 
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) webhook_max_bytes: u64,
-    pub(crate) webhook_secrets: Vec<Secret>,
-    pub(crate) webhook_max_age: Option<Duration>,
     pub(crate) api: Origin,
     pub(crate) key: Credential,
     pub(crate) secret: Credential,
@@ -55,9 +47,6 @@ impl NxCloudBuilder {
             base_url: None,
             content_origins: Vec::new(),
             transport: TransportOptions::default(),
-            webhook_max_bytes: crate::webhook::MAX_BYTES,
-            webhook_secrets: Vec::new(),
-            webhook_max_age: None,
             sha256: false,
         }
     }
@@ -80,26 +69,6 @@ impl NxCloudBuilder {
         self
     }
 
-    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
-    /// unless it is set.
-    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.webhook_max_bytes = max_bytes;
-        self
-    }
-
-    /// A further secret that deliveries may be signed with, during a rotation; the access secret always counts.
-    pub fn webhook_secret(mut self, secret: Secret) -> Self {
-        self.webhook_secrets.push(secret);
-        self
-    }
-
-    /// Refuses deliveries that were signed longer ago than this. Off unless it is set: whether the
-    /// vendor signs a repeated delivery afresh is not documented.
-    pub fn webhook_max_age(mut self, max_age: Duration) -> Self {
-        self.webhook_max_age = Some(max_age);
-        self
-    }
-
     /// Timeouts, and the seam for tests.
     pub fn transport(mut self, transport: TransportOptions) -> Self {
         self.transport = transport;
@@ -114,8 +83,8 @@ impl NxCloudBuilder {
         self
     }
 
-    /// Checks everything at once. Without an access secret deliveries can be parsed, and every call to
-    /// the API is refused before it is sent.
+    /// Checks everything at once. Without an access secret every call to the API is refused before it is
+    /// sent.
     ///
     /// # Errors
     ///
@@ -146,21 +115,11 @@ impl NxCloudBuilder {
         };
         let mut configured = content.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let secrets: Vec<Secret> = [&self.access_key, &self.access_secret]
-            .into_iter()
-            .chain(&self.webhook_secrets)
-            .cloned()
-            .collect();
+        let secrets =
+            [&self.access_key, &self.access_secret].map(|secret| Secret::new(secret.expose().trim()));
         let http = Http::new(self.transport, &configured, &secrets, None)?;
         let trimmed = |secret: &Secret| Secret::new(secret.expose().trim());
         let settings = Settings {
-            webhook_max_bytes: self.webhook_max_bytes,
-            webhook_secrets: [&self.access_secret]
-                .into_iter()
-                .chain(&self.webhook_secrets)
-                .map(trimmed)
-                .collect(),
-            webhook_max_age: self.webhook_max_age,
             key: Credential::new(trimmed(&self.access_key), [api.clone()]),
             secret: Credential::new(trimmed(&self.access_secret), [api.clone()]),
             access_key: trimmed(&self.access_key),

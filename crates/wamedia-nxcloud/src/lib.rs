@@ -13,6 +13,7 @@ use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResul
 
 pub use client::{NxCloud, TemplateHandle};
 pub use config::NxCloudBuilder;
+pub use webhook::{NxCloudWebhooks, NxCloudWebhooksBuilder};
 
 /// The provider's name.
 const NAME: &str = "nxcloud";
@@ -59,8 +60,6 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_signed_requests()
     .with_upload(UploadResult::Id, None)
     .with_delete()
-    .with_webhook(webhook::MAX_BYTES)
-    .with_signed_webhook()
     .with_limits(LIMITS);
 
 /// Reads a descriptor out of any bytes; only fuzz targets see this.

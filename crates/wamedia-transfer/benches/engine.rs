@@ -7,9 +7,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::stream;
 use wamedia_core::{
-    Authenticity, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, Inbound,
-    ListOptions, MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions,
-    Provider, ResolveOptions, Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, ListOptions, MediaDescriptor, MediaHead,
+    MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Sha256,
+    Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{ProviderExt as _, safe_name};
 
@@ -56,14 +56,6 @@ impl Provider for Memory {
 
     async fn list(&self, _: ListOptions) -> Result<MediaPage> {
         Err(Error::unsupported("list"))
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        Err(Error::unsupported("parse_webhook"))
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        Err(Error::unsupported("verify_webhook"))
     }
 }
 

@@ -1,12 +1,42 @@
-use wamedia_core::Mime;
+use wamedia_core::{Mime, is_invisible};
 
 /// The longest name that is made, in bytes; file systems allow 255 and temporary names add some.
 const MAX_BYTES: usize = 180;
 
-/// Names that some systems reserve, with or without an extension.
+/// Names that some systems reserve, with or without an extension. Windows takes the superscript digits for digits.
+///
+/// Source: <https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions>
 const RESERVED: &[&str] = &[
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    "conin$",
+    "conout$",
+    "com\u{b9}",
+    "com\u{b2}",
+    "com\u{b3}",
+    "lpt\u{b9}",
+    "lpt\u{b2}",
+    "lpt\u{b3}",
+    "com1",
+    "com2",
+    "com3",
+    "com4",
+    "com5",
+    "com6",
+    "com7",
+    "com8",
+    "com9",
+    "lpt1",
+    "lpt2",
+    "lpt3",
+    "lpt4",
+    "lpt5",
+    "lpt6",
+    "lpt7",
+    "lpt8",
+    "lpt9",
 ];
 
 /// A safe base name from a name that an untrusted person wrote.
@@ -77,11 +107,8 @@ fn clean(name: &str) -> String {
     for c in base.chars() {
         match c {
             c if c.is_control() => {}
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{fffd}' => {}
+            c if is_invisible(c) => {}
+            '\u{fffd}' => {}
             '<' | '>' | ':' | '"' | '|' | '?' | '*' => out.push('_'),
             c if c.is_whitespace() => out.push(' '),
             c => out.push(c),
@@ -122,7 +149,13 @@ mod tests {
             ("a\0b.jpg", "ab.jpg"),
             ("CON", "_CON.jpg"),
             ("con.txt.jpg", "_con.txt.jpg"),
+            ("CONIN$.txt.jpg", "_CONIN$.txt.jpg"),
+            ("conout$", "_conout$.jpg"),
+            ("COM\u{b9}.jpg", "_COM\u{b9}.jpg"),
+            ("lpt\u{b3}", "_lpt\u{b3}.jpg"),
+            ("com\u{b4}", "com\u{b4}.jpg"),
             ("invoice\u{202e}gpj.exe", "invoicegpj.jpg"),
+            ("invoice\u{61c}gpj.exe", "invoicegpj.jpg"),
             (".bashrc", "bashrc.jpg"),
             ("-rf.jpg", "rf.jpg"),
             ("photo.jpeg", "photo.jpeg"),
@@ -151,7 +184,7 @@ mod tests {
                 let parts: Vec<_> = Path::new(&name).components().collect();
                 prop_assert!(matches!(parts.as_slice(), [Component::Normal(_)]), "{}", name);
                 prop_assert!(name.len() <= 200 && !name.starts_with('.') && !name.chars().any(char::is_control));
-                let forbidden = ['/', '\\', ':', '\0', '\u{202e}'];
+                let forbidden = ['/', '\\', ':', '\0', '\u{202e}', '\u{61c}'];
                 prop_assert!(!name.contains(forbidden));
                 let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
                 prop_assert!(!RESERVED.contains(&stem.as_str()), "{}", name);

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
-    Authenticity, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions,
-    Provider, ResolveOptions, Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor,
+    MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result,
+    Sha256, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{
     Exists, Job, OnMismatch, ProviderExt as _, Target, Transfer, TransferOptions, Verified, sweep,
@@ -138,14 +138,6 @@ impl Provider for Scripted {
 
     async fn list(&self, _: ListOptions) -> Result<MediaPage> {
         Err(Error::unsupported("list"))
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        Err(Error::unsupported("parse_webhook"))
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        Err(Error::unsupported("verify_webhook"))
     }
 }
 

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 use wamedia_core::{
-    Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions,
-    Provider, ResolveOptions, Result, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor, MediaHead,
+    MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Source,
+    UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{Job, Target, TransferOptions, transfer_many};
 
@@ -81,14 +81,6 @@ impl Provider for Timed {
 
     async fn list(&self, _: ListOptions) -> Result<MediaPage> {
         Err(Error::unsupported("list"))
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        Err(Error::unsupported("parse_webhook"))
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        Err(Error::unsupported("verify_webhook"))
     }
 }
 

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Authenticity, Capabilities, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaPage, MediaRef, MediaStream, OpenOptions, Phase, Provider,
-    ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor, MediaPage,
+    MediaRef, MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source,
+    UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_http::{Call, Http, Multipart, Reply};
 
 use crate::config::{Settings, WhapiCloudBuilder};
 use crate::error::OneRetry;
-use crate::{CAPABILITIES, COPY_LIFETIME, NAME, webhook, wire};
+use crate::{CAPABILITIES, COPY_LIFETIME, NAME, wire};
 
 /// Whapi.Cloud, a gateway to a linked phone.
 #[derive(Clone, Debug)]
@@ -31,9 +31,7 @@ impl Provider for WhapiCloud {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut can = CAPABILITIES;
-        can.webhook_max_bytes = Some(self.settings.webhook_max_bytes);
-        if self.settings.try_range { can.with_open_range() } else { can }
+        if self.settings.try_range { CAPABILITIES.with_open_range() } else { CAPABILITIES }
     }
 
     /// Works from the reference alone: by id where there is one, else by its public link. Renewing
@@ -121,14 +119,6 @@ impl Provider for WhapiCloud {
         let read =
             |reply: &Reply| wire::read_page(reply, count, &cursor).map_err(|error| limited.bound(error));
         self.http.call(call, build, read).await
-    }
-
-    fn parse_webhook(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        webhook::parse_up_to(delivery, self.settings.webhook_max_bytes)
-    }
-
-    fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Authenticity> {
-        Ok(webhook::verify(delivery, &self.settings.webhook_headers))
     }
 }
 

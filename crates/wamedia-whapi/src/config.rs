@@ -17,9 +17,7 @@ pub struct WhapiCloudBuilder {
     token: Secret,
     base_url: Option<String>,
     content_origins: Vec<String>,
-    webhook_headers: Vec<(String, Secret)>,
     transport: TransportOptions,
-    webhook_max_bytes: u64,
     not_found_retries: u32,
     try_range: bool,
 }
@@ -27,12 +25,10 @@ pub struct WhapiCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) webhook_max_bytes: u64,
     pub(crate) api: Origin,
     pub(crate) token: Credential,
     pub(crate) api_hosts: HostRules,
     pub(crate) link_hosts: HostRules,
-    pub(crate) webhook_headers: Vec<(String, Secret)>,
     pub(crate) not_found_retries: u32,
     pub(crate) try_range: bool,
 }
@@ -43,9 +39,7 @@ impl WhapiCloudBuilder {
             token,
             base_url: None,
             content_origins: Vec::new(),
-            webhook_headers: Vec::new(),
             transport: TransportOptions::default(),
-            webhook_max_bytes: crate::webhook::MAX_BYTES,
             not_found_retries: 2,
             try_range: false,
         }
@@ -60,19 +54,6 @@ impl WhapiCloudBuilder {
     /// A further origin that public links may point to; it never gets the token.
     pub fn content_origin(mut self, origin: &str) -> Self {
         self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// The header that is configured for deliveries; several values during a rotation.
-    pub fn webhook_header(mut self, name: &str, value: Secret) -> Self {
-        self.webhook_headers.push((name.to_owned(), value));
-        self
-    }
-
-    /// The largest delivery that is parsed, in bytes; [`webhook::MAX_BYTES`](crate::webhook::MAX_BYTES)
-    /// unless it is set.
-    pub fn webhook_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.webhook_max_bytes = max_bytes;
         self
     }
 
@@ -110,13 +91,6 @@ impl WhapiCloudBuilder {
         } else if !token.bytes().all(|b| b.is_ascii_graphic()) {
             problems.push("the token has characters that no header can carry".to_owned());
         }
-        if self.webhook_headers.iter().any(|(_, value)| value.is_blank()) {
-            problems.push("the value of the webhook header is empty".to_owned());
-        }
-        let token_char = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if self.webhook_headers.iter().any(|(name, _)| name.is_empty() || !name.bytes().all(token_char)) {
-            problems.push("the name of the webhook header is no header name".to_owned());
-        }
         let mut parse = |setting: &str, text: &str| {
             let problem = |error: Error| problems.push(format!("{setting} is {}", error.message()));
             Origin::parse(text).map_err(problem).ok()
@@ -133,17 +107,11 @@ impl WhapiCloudBuilder {
         };
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let secrets: Vec<Secret> = [Secret::new(token)]
-            .into_iter()
-            .chain(self.webhook_headers.iter().map(|(_, value)| value.clone()))
-            .collect();
-        let http = Http::new(self.transport, &configured, &secrets, None)?;
+        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
         let settings = Settings {
-            webhook_max_bytes: self.webhook_max_bytes,
             token: Credential::new(Secret::new(token), [api.clone()]),
             api_hosts: HostRules::new([api.clone()]),
             link_hosts: HostRules::new(own).with_origin(store).with_hosts_below(OWN_DOMAIN),
-            webhook_headers: self.webhook_headers,
             not_found_retries: self.not_found_retries,
             try_range: self.try_range,
             api,
@@ -161,17 +129,10 @@ mod tests {
         let error = WhapiCloud::builder(" Bearer ")
             .base_url("http://gate.example.test")
             .content_origin("https://store.test/in-files")
-            .webhook_header("no header", Secret::new(" "))
             .build()
             .unwrap_err();
         assert_eq!((error.kind(), error.provider()), (ErrorKind::InvalidRequest, Some("whapi")));
-        for word in [
-            "token",
-            "base_url",
-            "content_origin",
-            "name of the webhook header",
-            "value of the webhook header",
-        ] {
+        for word in ["token", "base_url", "content_origin"] {
             assert!(error.message().contains(word), "{word}: {}", error.message());
         }
         assert!(WhapiCloud::builder("a\r\nb").build().is_err());

@@ -12,6 +12,7 @@ use wamedia_core::{Capabilities, DigestSource, UploadResult};
 
 pub use client::WhapiCloud;
 pub use config::WhapiCloudBuilder;
+pub use webhook::{WhapiWebhooks, WhapiWebhooksBuilder};
 
 /// The provider's name.
 const NAME: &str = "whapi";
@@ -27,6 +28,4 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_digest(DigestSource::Webhook)
     .with_upload(UploadResult::Id, Some(COPY_LIFETIME))
     .with_delete()
-    .with_list()
-    .with_webhook(webhook::MAX_BYTES)
-    .with_signed_webhook();
+    .with_list();

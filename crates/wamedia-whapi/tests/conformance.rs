@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, Harness, TestNet};
-use wamedia_core::{Provider, Secret};
-use wamedia_whapi::WhapiCloud;
+use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_core::{Provider, Secret, Webhooks};
+use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
 
 struct Subject;
 
@@ -12,13 +12,18 @@ impl Harness for Subject {
     const PROVIDER: &'static str = "whapi";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let mut builder = WhapiCloud::builder(Secret::new(CANARY))
+        let builder = WhapiCloud::builder(Secret::new(CANARY))
             .try_range(net.with_range)
             .transport(net.transport.clone());
-        if net.with_webhook_secret {
-            builder = builder.webhook_header("X-Hook-Secret", Secret::new("TEST-webhook-secret"));
-        }
         Arc::new(builder.build().expect("the test configuration is valid"))
+    }
+
+    fn webhooks(net: &TestNet) -> Option<Arc<dyn Webhooks>> {
+        let mut builder = WhapiWebhooks::builder();
+        if net.with_webhook_secret {
+            builder = builder.header("X-Hook-Secret", Secret::new(WEBHOOK_SECRET));
+        }
+        Some(Arc::new(builder.build().expect("the test configuration is valid")))
     }
 }
 

@@ -6,8 +6,8 @@
 //! before it answers 200 (`MediaRef` has a stable text form for that).
 //!
 //! ```text
-//! WAMEDIA_META_TOKEN=… WAMEDIA_META_APP_SECRET=… WAMEDIA_META_VERIFY_TOKEN=… \
-//!   cargo run -p wamedia --features meta,tls --example receiver -- meta 127.0.0.1:8080 media
+//! WAMEDIA_<PROVIDER>_TOKEN=… WAMEDIA_<PROVIDER>_…=… \
+//!   cargo run -p wamedia --features meta,chakra,whapi,nxcloud,tls --example receiver -- PROVIDER 127.0.0.1:8080 media
 //! ```
 
 use std::collections::HashSet;
@@ -24,18 +24,23 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wamedia::{
-    Authenticity, Config, Delivery, Downloaded, ErrorKind, Exists, Handshake, MediaRef, PROVIDERS, Provider,
-    Secret, Transfer, TransferOptions,
+    Config, Delivery, Downloaded, ErrorKind, Exists, Handshake, Inbound, MediaRef, PROVIDERS, Provider,
+    ReceiveOptions, Secret, Transfer, TransferOptions, Webhooks,
 };
 
 /// Deliveries are at least once: so many references are remembered to tell a second one.
 const REMEMBERED: usize = 100_000;
 
+/// A body of more bytes is handed to a thread that may block.
+const INLINE_MAX_BYTES: usize = 256 * 1024;
+
+type Headers = Vec<(String, String)>;
+
 /// What a receiver needs.
 pub(crate) struct Settings {
     pub(crate) provider: Arc<dyn Provider>,
-    /// The token of the handshake, where the vendor has one.
-    pub(crate) verify_token: Option<Secret>,
+    /// What verifies and parses deliveries.
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     /// Where files go.
     pub(crate) folder: PathBuf,
     /// Downloads at once.
@@ -48,8 +53,7 @@ pub(crate) struct Settings {
 pub(crate) type Report = Arc<dyn Fn(&MediaRef, &wamedia::Result<Downloaded>) + Send + Sync>;
 
 struct Receiver {
-    provider: Arc<dyn Provider>,
-    verify_token: Option<Secret>,
+    webhooks: Arc<dyn Webhooks>,
     queue: mpsc::Sender<MediaRef>,
     seen: Mutex<HashSet<String>>,
 }
@@ -61,13 +65,12 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
     report: Report,
 ) -> std::io::Result<()> {
-    let Settings { provider, verify_token, folder, at_once, waiting } = settings;
+    let Settings { provider, webhooks, folder, at_once, waiting } = settings;
     let (queue, references) = mpsc::channel(waiting.max(1));
-    let downloads = tokio::spawn(download(Arc::clone(&provider), references, folder, at_once, report));
+    let downloads = tokio::spawn(download(provider, references, folder, at_once, report));
     // A larger body is refused before it is read.
-    let cap = provider.capabilities().webhook_max_bytes.unwrap_or(3 << 20);
-    let cap = usize::try_from(cap).unwrap_or(usize::MAX);
-    let receiver = Arc::new(Receiver { provider, verify_token, queue, seen: Mutex::default() });
+    let cap = usize::try_from(webhooks.capabilities().max_bytes).unwrap_or(usize::MAX);
+    let receiver = Arc::new(Receiver { webhooks, queue, seen: Mutex::default() });
     let app = Router::new()
         // Whapi has modes that append to the path and use other verbs; the body says what it is.
         .route("/webhook", get(handshake).fallback(receive))
@@ -79,36 +82,48 @@ pub(crate) async fn serve(
     downloads.await.map_err(std::io::Error::other)
 }
 
-/// Meta asks once whether the address is ours; the others do not ask.
+/// Some vendors ask once whether the address is ours; the others do not ask.
 async fn handshake(
     State(receiver): State<Arc<Receiver>>,
     RawQuery(query): RawQuery,
 ) -> Result<String, StatusCode> {
-    if !receiver.provider.capabilities().handshake {
-        return Err(StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let query = query.unwrap_or_default();
-    match wamedia::meta::webhook::handshake(&query, receiver.verify_token.as_ref()) {
+    match receiver.webhooks.handshake(&query.unwrap_or_default()) {
         Handshake::Accepted(challenge) => Ok(challenge),
-        _ => Err(StatusCode::FORBIDDEN),
+        Handshake::Refused => Err(StatusCode::FORBIDDEN),
+        _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     }
+}
+
+/// Verifies and parses. A large body takes milliseconds, in which this thread serves nobody else.
+async fn read(webhooks: Arc<dyn Webhooks>, headers: Headers, body: Bytes) -> wamedia::Result<Inbound> {
+    let size = body.len();
+    let read = move || {
+        let delivery = Delivery::new(&body).with_headers(&headers);
+        // A delivery that is not verified is refused, also where no secret is configured.
+        webhooks.receive(&delivery, ReceiveOptions::default()).map(|received| received.inbound)
+    };
+    if size <= INLINE_MAX_BYTES {
+        return read();
+    }
+    let failed = |_| wamedia::Error::new(ErrorKind::Local, "the delivery was not read to its end");
+    tokio::task::spawn_blocking(read).await.map_err(failed)?
 }
 
 /// No request is made here, so the answer takes milliseconds whatever the delivery holds.
 async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     // A value that is no text verifies nothing.
     let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let delivery = Delivery::new(&body).with_headers(&headers);
-    // `Unsigned` means that no secret is configured; a server that is reachable must not go on then.
-    if !matches!(receiver.provider.verify_webhook(&delivery), Ok(Authenticity::Verified)) {
-        return StatusCode::UNAUTHORIZED;
-    }
-    let inbound = match receiver.provider.parse_webhook(&delivery) {
+    let headers: Headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let inbound = match read(Arc::clone(&receiver.webhooks), headers, body).await {
         Ok(inbound) => inbound,
-        Err(error) if error.kind() == ErrorKind::TooLarge => return StatusCode::PAYLOAD_TOO_LARGE,
-        // The vendor comes again, and by then somebody may have looked at it.
-        Err(_) => return StatusCode::BAD_REQUEST,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
+                ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                // The vendor comes again, and by then somebody may have looked at it.
+                _ => StatusCode::BAD_REQUEST,
+            };
+        }
     };
     // The message counts too: history brings one message twice, and one file may be forwarded often.
     let key = |media: &MediaRef| format!("{} {:?}", media.short(), media.scope.message);
@@ -161,7 +176,7 @@ async fn download(
 }
 
 /// A provider from `WAMEDIA_<PROVIDER>_<SETTING>`, as the program has it.
-fn configured(name: &str) -> wamedia::Result<(Arc<dyn Provider>, Option<Secret>)> {
+fn configured(name: &str) -> wamedia::Result<(Arc<dyn Provider>, Arc<dyn Webhooks>)> {
     let variable = |key: &str| std::env::var(format!("WAMEDIA_{}_{key}", name.to_uppercase())).ok();
     let mut config = Config::default();
     let settings = PROVIDERS.iter().find(|info| info.name == name).map(|info| info.settings);
@@ -174,8 +189,7 @@ fn configured(name: &str) -> wamedia::Result<(Arc<dyn Provider>, Option<Secret>)
     if let Some(origins) = variable("CONTENT_ORIGINS") {
         config.content_origins = origins.split(',').map(ToOwned::to_owned).collect();
     }
-    let verify_token = config.values.get("verify_token").cloned();
-    Ok((wamedia::provider(name, &config)?, verify_token))
+    Ok((wamedia::provider(name, &config)?, wamedia::webhooks(name, &config)?))
 }
 
 #[tokio::main]
@@ -185,7 +199,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [name, address, folder] = arguments.as_slice() else {
         return Err("usage: receiver PROVIDER ADDRESS FOLDER".into());
     };
-    let (provider, verify_token) = configured(name)?;
+    let (provider, webhooks) = configured(name)?;
     let folder = PathBuf::from(folder);
     std::fs::create_dir_all(&folder)?;
     // What a killed run left half done.
@@ -199,7 +213,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    let settings = Settings { provider, verify_token, folder, at_once: 8, waiting: 10_000 };
+    let settings = Settings { provider, webhooks, folder, at_once: 8, waiting: 10_000 };
     serve(listener, settings, stop, report).await?;
     Ok(())
 }

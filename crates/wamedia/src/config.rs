@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wamedia_core::{Error, ErrorKind, Phase, Provider, Result, Secret};
+use wamedia_core::{Error, ErrorKind, Phase, Provider, Result, Secret, Webhooks};
 use wamedia_http::TransportOptions;
 
 /// One setting of a provider.
@@ -144,9 +144,6 @@ macro_rules! common {
         for origin in &$config.content_origins {
             builder = builder.content_origin(origin);
         }
-        if let Some(max_bytes) = $config.webhook_max_bytes {
-            builder = builder.webhook_max_bytes(max_bytes);
-        }
         builder
     }};
 }
@@ -169,12 +166,6 @@ pub fn provider(name: &str, config: &Config) -> Result<Arc<dyn Provider>> {
             if let Some(id) = config.get("phone_number_id") {
                 builder = builder.phone_number_id(id.expose());
             }
-            if let Some(secret) = config.get("app_secret") {
-                builder = builder.webhook_secret(secret.clone());
-            }
-            if let Some(token) = config.get("verify_token") {
-                builder = builder.verify_token(token.clone());
-            }
             Ok(Arc::new(builder.build()?))
         }
         #[cfg(feature = "chakra")]
@@ -186,25 +177,11 @@ pub fn provider(name: &str, config: &Config) -> Result<Arc<dyn Provider>> {
             if let Some(id) = config.get("plugin_id") {
                 builder = builder.plugin_id(id.expose());
             }
-            if let Some(id) = config.get("phone_number_id") {
-                builder = builder.phone_number_id(id.expose());
-            }
-            if let Some(secret) = config.get("webhook_secret") {
-                builder = builder.webhook_secret(secret.clone());
-            }
             Ok(Arc::new(builder.build()?))
         }
         #[cfg(feature = "whapi")]
         "whapi" => {
-            let mut builder = common!(wamedia_whapi::WhapiCloud::builder(config.need("token")), config);
-            if let Some(header) = config.get("webhook_header") {
-                let (name, value) = header.expose().split_once(':').ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidRequest, "webhook_header must be written as `Name: value`")
-                        .with_provider("whapi")
-                        .with_phase(Phase::Prepare)
-                })?;
-                builder = builder.webhook_header(name.trim(), Secret::new(value.trim()));
-            }
+            let builder = common!(wamedia_whapi::WhapiCloud::builder(config.need("token")), config);
             Ok(Arc::new(builder.build()?))
         }
         #[cfg(feature = "nxcloud")]
@@ -221,25 +198,71 @@ pub fn provider(name: &str, config: &Config) -> Result<Arc<dyn Provider>> {
     }
 }
 
-/// Builds a provider that only parses and verifies webhooks, for which no credential of the API is needed.
-///
-/// Any call to the API fails: it is bound to a loopback port that nobody listens on.
+/// Sets what is there; every builder of webhooks has the same setters.
+#[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+macro_rules! webhooks_of {
+    ($builder:expr, $config:expr, $secret:literal) => {{
+        let mut builder = $builder;
+        if let Some(secret) = $config.get($secret) {
+            builder = builder.secret(secret.clone());
+        }
+        webhooks_of!(builder, $config)
+    }};
+    ($builder:expr, $config:expr) => {
+        match $config.webhook_max_bytes {
+            Some(max_bytes) => $builder.max_bytes(max_bytes),
+            None => $builder,
+        }
+    };
+}
+
+/// Builds what verifies and parses the deliveries of a provider, by its name. No credential of the API is needed:
+/// only the webhook secret, without which nothing is verified.
 ///
 /// # Errors
 ///
-/// As [`provider`].
-pub fn webhook_reader(name: &str, mut config: Config) -> Result<Arc<dyn Provider>> {
-    let info = PROVIDERS.iter().find(|info| info.name == name).ok_or_else(|| unknown(name, &config))?;
-    for setting in info.settings.iter().filter(|setting| setting.required) {
-        // A secret that also verifies webhooks must stay absent when it is absent.
-        let missing = config.values.get(setting.key).is_none_or(Secret::is_blank);
-        if missing && setting.key != "access_secret" {
-            let placeholder = if setting.key == "business_phone" { "0000000000" } else { "none" };
-            config.values.insert(setting.key.to_owned(), Secret::new(placeholder));
+/// [`ErrorKind::InvalidRequest`] for a name that this build does not know, and for every problem of
+/// the configuration.
+pub fn webhooks(name: &str, config: &Config) -> Result<Arc<dyn Webhooks>> {
+    check_settings(name, config)?;
+    match name {
+        #[cfg(feature = "meta")]
+        "meta" => {
+            let mut builder = webhooks_of!(wamedia_meta::MetaWebhooks::builder(), config, "app_secret");
+            if let Some(token) = config.get("verify_token") {
+                builder = builder.verify_token(token.clone());
+            }
+            Ok(Arc::new(builder.build()?))
         }
+        #[cfg(feature = "chakra")]
+        "chakra" => {
+            let mut builder =
+                webhooks_of!(wamedia_chakra::ChakraWebhooks::builder(), config, "webhook_secret");
+            if let Some(id) = config.get("phone_number_id") {
+                builder = builder.phone_number_id(id.expose());
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        #[cfg(feature = "whapi")]
+        "whapi" => {
+            let mut builder = webhooks_of!(wamedia_whapi::WhapiWebhooks::builder(), config);
+            if let Some(header) = config.get("webhook_header") {
+                let (name, value) = header.expose().split_once(':').ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidRequest, "webhook_header must be written as `Name: value`")
+                        .with_provider("whapi")
+                        .with_phase(Phase::Prepare)
+                })?;
+                builder = builder.header(name.trim(), Secret::new(value.trim()));
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        #[cfg(feature = "nxcloud")]
+        "nxcloud" => {
+            let builder = wamedia_nxcloud::NxCloudWebhooks::builder();
+            Ok(Arc::new(webhooks_of!(builder, config, "access_secret").build()?))
+        }
+        _ => Err(unknown(name, config)),
     }
-    config.base_url = Some("http://127.0.0.1:9".to_owned());
-    provider(name, &config)
 }
 
 /// A setting that is mistyped would be as good as absent: a webhook secret that verifies nothing, for example.
@@ -324,7 +347,7 @@ mod tests {
     #[test]
     fn a_mistyped_setting_is_an_error_that_names_the_nearest() {
         let config = Config::default().with("token", "TEST-canary").with("app_secrets", "TEST-canary");
-        let reader = webhook_reader("meta", config.clone());
+        let reader = webhooks("meta", &config);
         for error in [provider("meta", &config).unwrap_err(), reader.unwrap_err()] {
             assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidRequest, Some(Phase::Prepare)));
             assert!(

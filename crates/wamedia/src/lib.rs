@@ -10,7 +10,7 @@ pub use wamedia_transfer::{
     Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
 };
 
-pub use config::{Config, PROVIDERS, ProviderInfo, Setting, nearest_name, provider, webhook_reader};
+pub use config::{Config, PROVIDERS, ProviderInfo, Setting, nearest_name, provider, webhooks};
 
 #[cfg(feature = "chakra")]
 pub use wamedia_chakra as chakra;

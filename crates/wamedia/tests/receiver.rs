@@ -51,7 +51,7 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             provider: wamedia::provider(name, &config).unwrap(),
-            verify_token: config.values.get("verify_token").cloned(),
+            webhooks: wamedia::webhooks(name, &config).unwrap(),
             folder: folder.path().to_owned(),
             at_once: 2,
             waiting,

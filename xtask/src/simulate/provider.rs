@@ -8,9 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_conformance::simulation::{Advice, BodyLog, Failure, Reply, RequestLog, RequestWhat, World};
 use wamedia_core::{
-    Authenticity, Budget, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind,
-    Inbound, ListOptions, MediaDescriptor, MediaId, MediaKind, MediaLink, MediaPage, MediaRef, MediaStream,
-    OpenOptions, Provider, ResolveOptions, Result, Retry, Source, UploadContent, UploadOptions, Uploaded,
+    Budget, Capabilities, Declared, Error, ErrorKind, MediaDescriptor, MediaId, MediaKind, MediaLink,
+    MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Retry, Source,
 };
 
 /// Stands in every link; no error and no receipt may show it.
@@ -218,26 +217,6 @@ impl Provider for Simulated {
                 }
             }
         }
-    }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        Err(Error::unsupported("upload"))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete"))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list"))
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        Err(Error::unsupported("parse_webhook"))
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        Err(Error::unsupported("verify_webhook"))
     }
 }
 

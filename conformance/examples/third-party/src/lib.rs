@@ -11,10 +11,8 @@ use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
 use url::Url;
 use wamedia_core::{
-    Authenticity, Budget, Capabilities, Clock, Declared, DeleteOptions, DeleteOutcome, Delivery, Error,
-    ErrorKind, Inbound, ListOptions, MediaDescriptor, MediaLink, MediaPage, MediaRef, MediaStream, Mime,
-    OpenOptions, Phase, Provider, ResolveOptions, Result, Retry, Secret, Source, UploadContent,
-    UploadOptions, Uploaded,
+    Budget, Capabilities, Clock, Declared, Error, ErrorKind, MediaDescriptor, MediaLink, MediaRef,
+    MediaStream, Mime, OpenOptions, Phase, Provider, ResolveOptions, Result, Retry, Secret, Source,
 };
 
 const NAME: &str = "acme";
@@ -162,10 +160,6 @@ fn file_name(text: &str) -> Option<String> {
     Some(name.trim().trim_matches('"').to_owned())
 }
 
-fn unsupported<T>(operation: &'static str) -> Result<T> {
-    Err(Error::unsupported(operation).with_provider(NAME))
-}
-
 #[async_trait]
 impl Provider for Acme {
     fn name(&self) -> &'static str {
@@ -234,25 +228,5 @@ impl Provider for Acme {
             chunk.map_err(|error| network(&error, Phase::Body).with_provider(NAME).with_operation("open"))
         });
         Ok(MediaStream::new(head, chunks))
-    }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        unsupported("upload")
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        unsupported("delete")
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        unsupported("list")
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        unsupported("parse_webhook")
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        unsupported("verify_webhook")
     }
 }

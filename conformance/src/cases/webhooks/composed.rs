@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{Delivery, InboundItem};
 
 use super::super::{Case, Subject, Verdict};
-use super::{provider, walk};
+use super::walk;
 
 /// What every vendor here calls media.
 const KINDS: &[&str] = &["image", "video", "audio", "voice", "document", "sticker"];
@@ -102,11 +102,10 @@ fn whole(subject: &Subject, parts: &Parts) -> Result<(), TestCaseError> {
         lists.push((*form, texts.join(",")));
     }
     let body = delivery(subject.name, &lists);
-    let provider = provider(subject, true);
-    walk::nothing_is_missing(&provider, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
-    let inbound = provider
-        .parse_webhook(&Delivery::new(body.as_bytes()))
-        .map_err(|error| fail(format!("{error}\n{body}")))?;
+    let webhooks = subject.webhooks(true).map_err(fail)?;
+    walk::nothing_is_missing(&webhooks, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
+    let inbound =
+        webhooks.parse(&Delivery::new(body.as_bytes())).map_err(|error| fail(format!("{error}\n{body}")))?;
     let all = || parts.iter().flat_map(|(_, parts)| parts);
     let media = all().filter(|part| matches!(part, Part::Media(..))).count();
     let failed = all().filter(|part| matches!(part, Part::Hollow(..))).count();

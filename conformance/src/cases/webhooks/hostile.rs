@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use wamedia_core::{Delivery, ErrorKind, Provider};
+use wamedia_core::{Delivery, ErrorKind, Webhooks};
 
 use super::super::{Case, Subject, Verdict, ensure, equal};
-use super::provider;
 use crate::fixture::{Fixture, Kind};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -21,17 +20,18 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// What must hold whatever comes in: a result with something in it, or `Decode`; and never a panic.
-fn survives(provider: &Arc<dyn Provider>, body: &[u8], headers: &[(String, String)]) -> Verdict {
+fn survives(webhooks: &Arc<dyn Webhooks>, body: &[u8], headers: &[(String, String)]) -> Verdict {
     let delivery = Delivery::new(body).with_headers(headers);
-    match provider.parse_webhook(&delivery) {
+    match webhooks.parse(&delivery) {
         Ok(inbound) => ensure(!inbound.items.is_empty(), "a delivery without any item")?,
         Err(error) => equal("kind", &error.kind(), &ErrorKind::Decode)?,
     }
-    provider.verify_webhook(&delivery).map(|_| ()).map_err(|error| error.to_string())
+    let _ = webhooks.verify(&delivery);
+    Ok(())
 }
 
 fn garbage(subject: &Subject) -> Verdict {
-    let provider = provider(subject, true);
+    let webhooks = subject.webhooks(true)?;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_object = format!("{}1{}", "{\"entry\":".repeat(100_000), "}".repeat(100_000));
     for body in [
@@ -48,15 +48,15 @@ fn garbage(subject: &Subject) -> Verdict {
         deep.as_bytes(),
         deep_object.as_bytes(),
     ] {
-        survives(&provider, body, &[])?;
-        let media = provider.parse_webhook(&Delivery::new(body)).map_or(0, |inbound| inbound.media().count());
+        survives(&webhooks, body, &[])?;
+        let media = webhooks.parse(&Delivery::new(body)).map_or(0, |inbound| inbound.media().count());
         equal("media out of nothing", &media, &0)?;
     }
     Ok(())
 }
 
 fn unknown_shape(subject: &Subject) -> Verdict {
-    let provider = provider(subject, true);
+    let webhooks = subject.webhooks(true)?;
     for body in [
         &br#"{"what":"is this"}"#[..],
         b"{}",
@@ -66,7 +66,7 @@ fn unknown_shape(subject: &Subject) -> Verdict {
         br#"{"messages":7,"statuses":"x"}"#,
         br#"{"messages":[{"type":"hologram","hologram":{}}]}"#,
     ] {
-        let inbound = provider.parse_webhook(&Delivery::new(body)).map_err(|error| error.to_string())?;
+        let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
         ensure(!inbound.items.is_empty(), "an object of unknown shape must be counted")?;
         equal("media", &inbound.media().count(), &0)?;
     }
@@ -78,7 +78,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 fn any_bytes(subject: &Subject) -> Verdict {
-    let provider = provider(subject, true);
+    let webhooks = subject.webhooks(true)?;
     let names = prop_oneof![
         Just("x-hub-signature-256".to_owned()),
         Just("X-Chakra-Signature-256".to_owned()),
@@ -96,14 +96,14 @@ fn any_bytes(subject: &Subject) -> Verdict {
     let mut runner = runner(400);
     runner
         .run(&(bodies, headers), |(body, headers)| {
-            survives(&provider, &body, &headers).map_err(TestCaseError::fail)
+            survives(&webhooks, &body, &headers).map_err(TestCaseError::fail)
         })
         .map_err(|error| error.to_string())
 }
 
 /// Real deliveries with bytes changed, taken out, doubled, or swapped with those of another.
 fn damaged_fixtures(subject: &Subject) -> Verdict {
-    let provider = provider(subject, true);
+    let webhooks = subject.webhooks(true)?;
     let bodies: Result<Vec<_>, _> = subject.of_kind(Kind::Webhook).map(Fixture::delivery_bytes).collect();
     let bodies = bodies?;
     let range = || (any::<prop::sample::Index>(), any::<prop::sample::Index>());
@@ -125,14 +125,14 @@ fn damaged_fixtures(subject: &Subject) -> Verdict {
                 }
                 _ => body.truncate(start),
             }
-            survives(&provider, &body, &[]).map_err(TestCaseError::fail)
+            survives(&webhooks, &body, &[]).map_err(TestCaseError::fail)
         })
         .map_err(|error| error.to_string())
 }
 
 /// Bodies of a megabyte in which one thing repeats, and one that is larger than the cap.
 fn large(subject: &Subject) -> Verdict {
-    let provider = provider(subject, true);
+    let webhooks = subject.webhooks(true)?;
     let list = |element: &str| vec![element; (1 << 20) / (element.len() + 1)].join(",");
     let long = "n".repeat(1 << 19);
     for body in [
@@ -152,15 +152,15 @@ fn large(subject: &Subject) -> Verdict {
         ),
         format!("\"{}\"", "\\\\".repeat(1 << 19)),
     ] {
-        survives(&provider, body.as_bytes(), &[])?;
-        if let Ok(inbound) = provider.parse_webhook(&Delivery::new(body.as_bytes())) {
+        survives(&webhooks, body.as_bytes(), &[])?;
+        if let Ok(inbound) = webhooks.parse(&Delivery::new(body.as_bytes())) {
             let held: usize = inbound.items.iter().map(|item| super::walk::path(item).len()).sum();
             ensure(held < 100 << 20, format!("{held} bytes of paths"))?;
         }
     }
-    if let Some(cap) = subject.capabilities.webhook_max_bytes {
+    if let Some(cap) = subject.webhook_capabilities.map(|can| can.max_bytes) {
         let body = vec![b' '; usize::try_from(cap).unwrap_or(usize::MAX) + 1];
-        let error = provider.parse_webhook(&Delivery::new(&body)).err().ok_or("it must be refused")?;
+        let error = webhooks.parse(&Delivery::new(&body)).err().ok_or("it must be refused")?;
         equal("above the cap", &error.kind(), &ErrorKind::TooLarge)?;
     }
     Ok(())

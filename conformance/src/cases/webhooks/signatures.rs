@@ -1,9 +1,9 @@
 //! What a signature must look like, and what is signed.
 
-use wamedia_core::{Authenticity, Delivery};
+use wamedia_core::{Authenticity, Delivery, ErrorKind, MediaItem, ReceiveOptions, Webhooks};
 
 use super::super::{Case, Subject, Verdict, ensure, equal};
-use super::{authenticity, headers, provider};
+use super::{authenticity, headers};
 use crate::fixture::{Fixture, Kind};
 
 /// Whether the digits stand behind `sha256=`.
@@ -19,7 +19,7 @@ enum Prefix {
 }
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    if !subject.capabilities.signed_webhook {
+    if !subject.webhook_capabilities.is_some_and(|can| can.signed) {
         return Vec::new();
     }
     let mut cases = Vec::new();
@@ -43,20 +43,41 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 
 /// Checks deliveries against one fixture's headers and body.
 struct Check<'a> {
-    provider: std::sync::Arc<dyn wamedia_core::Provider>,
+    webhooks: std::sync::Arc<dyn Webhooks>,
     headers: Vec<(String, String)>,
     body: &'a [u8],
 }
 
 impl<'a> Check<'a> {
-    fn new(subject: &Subject, fixture: &Fixture, body: &'a [u8]) -> Self {
-        Self { provider: provider(subject, true), headers: headers(fixture), body }
+    fn new(subject: &Subject, fixture: &Fixture, body: &'a [u8]) -> Result<Self, String> {
+        Ok(Self { webhooks: subject.webhooks(true)?, headers: headers(fixture), body })
     }
 
     fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
         let delivery = Delivery::new(body).with_headers(headers);
-        let got = self.provider.verify_webhook(&delivery).map_err(|error| error.to_string())?;
-        equal(what, &authenticity(got), &want)
+        let got = self.webhooks.verify(&delivery);
+        equal(what, &authenticity(got), &want)?;
+        // What is received is what was verified, and what is merely not verified where that is allowed.
+        let lenient = ReceiveOptions::default().with_allow_unverified(true);
+        let is_lenient = !matches!(got, Authenticity::Invalid(_));
+        for (options, is_taken) in
+            [(ReceiveOptions::default(), got == Authenticity::Verified), (lenient, is_lenient)]
+        {
+            match self.webhooks.receive(&delivery, options) {
+                Ok(received) => {
+                    ensure(is_taken, format!("{what}: it was received"))?;
+                    let is_signed = |item: &MediaItem| item.media.signed == (want == "verified");
+                    ensure(received.inbound.media().all(is_signed), format!("{what}: the mark is wrong"))?;
+                }
+                // A body that was changed may be unreadable as well.
+                Err(error) if is_taken && error.kind() == ErrorKind::Decode => {}
+                Err(error) => {
+                    ensure(!is_taken, format!("{what}: {error}"))?;
+                    equal(what, &error.kind(), &ErrorKind::Unauthorized)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The same headers with another value in one place.
@@ -75,7 +96,7 @@ impl<'a> Check<'a> {
 /// A changed byte, and the same JSON written again, are refused.
 fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body);
+    let check = Check::new(subject, fixture, &body)?;
     check.says("as it came", &check.headers, check.body, "verified")?;
     if check.signature().is_none() {
         return Ok(());
@@ -109,7 +130,7 @@ fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
 /// Missing, mis-prefixed, odd, long and foreign signatures; names of headers in any case.
 fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body);
+    let check = Check::new(subject, fixture, &body)?;
     let renamed = |rename: fn(&str) -> String| -> Vec<_> {
         check.headers.iter().map(|(name, value)| (rename(name), value.clone())).collect()
     };
@@ -168,17 +189,23 @@ fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
 fn no_secret(subject: &Subject, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let got = provider(subject, false).verify_webhook(&delivery).map_err(|error| error.to_string())?;
-    // A vendor that signs with the API secret has one as long as it is configured at all.
-    let signs_with_api_secret = subject.capabilities.signed_requests;
-    ensure(got == Authenticity::Unsigned || signs_with_api_secret, format!("got {got:?}"))
+    let webhooks = subject.webhooks(false)?;
+    equal("authenticity", &webhooks.verify(&delivery), &Authenticity::NotConfigured)?;
+    let refused = webhooks.receive(&delivery, ReceiveOptions::default()).err().map(|error| error.kind());
+    equal("received", &refused, &Some(ErrorKind::Unauthorized))?;
+    let lenient = ReceiveOptions::default().with_allow_unverified(true);
+    let received = webhooks.receive(&delivery, lenient).map_err(|error| error.to_string())?;
+    ensure(
+        received.inbound.media().all(|item| !item.media.signed),
+        "what nobody verified is marked as signed",
+    )
 }
 
 /// That the comparison takes the same time cannot be measured here without guessing; that it looks
 /// at every place can, and `wamedia_core::signature` has the one function that compares.
 fn every_digit_counts(subject: &Subject, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body);
+    let check = Check::new(subject, fixture, &body)?;
     let index = check.signature().unwrap_or(0);
     let value = check.headers[index].1.clone();
     for (at, byte) in value.bytes().enumerate() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wamedia_core::{Delivery, Inbound, InboundItem, Provider, Role};
+use wamedia_core::{Delivery, Inbound, InboundItem, Role, Webhooks};
 
 use super::super::{Verdict, ensure};
 
@@ -103,9 +103,9 @@ pub(super) fn below(path: &str, place: &str) -> bool {
 }
 
 /// Every message and event has an item, and every item but the last resort has its place.
-pub(super) fn nothing_is_missing(provider: &Arc<dyn Provider>, body: &[u8]) -> Verdict {
+pub(super) fn nothing_is_missing(webhooks: &Arc<dyn Webhooks>, body: &[u8]) -> Verdict {
     let places = places(body)?;
-    let inbound = provider.parse_webhook(&Delivery::new(body)).map_err(|error| error.to_string())?;
+    let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
     ensure(!inbound.items.is_empty(), "a delivery without any item")?;
     let paths: Vec<_> = inbound.items.iter().map(path).collect();
     for place in &places.all {

@@ -1,16 +1,20 @@
 //! One message: its media, wherever they stand in it.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
 
-use super::{Around, Reading, from_error, other};
+use super::{Around, Reading, from_error};
 use crate::json::{Document, Json, Object, short_name};
 use crate::{
-    Declared, FailedItem, InboundItem, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role, Secret,
+    Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role, Secret,
 };
 
 /// How far below a message media are looked for where no document says where they stand.
 const SEARCH_DEPTH: usize = 12;
+
+/// The smallest object that is media: `{"id":1}`.
+const SMALLEST: usize = 8;
 
 /// The types that carry media.
 const KINDS: &[(&str, MediaKind)] = &[
@@ -32,48 +36,88 @@ const WITHOUT_MEDIA: &[&str] =
 pub(super) struct Messages<'r, 'i> {
     pub(super) reading: &'r Reading,
     pub(super) around: Around<'r>,
-    pub(super) items: &'i mut Vec<InboundItem>,
+    pub(super) items: &'i mut Items,
+}
+
+/// A message, and what all of its items share. It is looked up once: a message may hold thousands of files.
+struct Message<'a> {
+    fields: Object<'a>,
+    id: Option<String>,
+    sender: Option<Cow<'a, str>>,
+    sent_at: Option<SystemTime>,
 }
 
 /// Where media objects are looked for.
 struct Search<'m, 'a> {
-    message: &'m Object<'a>,
+    message: &'m Message<'a>,
     role: Role,
     /// Whether an object named like a kind is media without stating a type.
     by_name: bool,
 }
 
+/// One level below where the search began; the first is where it began.
+enum Step<'a> {
+    Name(Cow<'a, str>),
+    Index(usize),
+}
+
 impl Messages<'_, '_> {
+    fn read<'a>(&self, fields: Object<'a>) -> Message<'a> {
+        let id =
+            fields.shared("id").map(Into::into).or_else(|| self.around.message_id.map(ToOwned::to_owned));
+        let sent_at = fields.get("timestamp").map_or(self.around.sent_at, Json::time);
+        Message { id, sender: fields.shared("from"), sent_at, fields }
+    }
+
     /// One message gives one item, or several where it carries several media.
-    pub(super) fn message(&mut self, value: Json<'_>, path: &str, role: Role) {
-        let Some(message) = value.object() else {
-            return self.items.push(other("unknown", path.to_owned(), value.raw(), None));
+    pub(super) fn message(&mut self, value: Json<'_>, path: impl fmt::Display, role: Role) {
+        if self.items.is_over() {
+            return;
+        }
+        let Some(fields) = value.object().filter(|fields| !fields.is_empty()) else {
+            let id = self.around.message_id.filter(|_| value.is_object());
+            return self.items.other("unknown", path, value.raw(), id);
         };
-        let edited = message.object("edit").and_then(|edit| edit.object("message"));
-        match edited.filter(|_| message.text("type").as_deref() == Some("edit")) {
-            Some(inner) => self.typed(&message, &inner, &format!("{path}.edit.message"), Role::Edit),
-            None => self.typed(&message, &message, path, role),
+        let message = self.read(fields);
+        let path = path.to_string();
+        let name = message.fields.text("type");
+        let edit = || message.fields.object("edit").and_then(|edit| edit.object("message"));
+        match edit().filter(|_| name.as_deref() == Some("edit")) {
+            Some(inner) => {
+                let name = inner.text("type");
+                self.typed(&message, &inner, name, &format!("{path}.edit.message"), Role::Edit);
+            }
+            None => self.typed(&message, &message.fields, name, &path, role),
         }
         // An advertisement has public links on changing hosts and no id; it is counted, not followed.
-        if let Some(referral) = message.object("referral") {
-            let path = format!("{path}.referral");
-            self.items.push(other("referral", path, referral.raw(), self.id_of(&message)));
+        if let Some(referral) = message.fields.get("referral").filter(|referral| referral.is_object()) {
+            let path = format_args!("{path}.referral");
+            self.items.other("referral", path, referral.raw(), message.id.as_deref());
         }
     }
 
     /// `holder` has the type and the object named like it; `message` has the id and the time.
-    fn typed(&mut self, message: &Object<'_>, holder: &Object<'_>, path: &str, role: Role) {
-        let name = holder.text("type").unwrap_or_else(|| {
+    fn typed(
+        &mut self,
+        message: &Message<'_>,
+        holder: &Object<'_>,
+        name: Option<Cow<'_, str>>,
+        path: &str,
+        role: Role,
+    ) {
+        let name = name.unwrap_or_else(|| {
             // GUESS: without a type the object that is there counts.
-            let there = KINDS.iter().find(|(name, _)| holder.object(name).is_some());
+            let is_there = |name: &str| holder.get(name).is_some_and(Json::is_object);
+            let there = KINDS.iter().find(|(name, _)| is_there(name));
             Cow::Borrowed(there.map_or("unknown", |(name, _)| *name))
         });
-        let object = holder.object(&name);
         let error = || {
-            let errors = [holder, message].into_iter().find_map(|object| object.array("errors").next());
+            let errors =
+                [holder, &message.fields].into_iter().find_map(|object| object.array("errors").next());
             errors.map(|(_, error)| error)
         };
         if let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == name) {
+            let object = holder.object(&name);
             match object.as_ref().and_then(|object| Some((object, media_id(object)?))) {
                 Some((object, id)) => {
                     let is_voice =
@@ -94,8 +138,7 @@ impl Messages<'_, '_> {
             self.within(message, value, &name, path, role);
         }
         if self.items.len() == before {
-            let id = self.id_of(message);
-            self.items.push(other(&name, path.to_owned(), message.raw(), id));
+            self.items.other(&name, path, message.fields.raw(), message.id.as_deref());
         }
     }
 
@@ -104,7 +147,7 @@ impl Messages<'_, '_> {
     ///
     /// GUESS: only forms are documented.
     /// <https://developers.facebook.com/docs/whatsapp/flows/reference/components/media_upload>
-    fn within(&mut self, message: &Object<'_>, value: Json<'_>, name: &str, path: &str, role: Role) {
+    fn within(&mut self, message: &Message<'_>, value: Json<'_>, name: &str, path: &str, role: Role) {
         let reply = value.object().and_then(|object| object.object("nfm_reply"));
         if let Some(response) = reply.and_then(|reply| reply.get("response_json")) {
             // Meta's page prints an object; on the wire it is JSON inside a string.
@@ -112,41 +155,44 @@ impl Messages<'_, '_> {
             let document = text.as_ref().and_then(|text| Document::parse(text.as_bytes()));
             let inner = if text.is_some() { document.as_ref().map(Document::value) } else { Some(response) };
             let search = Search { message, role: Role::FlowField, by_name: false };
-            let path = format!("{path}.interactive.nfm_reply.response_json");
             if let Some(inner) = inner {
-                self.search(&search, inner, path, SEARCH_DEPTH, None);
+                let path = format!("{path}.interactive.nfm_reply.response_json");
+                self.search(&search, inner, &mut vec![Step::Name(path.into())], None);
             }
             return;
         }
         let role = if role == Role::Main { Role::Header } else { role };
         let search = Search { message, role, by_name: true };
-        self.search(&search, value, format!("{path}.{}", short_name(name)), SEARCH_DEPTH, None);
+        let path = format!("{path}.{}", short_name(name));
+        self.search(&search, value, &mut vec![Step::Name(path.into())], None);
     }
 
-    fn search(
+    fn search<'a>(
         &mut self,
         search: &Search<'_, '_>,
-        value: Json<'_>,
-        path: String,
-        depth: usize,
+        value: Json<'a>,
+        path: &mut Vec<Step<'a>>,
         named: Option<MediaKind>,
     ) {
+        let has_room = !self.items.is_over() && path.len() <= SEARCH_DEPTH;
+        let is_worth_it = |child: Json<'_>| has_room && child.is_container() && child.raw().len() >= SMALLEST;
         if let Some(object) = value.object() {
             let states_type = object.get("mime_type").is_some();
             if let Some(id) = media_id(&object).filter(|_| states_type || named.is_some()) {
                 let kind = named.unwrap_or_else(|| kind_of_mime(&object));
-                return self.media(search.message, &object, id, kind, path, search.role);
+                return self.media(search.message, &object, id, kind, written(path), search.role);
             }
-            for (name, child) in object.fields().filter(|(_, child)| depth > 0 && child.is_container()) {
+            for (name, child) in object.fields().filter(|(_, child)| is_worth_it(*child)) {
                 let kind = KINDS.iter().find(|(known, _)| search.by_name && *known == name);
-                let path = format!("{path}.{}", short_name(&name));
-                self.search(search, child, path, depth - 1, kind.map(|(_, kind)| *kind));
+                path.push(Step::Name(name));
+                self.search(search, child, path, kind.map(|(_, kind)| *kind));
+                path.pop();
             }
         } else if let Some(elements) = value.array() {
-            for (index, child) in elements.enumerate() {
-                if depth > 0 && child.is_container() {
-                    self.search(search, child, format!("{path}[{index}]"), depth - 1, None);
-                }
+            for (index, child) in elements.enumerate().filter(|(_, child)| is_worth_it(*child)) {
+                path.push(Step::Index(index));
+                self.search(search, child, path, None);
+                path.pop();
             }
         }
     }
@@ -154,31 +200,33 @@ impl Messages<'_, '_> {
     /// An element of a list beside the messages: counted, unless there is a picture with an id in it.
     ///
     /// GUESS: the documented picture of a group has no id; one that had would be found.
-    pub(super) fn listed(&mut self, value: Json<'_>, list: &str, path: &str) {
+    pub(super) fn listed(&mut self, value: Json<'_>, list: &str, path: impl fmt::Display) {
         let object = value.object();
         let before = self.items.len();
         if let Some(object) = &object
             && let Some(picture) = object.object("profile_picture")
             && let Some(id) = media_id(&picture)
         {
-            let path = format!("{path}.profile_picture");
-            self.media(object, &picture, id, MediaKind::ProfilePicture, path, Role::Main);
+            let (path, group) = (format!("{path}.profile_picture"), self.read(object.clone()));
+            self.media(&group, &picture, id, MediaKind::ProfilePicture, path, Role::Main);
         }
         if self.items.len() == before {
             let kind = if list == "statuses" { "status" } else { list };
             let id = object.as_ref().and_then(|object| object.plain("id"));
-            self.items.push(other(kind, path.to_owned(), value.raw(), id.map(Into::into)));
+            self.items.other(kind, path, value.raw(), id.as_deref());
         }
     }
 
     /// An error beside the messages.
-    pub(super) fn error(&mut self, kind: &str, error: Json<'_>, path: &str) {
-        self.items.push(InboundItem::Failed(from_error(kind, error, path.to_owned()).into()));
+    pub(super) fn error(&mut self, kind: &str, error: Json<'_>, path: impl fmt::Display) {
+        if !self.items.is_over() {
+            self.items.failed(from_error(kind, error, path.to_string()));
+        }
     }
 
     fn media(
         &mut self,
-        message: &Object<'_>,
+        message: &Message<'_>,
         object: &Object<'_>,
         id: MediaId,
         kind: MediaKind,
@@ -186,7 +234,7 @@ impl Messages<'_, '_> {
         role: Role,
     ) {
         let field = |names: &[&str]| names.iter().find_map(|name| object.text(name));
-        let sent_at = message.get("timestamp").map_or(self.around.sent_at, Json::time);
+        let sent_at = message.sent_at;
         let declared = Declared::NOTHING
             .with_kind(kind)
             .with_mime_text(field(&["mime_type", "mimeType"]).as_deref())
@@ -199,25 +247,24 @@ impl Messages<'_, '_> {
         let link = self.reading.link_lifetime.and_then(|_| field(&["url"])?.parse().ok());
         let link = link
             .map(|url| MediaLink::with_credential(url).with_expires_at(after(self.reading.link_lifetime)));
-        let message_id = self.id_of(message);
         let media = MediaRef::new(self.reading.provider, id)
             .with_declared(declared)
             .with_account(self.around.account)
-            .with_message(message_id.as_deref())
+            .with_message(message.id.as_deref())
             .with_sent_at(sent_at)
             .with_expires_at(after(self.reading.id_lifetime))
             .with_link(link);
         let mut item = MediaItem::new(media, kind, path);
         item.role = role;
-        item.message_id = message_id;
-        item.sender = message.shared("from").map(Secret::new);
+        item.message_id.clone_from(&message.id);
+        item.sender = message.sender.as_deref().map(Secret::new);
         item.caption = object.text("caption").map(Into::into);
         item.timestamp = sent_at;
         object.raw().clone_into(&mut item.raw);
-        self.items.push(InboundItem::Media(Box::new(item)));
+        self.items.media(item);
     }
 
-    fn failed(&mut self, message: &Object<'_>, name: &str, path: &str, error: Option<Json<'_>>) {
+    fn failed(&mut self, message: &Message<'_>, name: &str, path: &str, error: Option<Json<'_>>) {
         let mut item = match error {
             Some(error) => from_error(name, error, path.to_owned()),
             None => FailedItem::new(name, path),
@@ -230,14 +277,24 @@ impl Messages<'_, '_> {
             };
             item.message = Some(why.to_owned());
         }
-        item.message_id = self.id_of(message);
-        message.raw().clone_into(&mut item.raw);
-        self.items.push(InboundItem::Failed(Box::new(item)));
+        item.message_id.clone_from(&message.id);
+        message.fields.raw().clone_into(&mut item.raw);
+        self.items.failed(item);
     }
+}
 
-    fn id_of(&self, message: &Object<'_>) -> Option<String> {
-        message.shared("id").map(Into::into).or_else(|| self.around.message_id.map(ToOwned::to_owned))
+/// The steps as a path. Only here are they put together: most of what is searched has no media.
+fn written(steps: &[Step<'_>]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        // Writing into a text cannot fail.
+        let _ = match step {
+            Step::Index(index) => write!(path, "[{index}]"),
+            Step::Name(name) if path.is_empty() => write!(path, "{name}"),
+            Step::Name(name) => write!(path, ".{}", short_name(name)),
+        };
     }
+    path
 }
 
 fn media_id(object: &Object<'_>) -> Option<MediaId> {

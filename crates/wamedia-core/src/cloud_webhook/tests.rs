@@ -1,10 +1,13 @@
 use super::*;
-use crate::{Delivery, ErrorKind, MediaItem, MediaKind, json, unix_seconds};
+use crate::{Delivery, ErrorKind, Inbound, InboundItem, MediaItem, MediaKind, json, unix_seconds};
 
 const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
 
 fn read(body: &str) -> Inbound {
-    parse(&json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap().root(), &READING)
+    let document = json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap();
+    let mut items = Items::new(body.len());
+    parse(&document.root(), &READING, &mut items);
+    items.into_inbound().unwrap()
 }
 
 /// A delivery with these messages.
@@ -63,6 +66,30 @@ fn what_is_no_message_is_counted() {
     let unknown = ["other unknown"; 6];
     let want: Vec<_> = unknown.into_iter().chain(["failed image", "media image"]).collect();
     assert_eq!(kinds(&inbound), want);
+}
+
+#[test]
+fn debug_shows_neither_messages_nor_numbers() {
+    let message = |kind: &str, object: &str| {
+        format!(
+            r#"{{"id":"wamid.CANARY","from":"CANARY-number","timestamp":"1","type":"{kind}","x":"CANARY"{object}}}"#
+        )
+    };
+    let inbound = read(&with_messages(
+        &[
+            message(
+                "image",
+                r#","image":{"id":"1","caption":"CANARY","url":"https://host.test/?hash=CANARY"}"#,
+            ),
+            message("image", r#","errors":[{"code":1,"title":"CANARY","error_data":{"details":"CANARY"}}]"#),
+            message("text", r#","text":{"body":"CANARY"}"#),
+        ]
+        .join(","),
+    ));
+    assert_eq!(kinds(&inbound), ["media image", "failed image", "other text"]);
+    let shown = format!("{inbound:?} {inbound:#?}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+    assert!(shown.contains("messages[0].image"), "{shown}");
 }
 
 #[test]
@@ -146,4 +173,88 @@ fn a_body_above_the_cap_is_refused_before_it_is_parsed() {
     let refused = |body: &[u8], cap| json::delivery(&Delivery::new(body), "test", cap).unwrap_err().kind();
     assert_eq!(refused(b"not json", 7), ErrorKind::TooLarge);
     assert_eq!(refused(b"not json", 8), ErrorKind::Decode);
+}
+
+/// Shapes that repeat one thing so often, each as large as the delivery allows.
+fn repeated(times: usize) -> Vec<(&'static str, String)> {
+    let list = |element: &str| vec![element; times].join(",");
+    let fields = |name: &str| (0..times).map(|at| format!(r#""{name}{at}":1"#)).collect::<Vec<_>>().join(",");
+    let file = r#"{"id":"1","mime_type":"image/png"}"#;
+    let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(times), close.repeat(times));
+    let wrapped = |message: &str| with_messages(message);
+    vec![
+        (
+            "files among fields",
+            wrapped(&format!(r#"{{{},"type":"new","new":[{}]}}"#, fields("f"), list(file))),
+        ),
+        (
+            "files among repeated names",
+            wrapped(&format!(r#"{{{},"type":"new","new":[{}]}}"#, list(r#""id":"m""#), list(file))),
+        ),
+        (
+            "files in a form",
+            wrapped(&format!(
+                r#"{{{},"type":"interactive","interactive":{{"nfm_reply":{{"response_json":{{"a":[{}]}}}}}}}}"#,
+                fields("from"),
+                list(file)
+            )),
+        ),
+        (
+            "files below long names with escapes",
+            wrapped(&format!(r#"{{"{}":1,"type":"new","new":[{}]}}"#, "\\u0069d".repeat(times), list(file))),
+        ),
+        (
+            "fields of one file",
+            wrapped(&format!(r#"{{"type":"image","image":{{"id":"1",{}}}}}"#, fields("x"))),
+        ),
+        ("messages", wrapped(&list(r#"{"type":"image","image":{"id":"1"}}"#))),
+        ("empty messages", wrapped(&list("{}"))),
+        ("numbers", wrapped(&list("1"))),
+        (
+            "statuses",
+            wrapped("1").replace("messages\":[1]", &format!("statuses\":[{}]", list(r#"{"id":"s"}"#))),
+        ),
+        ("errors", wrapped("1").replace("messages\":[1]", &format!("errors\":[{}]", list(r#"{"code":1}"#)))),
+        ("groups", wrapped("1").replace("messages\":[1]", &format!("groups\":[{}]", list("{}")))),
+        ("entries", format!(r#"{{"entry":[{}]}}"#, list(r#"{"changes":[{}]}"#))),
+        ("changes", format!(r#"{{"entry":[{{"changes":[{}]}}]}}"#, list("{}"))),
+        (
+            "threads",
+            format!(
+                r#"{{"entry":[{{"changes":[{{"value":{{"history":[{{"threads":[{}]}}]}}}}]}}]}}"#,
+                list("{}")
+            ),
+        ),
+        ("nested lists", wrapped(&format!(r#"{{"type":"new","new":{}}}"#, nested("[", "]")))),
+        ("nested objects", wrapped(&format!(r#"{{"type":"new","new":{}}}"#, nested(r#"{"a":"#, "}")))),
+        (
+            "one text",
+            wrapped(&format!(r#"{{"type":"image","image":{{"id":"1","caption":"{}"}}}}"#, "a".repeat(times))),
+        ),
+        (
+            "escapes",
+            wrapped(&format!(
+                r#"{{"type":"image","image":{{"id":"1","caption":"{}"}}}}"#,
+                "\\n".repeat(times)
+            )),
+        ),
+        ("white space", wrapped(&" ".repeat(times))),
+    ]
+}
+
+#[test]
+fn work_grows_with_the_delivery_and_no_faster() {
+    let steps = |body: &str| {
+        json::steps::take();
+        read(body);
+        json::steps::take()
+    };
+    for ((what, small), (_, large)) in repeated(500).into_iter().zip(repeated(4000)) {
+        let (one, eight) = (steps(&small), steps(&large));
+        // Names are a little longer in the larger one, and what stands around weighs less. Squared it would be 64.
+        assert!(
+            eight <= 12 * one.max(small.len()),
+            "{what}: {one} steps, and {eight} for eight times as much"
+        );
+    }
 }

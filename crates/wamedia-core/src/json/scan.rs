@@ -1,93 +1,67 @@
-//! The one walk through a text: whether it is JSON, and where its values stand.
+//! The one walk through a text: whether it is JSON, and where its large objects and arrays end.
 //!
 //! It is our own because readers of JSON give up or lose something at what is survived here, and because
 //! a check by one of them and a walk of ours would read every text twice.
 
 use std::borrow::Cow;
 
-/// Where a value stands.
+/// Objects and arrays of so many bytes are noted; what is smaller is cheap to skip.
+const LARGE: usize = 256;
+/// Objects and arrays below so many others are not noted. Nobody looks for media so far down, and every level
+/// may be as large as the text.
+const NOTED_DEPTH: usize = 40;
+
+/// Where a large object or array stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    pub(super) start: u32,
-    pub(super) end: u32,
-    /// The number of the first value that is not part of this one.
-    pub(super) next: u32,
-    /// Where its name begins, with the quote.
-    name: u32,
-    /// How long its name is as it is written; [`NAMELESS`] for what is in no object, [`PECULIAR`] for
-    /// a long name or one with escapes.
-    name_length: u8,
-    /// Whether it is a string with escapes.
-    pub(super) has_escapes: bool,
+pub(super) struct Large {
+    start: u32,
+    end: u32,
 }
 
-const NAMELESS: u8 = u8::MAX;
-const PECULIAR: u8 = u8::MAX - 1;
-
-impl Span {
-    /// The name that it has in the object around it.
-    pub(super) fn name<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
-        let text = &text[self.name as usize..];
-        match self.name_length {
-            NAMELESS => None,
-            PECULIAR => Some(unescaped(&text[1..string_length(text.as_bytes())?.0 - 1])),
-            length => Some(Cow::Borrowed(&text[1..=usize::from(length)])),
-        }
-    }
-
-    /// Whether it has this name in the object around it.
-    pub(super) fn is_named(&self, name: &str, text: &str) -> bool {
-        match self.name_length {
-            NAMELESS => false,
-            PECULIAR => self.name(text).is_some_and(|own| own == name),
-            length if usize::from(length) != name.len() => false,
-            _ => {
-                // Names are short and seldom begin alike: a call would cost more than it saves.
-                let own = &text.as_bytes()[self.name as usize + 1..];
-                name.bytes().zip(own).all(|(byte, own)| byte == *own)
-            }
-        }
-    }
-}
-
-/// Where the values of a text stand, in the order in which they begin; none where it is no JSON. The
+/// Checks that a text is JSON, and notes its large objects and arrays in the order in which they begin. The
 /// text is shorter than 4 GiB.
-pub(super) fn spans(text: &str) -> Option<Vec<Span>> {
-    Scan::new(text).values()
+pub(super) fn check(text: &str) -> Option<Vec<Large>> {
+    Scan {
+        bytes: text.as_bytes(),
+        at: 0,
+        large: Vec::new(),
+        kinds: Vec::new(),
+        depth: 0,
+        noted: [0; NOTED_DEPTH],
+    }
+    .large()
 }
 
-/// Reads a text once, without recursion: checks that it is JSON and notes where its values stand.
+/// Reads a text once, without recursion.
 ///
 /// Source: <https://www.rfc-editor.org/rfc/rfc8259>
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
-    values: Vec<Span>,
-    /// The numbers of the objects and arrays that have not ended, and whether they are objects.
-    open: Vec<(usize, bool)>,
+    large: Vec<Large>,
+    /// For every level that has not ended, whether it is an object: one bit, since there may be a level for
+    /// every byte.
+    kinds: Vec<u64>,
+    depth: usize,
+    /// For every level that is noted, its number in `large`.
+    noted: [usize; NOTED_DEPTH],
 }
 
-impl<'a> Scan<'a> {
-    fn new(text: &'a str) -> Self {
-        // Deliveries have a value for about every 20 bytes, and eight levels.
-        let (values, open) = (Vec::with_capacity(text.len() / 20 + 1), Vec::with_capacity(16));
-        Self { bytes: text.as_bytes(), at: 0, values, open }
-    }
-
-    fn values(mut self) -> Option<Vec<Span>> {
+impl Scan<'_> {
+    fn large(mut self) -> Option<Vec<Large>> {
         loop {
             if self.value()? {
                 continue;
             }
             // A value has ended, and with it perhaps those around it.
             loop {
-                match (self.next(), self.open.last()) {
-                    (None, None) => return Some(self.values),
+                match (self.next(), self.in_object()) {
+                    (None, None) => return Some(self.large),
                     (Some(b','), Some(_)) => {
                         self.at += 1;
                         break;
                     }
-                    (Some(b'}'), Some((_, true))) | (Some(b']'), Some((_, false))) => self.close(),
+                    (Some(b'}'), Some(true)) | (Some(b']'), Some(false)) => self.close(),
                     _ => return None,
                 }
             }
@@ -97,76 +71,162 @@ impl<'a> Scan<'a> {
     /// Reads a value, of an object or an array only its beginning. True where another value must follow,
     /// none where there is no value.
     fn value(&mut self) -> Option<bool> {
-        let (name, name_length) = match self.open.last() {
-            Some((_, true)) => self.name()?,
-            _ => (0, NAMELESS),
-        };
+        if self.in_object() == Some(true) {
+            self.next().filter(|byte| *byte == b'"')?;
+            self.at += string_length(&self.bytes[self.at..])?.0;
+            self.next().filter(|byte| *byte == b':')?;
+            self.at += 1;
+        }
         let first = self.next()?;
-        let (start, mut has_escapes) = (self.at, false);
-        let rest = &self.bytes[start..];
-        self.at += match first {
-            b'{' | b'[' => 1,
-            b'"' => {
-                let length;
-                (length, has_escapes) = string_length(rest)?;
-                length
-            }
-            b't' => rest.starts_with(b"true").then_some(4)?,
-            b'f' => rest.starts_with(b"false").then_some(5)?,
-            b'n' => rest.starts_with(b"null").then_some(4)?,
-            _ => number_length(rest)?,
-        };
-        let number = self.values.len();
-        let (start, end, next) = (position(start), position(self.at), position(number + 1));
-        self.values.push(Span { start, end, next, name, name_length, has_escapes });
+        let rest = &self.bytes[self.at..];
         let end = match first {
             b'{' => b'}',
             b'[' => b']',
-            _ => return Some(false),
+            _ => {
+                self.at += scalar_length(rest)?;
+                return Some(false);
+            }
         };
-        self.open.push((number, first == b'{'));
+        self.open(first == b'{');
         Some(self.next()? != end)
     }
 
-    /// A name and the colon behind it: where it begins and how long it is.
-    fn name(&mut self) -> Option<(u32, u8)> {
-        let start = self.next().filter(|byte| *byte == b'"').map(|_| self.at)?;
-        let (length, has_escapes) = string_length(&self.bytes[start..])?;
-        self.at += length;
-        self.next().filter(|byte| *byte == b':')?;
-        self.at += 1;
-        let short = u8::try_from(length - 2).ok().filter(|length| *length < PECULIAR && !has_escapes);
-        Some((position(start), short.unwrap_or(PECULIAR)))
+    /// Whether the innermost level is an object; none outside of all.
+    fn in_object(&self) -> Option<bool> {
+        let level = self.depth.checked_sub(1)?;
+        Some(self.kinds[level / 64] >> (level % 64) & 1 == 1)
     }
 
-    /// The next byte that is no white space.
-    fn next(&mut self) -> Option<u8> {
-        while let Some(byte) = self.bytes.get(self.at) {
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
-                return Some(*byte);
-            }
-            self.at += 1;
+    fn open(&mut self, is_object: bool) {
+        let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
+        if word == self.kinds.len() {
+            self.kinds.push(0);
         }
-        None
+        self.kinds[word] = if is_object { self.kinds[word] | bit } else { self.kinds[word] & !bit };
+        if let Some(noted) = self.noted.get_mut(self.depth) {
+            *noted = self.large.len();
+            self.large.push(Large { start: position(self.at), end: 0 });
+        }
+        self.depth += 1;
+        self.at += 1;
     }
 
     /// Ends the innermost object or array.
     fn close(&mut self) {
         self.at += 1;
-        let next = position(self.values.len());
-        if let Some(ended) = self.open.pop().and_then(|(number, _)| self.values.get_mut(number)) {
-            (ended.end, ended.next) = (position(self.at), next);
+        self.depth -= 1;
+        let Some(number) = self.noted.get(self.depth) else { return };
+        let Some(ended) = self.large.get_mut(*number) else { return };
+        ended.end = position(self.at);
+        if self.at - (ended.start as usize) < LARGE {
+            // What is in it is smaller, and was dropped before: it is the last.
+            self.large.pop();
+        }
+    }
+
+    /// The next byte that is not white space.
+    fn next(&mut self) -> Option<u8> {
+        self.at = skip_space(self.bytes, self.at);
+        self.bytes.get(self.at).copied()
+    }
+}
+
+/// A position in a text that is known to be shorter than 2^32.
+pub(super) fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The first place from `at` that has no white space.
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\r' | b'\n') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the next element begins in an object or array of a checked text, from behind its opening bracket or
+/// behind the element before; none at its end.
+pub(super) fn next_in_container(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = skip_space(bytes, at);
+    match bytes.get(at)? {
+        b'}' | b']' => None,
+        b',' => Some(skip_space(bytes, at + 1)),
+        _ => Some(at),
+    }
+}
+
+/// Where the value of a checked text ends that begins at `start`.
+pub(super) fn value_end(bytes: &[u8], large: &[Large], start: usize) -> usize {
+    if !matches!(bytes.get(start), Some(b'{' | b'[')) {
+        return bytes.get(start..).and_then(scalar_length).map_or(bytes.len(), |length| start + length);
+    }
+    let near = &bytes[..bytes.len().min(start + LARGE)];
+    if let Some(end) = container_end(near, start) {
+        return end;
+    }
+    match large.binary_search_by_key(&position(start), |large| large.start) {
+        Ok(found) => large[found].end as usize,
+        // Too deep to be noted.
+        Err(_) => container_end(bytes, start).unwrap_or(bytes.len()),
+    }
+}
+
+/// Where the object or array ends that begins at `start`; none where the bytes end before.
+fn container_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut depth) = (start, 0_usize);
+    loop {
+        match bytes.get(at)? {
+            b'"' => at += string_length(&bytes[at..])?.0 - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            super::steps::count(at - start);
+            return Some(at);
         }
     }
 }
 
-/// A position in a text or a list that is known to have fewer than 2^32.
-fn position(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+/// Of the string, number or word at the beginning.
+fn scalar_length(bytes: &[u8]) -> Option<usize> {
+    let word = |word: &str| bytes.starts_with(word.as_bytes()).then_some(word.len());
+    let length = match bytes.first()? {
+        b'"' => string_length(bytes)?.0,
+        b't' => word("true")?,
+        b'f' => word("false")?,
+        b'n' => word("null")?,
+        _ => number_length(bytes)?,
+    };
+    super::steps::count(length);
+    Some(length)
+}
+
+/// Whether the inside of a string, as it is written, means this text.
+pub(super) fn is_spelled(written: &str, text: &str) -> bool {
+    super::steps::count(1);
+    // An escape of six bytes means at least one. Most names are told apart by their length alone.
+    if written.len() < text.len() || written.len() > 6 * text.len() {
+        return false;
+    }
+    if written.len() == text.len() {
+        // With an escape it would mean something shorter.
+        return written == text && !written.contains('\\');
+    }
+    let (mut written, mut text) = (written, text);
+    loop {
+        let (plain, escape) = written.split_at(plain_length(written.as_bytes()));
+        let Some(rest) = text.strip_prefix(plain) else { return false };
+        let Some(escape) = escape.get(1..) else { return rest.is_empty() };
+        let (meant, behind) = unescape(escape);
+        let Some(rest) = rest.strip_prefix(meant) else { return false };
+        (written, text) = (behind, rest);
+    }
 }
 
 /// Of the string at the beginning, with both its quotes, and whether there are escapes in it.
-fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
+pub(super) fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
     let (mut at, mut has_escapes) = (1, false);
     loop {
         at += plain_length(bytes.get(at..)?);
@@ -222,12 +282,20 @@ fn number_length(bytes: &[u8]) -> Option<usize> {
 
 /// The text of the inside of a string. Half of a surrogate pair becomes a replacement character.
 pub(super) fn unescaped(mut inner: &str) -> Cow<'_, str> {
+    super::steps::count(inner.len());
+    if plain_length(inner.as_bytes()) == inner.len() {
+        return Cow::Borrowed(inner);
+    }
     let mut text = String::with_capacity(inner.len());
     loop {
         // In a checked string only a backslash is not plain.
         let (plain, escape) = inner.split_at(plain_length(inner.as_bytes()));
         text.push_str(plain);
-        let Some(escape) = escape.get(1..) else { return Cow::Owned(text) };
+        let Some(escape) = escape.get(1..) else {
+            // Six bytes may have meant one.
+            text.shrink_to_fit();
+            return Cow::Owned(text);
+        };
         let (meant, behind) = unescape(escape);
         text.push(meant);
         inner = behind;

@@ -37,7 +37,7 @@ fn deep_nesting_costs_no_stack_and_spoils_nothing_beside_it() {
 fn every_value_stands_where_it_is_said_to() {
     let text = " { \"a\" : [ 1 , [ ] ,\t{\"b\":\"]}\"} , \"\\\"\" ] , \"c\\u0064\" :{ } ,\"e\":-1.5e3}\n";
     let document = Document::parse(text.as_bytes()).unwrap();
-    let raw: Vec<_> = (0..document.values.len()).map(|at| Json { document: &document, at }.raw()).collect();
+    let raw = every(document.value());
     assert_eq!(raw[0], text.trim());
     assert_eq!(raw[2..], ["1", "[ ]", "{\"b\":\"]}\"}", "\"]}\"", "\"\\\"\"", "{ }", "-1.5e3"]);
     let root = document.root();
@@ -46,6 +46,13 @@ fn every_value_stands_where_it_is_said_to() {
     assert_eq!(root.object("cd").unwrap().raw(), "{ }");
     assert_eq!(root.get("e").unwrap().listed().count(), 1);
     assert_eq!(root.get("a").unwrap().listed().count(), 4);
+}
+
+/// A value and all values in it, in the order in which they begin.
+fn every(value: Json<'_>) -> Vec<&str> {
+    let fields = value.object().map(|object| object.fields().map(|(_, value)| value).collect::<Vec<_>>());
+    let inner = fields.into_iter().flatten().chain(value.array().into_iter().flatten());
+    std::iter::once(value.raw()).chain(inner.flat_map(every)).collect()
 }
 
 #[test]

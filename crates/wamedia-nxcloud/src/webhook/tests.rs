@@ -1,5 +1,5 @@
 use super::*;
-use wamedia_core::{ErrorKind, unix_seconds};
+use wamedia_core::{ErrorKind, InboundItem, unix_seconds};
 
 const BODY: &str = r#"{"contacts":[{"profile":{"name":"Jay"},"wa_id":"8617600000819"}],"messages":[{"from":"8617600000819","id":"ABGHhhdgYFCBnwIQk5kC-xMSoi3XpEwoF2ZkIg","image":{"id":"2bc7102f-5491-40b1-a92f-338303eab9d3","mime_type":"image/jpeg","sha256":"0ed3d9d4db83ed7751314af5f2e9bf008edc49a101bebb9054a97f824cf2136b"},"timestamp":"1663053029","type":"image"}],"business_phone":"8615800001795","messaging_product":"whatsapp"}"#;
 
@@ -29,12 +29,29 @@ fn the_vector_verifies_in_both_algorithms_and_any_case() {
     };
     assert_eq!(check("md5", md5, BODY), Authenticity::Verified);
     assert_eq!(check("SHA256", &sha256.to_uppercase(), BODY), Authenticity::Verified);
-    assert!(matches!(check("md5", sha256, BODY), Authenticity::Forged(_)));
-    assert!(matches!(check("md5", md5, &BODY.replace("Jay", "Joy")), Authenticity::Forged(_)));
-    assert!(matches!(check("", md5, BODY), Authenticity::Forged(_)));
+    assert!(matches!(check("md5", sha256, BODY), Authenticity::Invalid(_)));
+    assert!(matches!(check("md5", md5, &BODY.replace("Jay", "Joy")), Authenticity::Invalid(_)));
+    assert_eq!(check("", md5, BODY), Authenticity::MissingSignature);
     let delivery = Delivery::new(BODY.as_bytes());
-    assert_eq!(verify(&delivery, &[Secret::new("")]), Authenticity::Unsigned);
-    assert!(matches!(verify(&delivery, std::slice::from_ref(&secret)), Authenticity::Forged(_)));
+    assert_eq!(verify(&delivery, &[Secret::new("")]), Authenticity::NotConfigured);
+    assert_eq!(verify(&delivery, std::slice::from_ref(&secret)), Authenticity::MissingSignature);
+}
+
+#[test]
+fn md5_is_refused_where_sha256_is_configured() {
+    let check = |algorithm, sign, sha256_only| {
+        let builder = NxCloudWebhooks::builder().secret(Secret::new("abciiiko2k3"));
+        let headers = headers(algorithm, sign);
+        let delivery = Delivery::new(BODY.as_bytes()).with_headers(&headers);
+        builder.sha256_only(sha256_only).build().unwrap().verify(&delivery)
+    };
+    let md5 = "962c3bd6b53958d73228d71af633763f";
+    let sha256 = "34f0cb25d9142c4d5964d157aa1f8d540d96c5205fb551c1e339043a28e75ed7";
+    assert_eq!(check("md5", md5, false), Authenticity::Verified);
+    assert_eq!(check("SHA256", sha256, true), Authenticity::Verified);
+    for word in ["md5", "anything"] {
+        assert!(matches!(check(word, md5, true), Authenticity::Invalid(_)), "{word}");
+    }
 }
 
 #[test]
@@ -190,17 +207,17 @@ fn an_old_signature_is_refused_only_where_a_window_is_set() {
     headers.extend([("algorithm".to_owned(), "sha256".to_owned()), ("sign".to_owned(), sign)]);
     let delivery = Delivery::new(body).with_headers(&headers).with_received_at(at(1_795_000_090_000));
     let build = |max_age: Option<u64>| {
-        let builder = crate::NxCloud::builder("k", "TEST-new").business_phone("86");
-        let builder = builder.webhook_secret(Secret::new("TEST-secret"));
+        let builder = NxCloudWebhooks::builder().secret(Secret::new("TEST-new"));
+        let builder = builder.secret(Secret::new("TEST-secret"));
         let builder = match max_age {
-            Some(seconds) => builder.webhook_max_age(Duration::from_secs(seconds)),
+            Some(seconds) => builder.max_age(Duration::from_secs(seconds)),
             None => builder,
         };
-        wamedia_core::Provider::verify_webhook(&builder.build().unwrap(), &delivery).unwrap()
+        builder.build().unwrap().verify(&delivery)
     };
     assert_eq!(build(None), Authenticity::Verified);
     assert_eq!(build(Some(90)), Authenticity::Verified);
-    assert_eq!(build(Some(89)), Authenticity::Forged("it was signed too long ago"));
+    assert_eq!(build(Some(89)), Authenticity::Invalid("it was signed too long ago"));
 }
 
 #[test]

@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use wamedia_core::{
-    Authenticity, Capabilities, Declared, DeleteOptions, DeleteOutcome, Delivery, Error, ErrorKind, Inbound,
-    ListOptions, MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions,
-    Provider, ResolveOptions, Result, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, Declared, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef, MediaStream,
+    OpenOptions, Provider, ResolveOptions, Result, Source,
 };
 
 /// One reply to `open`: its headers and its chunks; `None` is a break.
@@ -135,25 +134,5 @@ impl Provider for Replies {
         let broken = || Error::new(ErrorKind::Transport, "broke");
         let chunks = reply.chunks.into_iter().map(move |chunk| chunk.ok_or_else(broken));
         Ok(MediaStream::new(reply.head, stream::iter(chunks)))
-    }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        Err(Error::unsupported("upload"))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete"))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list"))
-    }
-
-    fn parse_webhook(&self, _: &Delivery<'_>) -> Result<Inbound> {
-        Err(Error::unsupported("parse_webhook"))
-    }
-
-    fn verify_webhook(&self, _: &Delivery<'_>) -> Result<Authenticity> {
-        Err(Error::unsupported("verify_webhook"))
     }
 }

@@ -1,12 +1,16 @@
 //! One message of a delivery: its media, and the media it quotes, edits or heads.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::time::SystemTime;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use wamedia_core::json::{Json, Object};
 use wamedia_core::{
-    Declared, FailedItem, InboundItem, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, OtherItem,
-    Preview, Result, Role, Secret,
+    Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Preview, Result,
+    Role, Secret,
 };
 
 use crate::{COPY_LIFETIME, NAME, wire};
@@ -29,52 +33,57 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Collects the items of messages.
-pub(super) struct Messages<'c> {
+pub(super) struct Messages<'c, 'i> {
     channel: Option<&'c str>,
-    items: Vec<InboundItem>,
+    pub(super) items: &'i mut Items,
+}
+
+/// A message, and what all of its items share. It is looked up once: a message may have thousands of cards.
+struct Message<'a> {
+    fields: Object<'a>,
+    id: Option<Cow<'a, str>>,
+    sender: Option<Cow<'a, str>>,
+    sent_at: Option<SystemTime>,
 }
 
 /// Where a media object was found.
 struct Place<'m, 'a> {
-    message: &'m Object<'a>,
+    message: &'m Message<'a>,
     kind: MediaKind,
     role: Role,
     path: String,
 }
 
-impl<'c> Messages<'c> {
-    pub(super) fn new(channel: Option<&'c str>) -> Self {
-        Self { channel, items: Vec::new() }
-    }
-
-    pub(super) fn into_items(self) -> Vec<InboundItem> {
-        self.items
-    }
-
-    /// Something without media.
-    pub(super) fn other(&mut self, kind: &str, path: String, value: Json<'_>, message_id: Option<&str>) {
-        let mut other = OtherItem::new(kind, path);
-        value.raw().clone_into(&mut other.raw);
-        other.message_id = message_id.map(ToOwned::to_owned);
-        self.items.push(InboundItem::Other(Box::new(other)));
+impl<'c, 'i> Messages<'c, 'i> {
+    pub(super) fn new(channel: Option<&'c str>, items: &'i mut Items) -> Self {
+        Self { channel, items }
     }
 
     /// One message gives one item, or one for each media in it.
-    pub(super) fn message(&mut self, value: Json<'_>, path: &str, unnamed: &str) {
-        let Some(message) = value.object() else {
-            self.other(unnamed, path.to_owned(), value, None);
+    pub(super) fn message(&mut self, value: Json<'_>, path: impl fmt::Display, unnamed: &str) {
+        if self.items.is_over() {
             return;
+        }
+        let Some(fields) = value.object().filter(|fields| !fields.is_empty()) else {
+            return self.items.other(unnamed, path, value.raw(), None);
         };
-        let message = &message;
-        let name = message.text("type");
+        let message = &Message {
+            id: fields.shared("id"),
+            sender: fields.shared("from"),
+            sent_at: fields.get("timestamp").and_then(Json::time),
+            fields,
+        };
+        let fields = &message.fields;
+        let path = &path.to_string();
+        let name = fields.text("type");
         let name = name.as_deref().unwrap_or(unnamed);
         let before = self.items.len();
-        let from_me = message.get("from_me").and_then(Json::flag) == Some(true);
+        let from_me = fields.get("from_me").and_then(Json::flag) == Some(true);
         let role = if from_me { Role::Echo } else { Role::Main };
         // The key counts, not the type: the two disagree in stories, in documents with captions, and
         // perhaps in short films.
         for (key, kind) in KEYS {
-            if let Some(object) = message.object(key) {
+            if let Some(object) = fields.object(key) {
                 let kind = refined(*kind, name);
                 self.media(&object, Place { message, kind, role, path: format!("{path}.{key}") });
             }
@@ -82,7 +91,7 @@ impl<'c> Messages<'c> {
         self.headers(message, path);
         self.edited(message, path);
         if self.items.len() == before {
-            self.without_media(value, message, name, path);
+            self.without_media(message, name, path);
         }
         self.context(message, path);
     }
@@ -90,8 +99,8 @@ impl<'c> Messages<'c> {
     /// Templates, interactive messages and cards carry media in their headers.
     ///
     /// GUESS: cards are in no specification, only in a client's code.
-    fn headers(&mut self, message: &Object<'_>, path: &str) {
-        if let Some(object) = message.object("interactive").filter(is_file) {
+    fn headers(&mut self, message: &Message<'_>, path: &str) {
+        if let Some(object) = message.fields.object("interactive").filter(is_file) {
             let kind = kind_of_mime(&object);
             self.media(
                 &object,
@@ -100,7 +109,7 @@ impl<'c> Messages<'c> {
         }
         // QUIRK(whapi): the header of a template is an object by the specification and a string in a
         // page of the help desk. https://github.com/Whapi-Cloud/whatsapp-api-docs
-        if let Some(header) = message.object("hsm").and_then(|template| template.object("header")) {
+        if let Some(header) = message.fields.object("hsm").and_then(|template| template.object("header")) {
             for (key, kind) in KEYS {
                 if let Some(object) = header.object(key) {
                     let path = format!("{path}.hsm.header.{key}");
@@ -108,7 +117,7 @@ impl<'c> Messages<'c> {
                 }
             }
         }
-        let cards = message.object("carousel").map(|carousel| carousel.array("cards"));
+        let cards = message.fields.object("carousel").map(|carousel| carousel.array("cards"));
         for (index, card) in cards.into_iter().flatten() {
             let media = card.object().and_then(|card| card.object("media")).filter(is_file);
             if let Some(object) = media {
@@ -120,8 +129,8 @@ impl<'c> Messages<'c> {
     }
 
     /// The new content of an edited message is a bare body; its kind stands beside it.
-    fn edited(&mut self, message: &Object<'_>, path: &str) {
-        let Some(action) = message.object("action") else { return };
+    fn edited(&mut self, message: &Message<'_>, path: &str) {
+        let Some(action) = message.fields.object("action") else { return };
         let Some(object) = action.object("edited_content").filter(is_file) else { return };
         let kind = action.text("edited_type").and_then(|name| kind_named(&name));
         let kind = kind.unwrap_or_else(|| kind_of_mime(&object));
@@ -130,8 +139,8 @@ impl<'c> Messages<'c> {
     }
 
     /// What is quoted is a bare body as well; an advertisement has foreign links that are not followed.
-    fn context(&mut self, message: &Object<'_>, path: &str) {
-        let Some(context) = message.object("context") else { return };
+    fn context(&mut self, message: &Message<'_>, path: &str) {
+        let Some(context) = message.fields.object("context") else { return };
         if let Some(object) = context.object("quoted_content") {
             let kind = context.text("quoted_type").and_then(|name| kind_named(&name));
             if (kind.is_some() && object.get("id").is_some()) || is_file(&object) {
@@ -141,33 +150,31 @@ impl<'c> Messages<'c> {
             }
         }
         if let Some(ad) = context.get("ad").filter(|ad| ad.is_container()) {
-            self.other("ad", format!("{path}.context.ad"), ad, message.shared("id").as_deref());
+            self.items.other("ad", format_args!("{path}.context.ad"), ad.raw(), message.id.as_deref());
         }
     }
 
-    fn without_media(&mut self, value: Json<'_>, message: &Object<'_>, name: &str, path: &str) {
-        let id = message.shared("id");
+    fn without_media(&mut self, message: &Message<'_>, name: &str, path: &str) {
+        let raw = message.fields.raw();
         if kind_named(name).is_none() {
-            self.other(name, path.to_owned(), value, id.as_deref());
-            return;
+            return self.items.other(name, path, raw, message.id.as_deref());
         }
         let mut failed = FailedItem::new(name, path);
-        failed.message_id = id.map(Into::into);
+        failed.message_id = message.id.as_deref().map(Into::into);
         failed.message = Some("the message names media and has no object for it".to_owned());
-        message.raw().clone_into(&mut failed.raw);
-        self.items.push(InboundItem::Failed(Box::new(failed)));
+        raw.clone_into(&mut failed.raw);
+        self.items.failed(failed);
     }
 
     fn media(&mut self, object: &Object<'_>, place: Place<'_, '_>) {
         let Place { message, kind, role, path } = place;
         // A quoted message is older than the one that quotes it, by an unknown time, and somebody else's.
         let (message_id, sender, sent_at) = if role == Role::Quoted {
-            let context = message.object("context");
+            let context = message.fields.object("context");
             let field = |name: &str| context.as_ref().and_then(|context| context.shared(name));
             (field("quoted_id"), field("quoted_author"), None)
         } else {
-            let sent_at = message.get("timestamp").and_then(Json::time);
-            (message.shared("id"), message.shared("from"), sent_at)
+            (message.id.clone(), message.sender.clone(), message.sent_at)
         };
         let id = object.text("id");
         let not_ready = id.as_deref() == Some(wire::PLACEHOLDER);
@@ -190,8 +197,7 @@ impl<'c> Messages<'c> {
                 };
                 failed.message = Some(reason.to_owned());
                 object.raw().clone_into(&mut failed.raw);
-                self.items.push(InboundItem::Failed(Box::new(failed)));
-                return;
+                return self.items.failed(failed);
             }
         };
         let name = object.text("file_name").or_else(|| object.text("filename"));
@@ -214,7 +220,7 @@ impl<'c> Messages<'c> {
         item.timestamp = sent_at;
         item.preview = object.text("preview").and_then(|text| preview(&text)).map(Box::new);
         object.raw().clone_into(&mut item.raw);
-        self.items.push(InboundItem::Media(Box::new(item)));
+        self.items.media(item);
     }
 }
 

@@ -1,5 +1,4 @@
-use wamedia_core::ErrorKind;
-use wamedia_core::{MediaItem, MediaKind, Role, Sha256, unix_seconds};
+use wamedia_core::{ErrorKind, InboundItem, MediaItem, MediaKind, Role, Sha256, unix_seconds};
 
 use super::message::{preview, repaired};
 use super::*;
@@ -329,12 +328,15 @@ fn the_static_header_is_compared_whole() {
     };
     assert_eq!(check("x-hook", "s3cret"), Authenticity::Verified);
     assert_eq!(check("X-HOOK", "old"), Authenticity::Verified);
-    for (name, value) in [("x-hook", "s3cre"), ("x-hook", "S3CRET"), ("x-hook", ""), ("other", "s3cret")] {
-        assert!(matches!(check(name, value), Authenticity::Forged(_)), "{name}: {value}");
+    for value in ["s3cre", "S3CRET", "s3cret "] {
+        assert!(matches!(check("x-hook", value), Authenticity::Invalid(_)), "{value}");
     }
-    assert_eq!(verify(&Delivery::new(b"{}"), &[]), Authenticity::Unsigned);
+    for (name, value) in [("x-hook", ""), ("other", "s3cret")] {
+        assert_eq!(check(name, value), Authenticity::MissingSignature, "{name}: {value}");
+    }
+    assert_eq!(verify(&Delivery::new(b"{}"), &[]), Authenticity::NotConfigured);
     let blank = [("x-hook".to_owned(), Secret::new(""))];
-    assert!(matches!(verify(&Delivery::new(b"{}"), &blank), Authenticity::Forged(_)));
+    assert_eq!(verify(&Delivery::new(b"{}"), &blank), Authenticity::NotConfigured);
 }
 
 proptest::proptest! {
@@ -351,5 +353,14 @@ proptest::proptest! {
         let messages: Vec<String> = names.iter().map(|name| format!("{{\"type\":\"{name}\"}}")).collect();
         let inbound = read(&format!("{{\"messages\":[{}]}}", messages.join(",")));
         proptest::prop_assert_eq!(inbound.items.len(), names.len().max(1));
+    }
+}
+
+#[test]
+fn every_problem_of_the_header_is_named_at_once() {
+    let error = WhapiWebhooks::builder().header("no header", Secret::new(" ")).build().unwrap_err();
+    assert_eq!((error.kind(), error.provider()), (ErrorKind::InvalidRequest, Some("whapi")));
+    for word in ["name of the webhook header", "value of the webhook header"] {
+        assert!(error.message().contains(word), "{word}: {}", error.message());
     }
 }
