@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::oracle::Problems;
 use super::{
-    Destination, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat, Success,
-    Trace, World,
+    Destination, DigestClaim, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole,
+    RequestWhat, SizeClaim, Success, Trace, World,
 };
 
 /// Where the client keeps what is its own inside a folder.
@@ -98,7 +98,7 @@ fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
         if fine {
             continue;
         }
-        if partial && matches!(world.event, Event::Kill(_)) {
+        if partial && world.event.is_sudden() {
             // A second run for a name that is taken need not look for leftovers.
             if !shared_target {
                 problems.add("clean", "the run after a kill left a partial file", path);
@@ -118,8 +118,20 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     let is_same = entry == Some(&Entry::File(success.stored.clone()));
     let shared =
         world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
-    let replaced = !folder
-        && (shared || matches!(world.event, Event::Twice | Event::Apart | Event::Again | Event::Kill(_)));
+    let replaced = !folder && (shared || world.event.may_run_twice());
+    // A later run may have been asked to replace what this one stored.
+    let swapped = folder
+        && trace.remembers
+        && world.client.exists == IfExists::Replace
+        && world.event != Event::None
+        && trace.jobs.iter().any(|other| {
+            (other.run, other.object) != (job.run, job.object)
+                && other.object == job.object
+                && matches!(&other.outcome, Some(Ok(other)) if other.path == success.path)
+        });
+    if swapped {
+        return;
+    }
     if folder && !is_same {
         problems.add(
             "own file",
@@ -131,7 +143,11 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     }
     if folder && success.kept {
         let versions = world.objects[job.object].versions(job.object);
-        if !versions.contains(&success.stored) {
+        // What the first run took for the object stays it.
+        let mut before = trace.jobs.iter().filter(|other| other.run < job.run && other.object == job.object);
+        let is_known =
+            before.any(|other| matches!(&other.outcome, Some(Ok(before)) if before.stored == success.stored));
+        if !versions.contains(&success.stored) && !is_known {
             problems.add(
                 "own file",
                 "another file was kept in place of the object",
@@ -157,16 +173,21 @@ fn told_apart(world: &World, trace: &Trace, problems: &mut Problems) {
     for job in &trace.jobs {
         if let Some(Err((kind, text))) = &job.outcome
             && kind == "local"
-            && !world.objects.is_empty()
+            && !may_be_recorded(world, trace)
         {
             problems.add("own file", "a name that was taken cost a file", text);
         }
     }
 }
 
+/// Whether another run may have recorded a reference that is to be refused then.
+pub(super) fn may_be_recorded(world: &World, trace: &Trace) -> bool {
+    trace.remembers && world.event.may_run_twice() && world.client.exists == IfExists::Refuse
+}
+
 /// A name that is taken is refused, kept or replaced, as asked.
 fn occupied(world: &World, trace: &Trace, problems: &mut Problems) {
-    if matches!(world.event, Event::Kill(_)) {
+    if world.event.is_sudden() {
         return;
     }
     for job in trace.jobs.iter().filter(|job| job.run == 0) {
@@ -200,7 +221,7 @@ fn occupied(world: &World, trace: &Trace, problems: &mut Problems) {
 /// The same command a second time changes nothing.
 fn again(world: &World, trace: &Trace, problems: &mut Problems) {
     let folder = world.client.destination == Destination::Folder;
-    let keeps = if folder { trace.remembers } else { world.client.exists == IfExists::Keep };
+    let keeps = world.client.exists == IfExists::Keep && (!folder || trace.remembers);
     let shared_target = targets(world).len() < world.objects.len();
     if !keeps || (!folder && shared_target) {
         return;
@@ -208,7 +229,10 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
     for job in trace.jobs.iter().filter(|job| job.run == 0 && matches!(job.outcome, Some(Ok(_)))) {
         let second = trace.jobs.iter().find(|other| other.run == 1 && other.object == job.object);
         let succeeded = second.is_some_and(|second| matches!(second.outcome, Some(Ok(_))));
-        if !succeeded {
+        // An unsigned webhook whose word was corrected by the reply is all that the second run knows.
+        let webhook = &world.objects[job.object].webhook;
+        let is_misled = !folder && (webhook.size != SizeClaim::Right || webhook.sha256 == DigestClaim::Wrong);
+        if !succeeded && !is_misled {
             problems.add(
                 "own file",
                 "the second run failed where the first succeeded",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::content_rules::{Rule, rule};
+use super::files::may_be_recorded;
 use super::oracle::Facts;
 use super::{Destination, DigestClaim, End, LengthClaim, RangeStyle, Reply, Served, SizeClaim, Validator};
 
@@ -64,6 +65,9 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     if client.destination == Destination::File {
         // The name is taken, or becomes so meanwhile.
         kinds.extend(["local", "integrity"]);
+    }
+    if may_be_recorded(facts.world, facts.trace) {
+        kinds.insert("local");
     }
     kinds
 }

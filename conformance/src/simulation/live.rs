@@ -1,6 +1,7 @@
 //! The oracle "live": where the server is honest early enough, the object arrives.
 
 use super::content_rules::{Rule, rule};
+use super::files::may_be_recorded;
 use super::oracle::{Facts, Problems};
 use super::{
     Advice, BodyReply, Destination, DigestClaim, End, Event, Failure, LengthClaim, Object, RangeStyle, Reply,
@@ -27,6 +28,9 @@ pub(super) fn check(facts: &Facts<'_>, problems: &mut Problems) {
         return;
     }
     let detail = format!("{}: {kind}: {text}", facts.who());
+    if kind == "local" && may_be_recorded(facts.world, facts.trace) {
+        return;
+    }
     if facts.world.client.destination == Destination::Folder && kind == "local" {
         problems.add("own file", "a name that was taken cost a file", detail);
     } else {
@@ -40,7 +44,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     let undisturbed = match world.event {
         Event::None | Event::Again => true,
         Event::Twice | Event::Apart => client.destination == Destination::Folder,
-        Event::Cancel(_) | Event::Kill(_) => false,
+        Event::Cancel(_) | Event::Kill(_) | Event::Crash(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();
     let free = client.destination != Destination::File || (targets == 1 && world.before.is_empty());

@@ -376,5 +376,6 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Twice),
         1 => Just(Event::Apart),
         1 => (0u32..40).prop_map(Event::Kill),
+        1 => (0u32..30).prop_map(Event::Crash),
     ]
 }

@@ -221,6 +221,20 @@ pub enum Event {
     Apart,
     /// The process is killed after so many polls, and the same command runs again.
     Kill(u32),
+    /// The machine stops after so many operations on files, and the same command runs again.
+    Crash(u32),
+}
+
+impl Event {
+    /// Whether the same command may run more than once.
+    pub(super) fn may_run_twice(self) -> bool {
+        !matches!(self, Self::None | Self::Cancel(_))
+    }
+
+    /// Whether the first run may end without clearing up.
+    pub(super) fn is_sudden(self) -> bool {
+        matches!(self, Self::Kill(_) | Self::Crash(_))
+    }
 }
 
 impl Object {

@@ -31,7 +31,9 @@ fn four_references_of_four_providers_become_four_verified_files() {
             media["sha256"].as_str().expect("hex")
         );
     }
-    assert_eq!(names(folder.path()).len(), 4);
+    // Four files, and our own folder with the manifest.
+    assert_eq!(names(folder.path()).len(), 5);
+    assert_eq!(names(&folder.path().join(".wamedia")), ["manifest.jsonl"]);
 }
 
 #[test]

@@ -52,16 +52,17 @@ impl Attempt<'_, '_, '_> {
                 Judgement::Unexpected(error) => return Ok(AttemptOutcome::NeedsNewLink(error)),
             }
         }
+        let ends = [self.state.total(), head.end];
+        if ends.into_iter().flatten().any(|end| read < end) {
+            // What is held back is not delivered: its beginning is known only in part.
+            return Ok(AttemptOutcome::Broken(
+                Error::new(ErrorKind::Transport, "the body ended early").with_phase(Phase::Body),
+            ));
+        }
         match beginning.end(self.expected) {
             Judgement::Content(chunk) => self.writer.write(chunk).await?,
             Judgement::Undecided => {}
             Judgement::Unexpected(error) => return Ok(AttemptOutcome::NeedsNewLink(error)),
-        }
-        let taken = self.writer.taken();
-        if self.state.total().is_some_and(|total| taken < total) || head.end.is_some_and(|end| taken < end) {
-            return Ok(AttemptOutcome::Broken(
-                Error::new(ErrorKind::Transport, "the body ended early").with_phase(Phase::Body),
-            ));
         }
         Ok(AttemptOutcome::Complete)
     }

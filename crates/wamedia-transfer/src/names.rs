@@ -115,7 +115,7 @@ fn clean(name: &str) -> String {
         }
     }
     let trimmed = out.trim_start_matches(['.', ' ', '-', '~']).trim_end_matches(['.', ' ']);
-    truncated(trimmed, MAX_BYTES).to_owned()
+    trimmed.to_owned()
 }
 
 pub(crate) fn truncated(text: &str, max: usize) -> &str {
@@ -162,6 +162,7 @@ mod tests {
             ("contrato ação.jpg", "contrato ação.jpg"),
             ("a\r\nb.jpg", "ab.jpg"),
             ("", "fallback.jpg"),
+            (&format!("{}.jpeg", "n".repeat(300)), &format!("{}.jpeg", "n".repeat(170))),
         ] {
             assert_eq!(named(name, "image/jpeg"), want, "{name:?}");
         }

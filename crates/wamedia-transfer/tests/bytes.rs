@@ -186,3 +186,14 @@ async fn a_break_behind_the_last_stated_byte_takes_nothing_away() {
     assert_eq!(fetched.bytes, all);
     assert!(fetch(NONE, [Reply::whole(all).broken_after(1000).unframed()]).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_judged_by_its_whole_beginning_even_if_it_arrives_in_two_replies() {
+    let page = Bytes::from("<!-- a comment --><html><body>Log in</body></html>");
+    let mut first = Reply::whole(page.clone()).with_validator("\"a\"");
+    first.chunks = vec![Some(page.slice(..10))];
+    let total = page.len() as u64;
+    let rest = Reply::part(page.slice(10..), 10, Some(total)).with_validator("\"a\"");
+    let error = fetch(NONE, [first, Reply::whole(page.clone()), Reply::whole(page), rest]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedContent);
+}

@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 use wamedia_conformance::simulation::{
-    Destination, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World,
+    Destination, Event, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World,
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    Downloaded, Exists, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions,
-    Verified, transfer_many,
+    CrashPoint, Downloaded, Exists, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer,
+    TransferOptions, Verified, transfer_many,
 };
 
 use super::provider::{LINK_SECRET, Shared, object_of};
@@ -37,6 +37,10 @@ pub(crate) async fn run(
 ) {
     let world = &shared.world;
     let started = Instant::now();
+    let crash = match world.event {
+        Event::Crash(operations) if run == 0 => Some(CrashPoint::after(operations)),
+        _ => None,
+    };
     let stored_in = Folder::new(folder).with_manifest(REMEMBERS);
     let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
     match world.client.many.filter(|_| to_files) {
@@ -47,20 +51,24 @@ pub(crate) async fn run(
                     Destination::File => Target::File(folder.join(&world.objects[object].target)),
                     _ => Target::Folder(stored_in.clone()),
                 };
-                Some(Job::new(Arc::clone(&provider), media, target).with_options(options(&shared, object)))
+                Some(Job::new(Arc::clone(&provider), media, target).with_options(options(
+                    &shared,
+                    object,
+                    crash.as_ref(),
+                )))
             });
             let mut finished = std::pin::pin!(transfer_many(jobs, concurrency.into()));
             while let Some(finished) = finished.next().await {
                 let Some(object) = object_of(&finished.media) else { continue };
                 let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded));
                 let (job, leaks) = traced(run, object, outcome, None, started.elapsed());
-                ended(job, leaks);
+                ended(interrupted(job, crash.as_ref()), leaks);
             }
         }
         None => {
             let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
-            let jobs =
-                (0..world.objects.len()).map(|object| one(&shared, &*provider, run, object, &stored_in));
+            let jobs = (0..world.objects.len())
+                .map(|object| one(&shared, &*provider, run, object, &stored_in, crash.as_ref()));
             let mut finished = std::pin::pin!(futures_util::stream::iter(jobs).buffer_unordered(concurrency));
             while let Some((job, leaks)) = finished.next().await {
                 ended(job, leaks);
@@ -76,14 +84,16 @@ async fn one(
     run: usize,
     object: usize,
     folder: &Folder,
+    crash: Option<&CrashPoint>,
 ) -> (JobTrace, Vec<String>) {
     let started = Instant::now();
     let mut written = None;
     let outcome = match shared.media(object) {
         Err(error) => Err(error),
-        Ok(media) => transferred(shared, provider, object, &media, folder, &mut written).await,
+        Ok(media) => transferred(shared, provider, object, &media, folder, crash, &mut written).await,
     };
-    traced(run, object, outcome, written.map(Into::into), started.elapsed())
+    let (job, leaks) = traced(run, object, outcome, written.map(Into::into), started.elapsed());
+    (interrupted(job, crash), leaks)
 }
 
 async fn transferred(
@@ -92,9 +102,10 @@ async fn transferred(
     object: usize,
     media: &MediaRef,
     folder: &Folder,
+    crash: Option<&CrashPoint>,
     written: &mut Option<Vec<u8>>,
 ) -> Result<Success> {
-    let transfer = Transfer::new(provider).with_options(options(shared, object));
+    let transfer = Transfer::new(provider).with_options(options(shared, object, crash));
     match shared.world.client.destination {
         Destination::Memory => {
             let fetched = transfer.fetch(media).await?;
@@ -113,7 +124,7 @@ async fn transferred(
     }
 }
 
-fn options(shared: &Shared, object: usize) -> TransferOptions {
+fn options(shared: &Shared, object: usize, crash: Option<&CrashPoint>) -> TransferOptions {
     let World { objects, client, .. } = &shared.world;
     let (caller, first) = (&objects[object].caller, shared.version(object, 0));
     let mut options = TransferOptions::default();
@@ -124,6 +135,7 @@ fn options(shared: &Shared, object: usize) -> TransferOptions {
     options.size_bytes = caller.size.of(first.len());
     options.deadline = client.deadline_ms.map(Duration::from_millis);
     options.resume_partial = client.resume_partial;
+    options.crash = crash.cloned();
     options.on_mismatch = match client.mismatch {
         Mismatch::Reject => OnMismatch::Reject,
         Mismatch::Quarantine => OnMismatch::Quarantine,
@@ -179,6 +191,13 @@ fn traced(
     shown.retain(|text| leaks(text));
     let outcome = outcome.map_err(|error| (error.kind().name().to_owned(), error.to_string()));
     (JobTrace { run, object, outcome: Some(outcome), written, elapsed }, shown)
+}
+
+/// What failed since the machine has stopped, nobody has heard of.
+fn interrupted(job: JobTrace, crash: Option<&CrashPoint>) -> JobTrace {
+    let has_failed = matches!(job.outcome, Some(Err(_)));
+    let has_crashed = crash.is_some_and(CrashPoint::has_crashed);
+    JobTrace { outcome: job.outcome.filter(|_| !(has_failed && has_crashed)), ..job }
 }
 
 /// All texts that an error shows.

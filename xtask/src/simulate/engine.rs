@@ -111,10 +111,12 @@ fn runs(
         )),
         Event::Cancel(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || Ok(()))),
         Event::Kill(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || folder.freeze())),
-        Event::None | Event::Again => runtime.block_on(Polled::new(run(0), MAX_POLLS, || Ok(()))),
+        Event::None | Event::Again | Event::Crash(_) => {
+            runtime.block_on(Polled::new(run(0), MAX_POLLS, || Ok(())))
+        }
     };
     let (mut polls, finished) = polls?;
-    trace.endless = !finished && matches!(event, Event::None | Event::Again | Event::Twice);
+    trace.endless = !finished && matches!(event, Event::None | Event::Again | Event::Twice | Event::Crash(_));
     let killed = matches!(event, Event::Kill(_)) && !finished;
     if killed {
         folder.thaw()?;
@@ -127,7 +129,7 @@ fn runs(
             }
         }
     }
-    if killed || event == Event::Again {
+    if killed || matches!(event, Event::Again | Event::Crash(_)) {
         trace.between = Some(folder.entries());
         let (more, finished) = runtime.block_on(Polled::new(run(1), MAX_POLLS, || Ok(())))?;
         polls += more;

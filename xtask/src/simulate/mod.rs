@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use wamedia_conformance::simulation::{Event, Trace, Violation, World, check, strategy};
+use wamedia_conformance::simulation::{Destination, Event, Trace, Violation, World, check, strategy};
 use wamedia_core::Sha256;
 
 use crate::{Outcome, root};
@@ -127,7 +127,9 @@ pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Sho
 fn is_repeatable(world: &World) -> bool {
     let small = world.objects.iter().all(|object| object.content.size < 100_000);
     let alone = world.client.many.is_none() && matches!(world.event, Event::None | Event::Again);
-    (small && world.event != Event::Apart) || alone
+    // A folder begins on another thread.
+    let here = world.client.destination != Destination::Folder;
+    (small && here && world.event != Event::Apart) || alone
 }
 
 /// A trace without the order between objects, and without names that are chosen at random.
@@ -187,6 +189,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 struct Found {
     count: u64,
     first: u64,
+    detail: String,
 }
 
 type Kinds = BTreeMap<(&'static str, &'static str), Found>;
@@ -217,10 +220,17 @@ fn search(options: &Options) -> Result<Kinds, String> {
                 }
                 Ok(shown) => {
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    let kinds: std::collections::BTreeSet<_> =
-                        shown.violations.iter().map(|violation| (violation.oracle, violation.clue)).collect();
-                    for kind in kinds {
-                        let entry = found.entry(kind).or_insert(Found { count: 0, first: number });
+                    let kinds: BTreeMap<_, _> = shown
+                        .violations
+                        .iter()
+                        .map(|violation| ((violation.oracle, violation.clue), &violation.detail))
+                        .collect();
+                    for (kind, detail) in kinds {
+                        let entry = found.entry(kind).or_insert(Found {
+                            count: 0,
+                            first: number,
+                            detail: detail.clone(),
+                        });
                         entry.count += 1;
                         entry.first = entry.first.min(number);
                     }
@@ -264,7 +274,7 @@ fn table(found: &Kinds) {
     rows.sort_by_key(|(_, found)| found.first);
     println!("{:>8} {:>8}  failure", "first", "count");
     for ((oracle, clue), found) in rows {
-        println!("{:>8} {:>8}  {oracle}: {clue}", found.first, found.count);
+        println!("{:>8} {:>8}  {oracle}: {clue} ({})", found.first, found.count, found.detail);
     }
 }
 

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use wamedia_conformance::simulation::{
-    Advice, BodyLog, BodyReply, End, Ending, Event, Failure, Reply, RequestWhat, Statement, Trace, World,
+    Advice, BodyLog, BodyReply, End, Ending, Event, Failure, Reply, RequestWhat, SizeClaim, Statement, Trace,
+    World,
 };
 use wamedia_core::{MediaHead, Provider, Secret};
 use wamedia_http::{Net, TransportOptions};
@@ -40,12 +41,16 @@ pub(crate) fn adapted(world: &World) -> World {
     for object in &mut world.objects {
         if meta {
             object.reply.name = None;
+            if matches!(object.reply.size, SizeClaim::Huge(_)) {
+                // A size that no media can have reads as unknown.
+                object.reply.size = SizeClaim::Absent;
+            }
         } else {
             object.reply = Statement::default();
             object.resolve.clear();
         }
     }
-    if matches!(world.event, Event::Twice | Event::Apart) {
+    if matches!(world.event, Event::Twice | Event::Apart | Event::Crash(_)) {
         world.event = Event::None;
     }
     world

@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
+use wamedia_core::{Declared, Error, ErrorKind, Phase, Result, Sha256};
 
 use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{Exists, Receipt, TransferOptions};
+use crate::{Exists, OnMismatch, Receipt, TransferOptions};
 
 /// What content that is not what was declared ends in.
 const QUARANTINE: &str = ".wamedia-quarantine";
@@ -108,6 +108,8 @@ impl Destination for File {
 /// Checks what is kept against every digest and size that is known before the first request.
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
     let (options, declared) = (context.options, &context.media.declared);
+    // What others state and what differs from it is only recorded then.
+    let declared = if options.on_mismatch == OnMismatch::Record { &Declared::NOTHING } else { declared };
     let bound_size = declared.size_bytes.filter(|_| declared.sha256.is_none() || context.media.signed);
     let digests = [options.sha256, declared.sha256].into_iter().flatten();
     let sizes = [options.size_bytes, bound_size].into_iter().flatten();
