@@ -229,9 +229,12 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
     for job in trace.jobs.iter().filter(|job| job.run == 0 && matches!(job.outcome, Some(Ok(_)))) {
         let second = trace.jobs.iter().find(|other| other.run == 1 && other.object == job.object);
         let succeeded = second.is_some_and(|second| matches!(second.outcome, Some(Ok(_))));
-        // An unsigned webhook whose word was corrected by the reply is all that the second run knows.
+        // An unsigned webhook whose word was corrected by the reply is all that the second run knows, and what
+        // was only recorded is no match.
         let webhook = &world.objects[job.object].webhook;
-        let is_misled = !folder && (webhook.size != SizeClaim::Right || webhook.sha256 == DigestClaim::Wrong);
+        let records = world.client.mismatch == Mismatch::Record;
+        let is_misled =
+            !folder && (records || webhook.size != SizeClaim::Right || webhook.sha256 == DigestClaim::Wrong);
         if !succeeded && !is_misled {
             problems.add(
                 "own file",

@@ -18,7 +18,7 @@ use std::time::Duration;
 use wamedia_core::{Budget, Error, MediaHead, Resume, Retry};
 
 use crate::expected::Expected;
-use crate::{Event, TransferOptions};
+use crate::{Event, OnMismatch, TransferOptions};
 
 /// An attempt that leaves this much more than there ever was is followed by another without spending a retry.
 const GOOD_PROGRESS: u64 = 1024 * 1024;
@@ -112,9 +112,14 @@ impl<'o> TransferState<'o> {
     /// Bytes of two objects must never meet: going on needs a validator, which the reply must confirm, or a
     /// digest that will check the whole.
     pub(crate) fn resume(&self, taken: u64, expected: &Expected, has_range: bool) -> Option<Resume> {
-        let is_checkable = self.validator.is_some() || expected.has_digest();
+        let is_checkable = self.validator.is_some() || self.has_deciding_digest(expected);
         (taken > 0 && has_range && self.is_range_useful && is_checkable)
             .then(|| Resume::new(taken, self.validator.clone()))
+    }
+
+    /// Whether a digest will refuse what was joined wrongly; where mismatches are only recorded it would not.
+    fn has_deciding_digest(&self, expected: &Expected) -> bool {
+        expected.has_digest() && self.options.on_mismatch != OnMismatch::Record
     }
 
     /// Notes that bytes of an earlier run are the beginning.
@@ -158,7 +163,7 @@ impl<'o> TransferState<'o> {
             (Some(before), Some(now)) if before != now => {
                 return Err("the partial reply belongs to other content");
             }
-            (_, None) if !expected.has_digest() => {
+            (_, None) if !self.has_deciding_digest(expected) => {
                 return Err("the partial reply does not say that it belongs to the same content");
             }
             _ => {}

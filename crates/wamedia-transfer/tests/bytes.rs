@@ -197,3 +197,17 @@ async fn a_page_is_judged_by_its_whole_beginning_even_if_it_arrives_in_two_repli
     let error = fetch(NONE, [first, Reply::whole(page.clone()), Reply::whole(page), rest]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedContent);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_is_only_recorded_joins_nothing() {
+    let (old, new) = (content(2000, 0), content(2000, 7));
+    let declared = NONE.with_sha256(Sha256::of(b"neither"));
+    let mut options = TransferOptions::default();
+    options.on_mismatch = OnMismatch::Record;
+    let rest = Reply::part(new.slice(1000..), 1000, Some(2000));
+    let provider =
+        Replies::new(declared, [Reply::whole(old).broken_after(1000), rest, Reply::whole(new.clone())]);
+    let fetched = Transfer::new(&provider).with_options(options).fetch(&media("1")).await;
+    assert_eq!(provider.opened.lock().unwrap()[1], None, "no resume without a validator");
+    assert!(fetched.is_err() || fetched.unwrap().bytes == new);
+}
