@@ -27,6 +27,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         ranged("RS-002", "range-ignored", range_ignored);
         ranged("RS-003", "another-start", |c| wrong_range(c, "bytes 0-", 0));
         ranged("RS-003", "no-content-range", |c| wrong_range(c, "", 0));
+        ranged("RS-003", "another-start-without-a-digest", overlapping_range);
         ranged("RS-004", "changed-entity", changed_entity);
         ranged("RS-004", "validator-is-sent", validator_is_sent);
         ranged("RS-005", "range-416", range_416);
@@ -110,6 +111,22 @@ fn wrong_range(subject: &Subject, range: &'static str, start: usize) -> Verdict 
     }));
     turns.push(content);
     let run = subject.fetch(turns)?;
+    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+}
+
+/// As many bytes as are missing, from another place: no digest gives it away.
+fn overlapping_range(subject: &Subject) -> Verdict {
+    let (media, mut turns, content) = subject.undeclared()?;
+    let total = content.reply.body.len();
+    let whole = content.clone().with(|reply| reply.header("etag", "\"one\""));
+    turns.push(whole.clone().framed(Framing::Reset(5000)));
+    turns.push(content.with(|reply| {
+        let mut reply = reply.header("etag", "\"one\"").body(vec![9; total - 5000]);
+        reply.status = 206;
+        reply.header("content-range", format!("bytes 4000-{}/{total}", total - 1001))
+    }));
+    turns.push(whole);
+    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
 }
 

@@ -134,6 +134,7 @@ impl Broken {
             }
             M::IgnoresContentRange if head.partial => {
                 head.start = resume.unwrap_or_default();
+                head.end = None;
                 MediaStream::new(head, stream)
             }
             _ => stream,
@@ -152,7 +153,8 @@ fn nowhere(media: &MediaRef) -> MediaDescriptor {
 }
 
 fn nothing() -> MediaStream {
-    MediaStream::from_bytes(Bytes::from_static(b"nothing"))
+    // Not text, which no picture is.
+    MediaStream::from_bytes(Bytes::from_static(b"\xff\xd8\xff nothing"))
 }
 
 #[async_trait]
