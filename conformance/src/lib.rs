@@ -17,6 +17,7 @@
 
 mod cases;
 mod double;
+mod errors;
 mod fixture;
 mod matching;
 mod mutants;
@@ -39,6 +40,7 @@ use std::time::SystemTime;
 use wamedia_core::{Clock, Provider, Webhooks};
 use wamedia_http::TransportOptions;
 
+pub use errors::{ErrorRow, check_errors};
 pub use runner::run;
 
 /// The secret that must never be seen anywhere but at its origin.
