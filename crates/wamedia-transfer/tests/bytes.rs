@@ -83,7 +83,7 @@ async fn hostile_lengths_are_typed_errors() {
     }
     let mut head = MediaHead::default();
     head.body_bytes = Some(u64::MAX);
-    let error = fetch(NONE, [Reply { head, chunks: vec![Some(content(5, 0))] }]).await.unwrap_err();
+    let error = fetch(NONE, [Reply { head, ..Reply::whole(content(5, 0)) }]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
 

@@ -135,12 +135,18 @@ async fn a_living_run_keeps_its_files() {
     let transfer = Transfer::new(&provider).with_options(options);
     // The first has begun and not ended while the second runs from beginning to end.
     let (media_one, media_two) = (named("1", "a.txt"), named("2", "a.txt"));
-    let stalled = Replies::new(NONE, []);
-    let stalled = Transfer::new(&stalled);
-    let mut waiting = Box::pin(stalled.store(&media_one, &mut first));
-    let _ = futures_util::poll!(&mut waiting);
+    let stalled = Replies::new(NONE, [Reply { stalls: true, ..Reply::whole(vec![0xff; 600_000]) }]);
+    let slow = Transfer::new(&stalled);
+    let mut waiting = Box::pin(slow.store(&media_one, &mut first));
+    while stalled.opens() == 0 {
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let parts = || names(folder.path()).into_iter().filter(|name| name.ends_with("-part")).count();
+    assert_eq!(parts(), 1);
     transfer.download_in(&media_two, Folder::new(folder.path())).await.unwrap();
-    assert!(waiting.await.is_err());
+    assert_eq!(parts(), 1);
+    drop(waiting);
     drop((first, target));
     assert_eq!(names(folder.path()), ["a.txt"]);
 }

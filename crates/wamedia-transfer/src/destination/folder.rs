@@ -36,7 +36,10 @@ pub struct Folder {
 
 #[derive(Debug)]
 struct Shared {
+    /// As the caller wrote it.
     path: PathBuf,
+    /// Looked up once, not for every file.
+    absolute: PathBuf,
     has_manifest: bool,
     run: OnceCell<Run>,
 }
@@ -66,9 +69,8 @@ impl Folder {
     /// The folder with this path, which must exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        // Looked up once, not for every file.
-        let path = std::path::absolute(&path).unwrap_or(path);
-        Self { shared: Arc::new(Shared { path, has_manifest: false, run: OnceCell::new() }) }
+        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest: false, run: OnceCell::new() }) }
     }
 
     /// Records which reference is stored under which name, in `.wamedia/manifest.jsonl`. Then
@@ -76,11 +78,11 @@ impl Folder {
     /// [`Exists::Refuse`] fails. Without it every transfer stores under a free name.
     #[must_use]
     pub fn with_manifest(self, has_manifest: bool) -> Self {
-        let path = self.shared.path.clone();
-        Self { shared: Arc::new(Shared { path, has_manifest, run: OnceCell::new() }) }
+        let (path, absolute) = (self.shared.path.clone(), self.shared.absolute.clone());
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest, run: OnceCell::new() }) }
     }
 
-    /// The path, absolute.
+    /// The path, as it was given.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
@@ -101,10 +103,10 @@ impl Folder {
     async fn run(&self, steps: Steps) -> Result<&Run> {
         let shared = Arc::clone(&self.shared);
         let begin = || async move {
-            let (path, has_manifest) = (shared.path.clone(), shared.has_manifest);
+            let (path, has_manifest) = (shared.absolute.clone(), shared.has_manifest);
             blocking(move || Run::begin(&path, has_manifest, steps))
                 .await?
-                .map_err(|error| cannot_create(&self.shared.path, error))
+                .map_err(|error| cannot_create(&self.shared.absolute, error))
         };
         self.shared.run.get_or_try_init(begin).await
     }
@@ -333,7 +335,7 @@ impl FolderEntry {
 
     /// The recorded file, while it is still what was recorded.
     async fn recorded(&self, run: &Run) -> Option<Record> {
-        let folder = self.folder.path();
+        let folder = &self.folder.shared.absolute;
         let record = {
             let names = run.names();
             names.manifest.as_ref()?.stored(&self.identity, folder)?.clone()
@@ -344,7 +346,7 @@ impl FolderEntry {
 
     /// Swaps the recorded file for this one.
     fn replace(&self, run: &Run, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
-        let target = self.folder.path().join(&record.name);
+        let target = self.folder.shared.absolute.join(&record.name);
         let mut names = run.names();
         let part = partial.name();
         if let Some(manifest) = names.manifest.as_mut() {
@@ -369,7 +371,11 @@ impl Destination for FolderEntry {
         let run = self.folder.run(steps_of(options)).await?;
         let stored = {
             let names = run.names();
-            names.manifest.as_ref().and_then(|all| all.stored(&self.identity, self.folder.path())).cloned()
+            names
+                .manifest
+                .as_ref()
+                .and_then(|all| all.stored(&self.identity, &self.folder.shared.absolute))
+                .cloned()
         };
         if let Some(record) = stored {
             let target = self.folder.path().join(&record.name);
@@ -409,14 +415,14 @@ impl Destination for FolderEntry {
         let old = if self.exists == Exists::Replace { self.recorded(run).await } else { None };
         let target = match old {
             Some(old) => self.replace(run, partial, Record { name: old.name, ..record }),
-            None => run.store(partial, self.folder.path(), &self.identity, &record),
+            None => run.store(partial, &self.folder.shared.absolute, &self.identity, &record),
         };
         let target = target.map_err(local)?;
         if self.sync {
             sync_folder_of(&target).await?;
             run.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
         }
-        self.path = Some(target);
+        self.path = target.file_name().map(|name| self.folder.path().join(name));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
     Capabilities, Declared, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef, MediaStream,
     OpenOptions, Provider, ResolveOptions, Result, Source,
@@ -18,6 +18,8 @@ use wamedia_core::{
 pub(crate) struct Reply {
     pub(crate) head: MediaHead,
     pub(crate) chunks: Vec<Option<Bytes>>,
+    /// Whether nothing follows the chunks, not even an end.
+    pub(crate) stalls: bool,
 }
 
 impl Reply {
@@ -26,7 +28,7 @@ impl Reply {
         let content = content.into();
         let mut head = MediaHead::default();
         head.body_bytes = Some(content.len() as u64);
-        Self { head, chunks: vec![Some(content)] }
+        Self { head, chunks: vec![Some(content)], stalls: false }
     }
 
     /// The content from `start` on, in a partial reply with a total.
@@ -133,6 +135,8 @@ impl Provider for Replies {
         let Some(reply) = reply else { return Err(Error::new(ErrorKind::NotFound, "no reply is left")) };
         let broken = || Error::new(ErrorKind::Transport, "broke");
         let chunks = reply.chunks.into_iter().map(move |chunk| chunk.ok_or_else(broken));
-        Ok(MediaStream::new(reply.head, stream::iter(chunks)))
+        let rest =
+            if reply.stalls { stream::pending().left_stream() } else { stream::empty().right_stream() };
+        Ok(MediaStream::new(reply.head, stream::iter(chunks).chain(rest)))
     }
 }
