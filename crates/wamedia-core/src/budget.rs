@@ -48,15 +48,15 @@ pub struct Spent {
     pub bytes: u64,
 }
 
-/// One purse for one job, shared by the transport and the engine: clones spend from the same sum.
+/// What one job may spend, shared by the transport and the engine: clones spend from the same sum.
 ///
 /// The transport repeats one call until its head has arrived; the engine decides everything after
 /// the head. Both ask here, so that their product is bounded and counted once.
 #[derive(Clone, Debug, Default)]
-pub struct Budget(Arc<Purse>);
+pub struct Budget(Arc<BudgetState>);
 
 #[derive(Debug, Default)]
-struct Purse {
+struct BudgetState {
     limits: Limits,
     requests: AtomicU32,
     retries: AtomicU32,
@@ -66,9 +66,9 @@ struct Purse {
 }
 
 impl Budget {
-    /// A fresh purse.
+    /// Nothing spent yet.
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Purse { limits, ..Purse::default() }))
+        Self(Arc::new(BudgetState { limits, ..BudgetState::default() }))
     }
 
     /// The limits that were set.
@@ -76,7 +76,7 @@ impl Budget {
         &self.0.limits
     }
 
-    /// What is gone.
+    /// What has been spent.
     pub fn spent(&self) -> Spent {
         Spent {
             requests: self.0.requests.load(Relaxed),
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clones_spend_from_one_purse() {
+    fn clones_spend_from_one_sum() {
         let budget = Budget::new(Limits { max_attempts: 3, ..Limits::default() });
         assert!(budget.take_retry());
         assert!(budget.clone().take_retry());

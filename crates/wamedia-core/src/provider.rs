@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How one vendor says it. Implemented by provider crates; callers use `ProviderExt` of
-/// `wamedia-transfer`, which fetches, verifies and heals.
+/// `wamedia-transfer`, which fetches, verifies and recovers.
 ///
 /// Deliveries are apart from it, in [`Webhooks`](crate::Webhooks). Operations with a default body are optional;
 /// wrappers carry `#[deny(clippy::missing_trait_methods)]`, so that they cannot forget one.

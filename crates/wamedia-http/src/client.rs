@@ -14,7 +14,7 @@ use wamedia_core::{
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
 use crate::breaker::Breaker;
 use crate::failure::{convert, nothing_sent};
-use crate::net::Filter;
+use crate::net::PublicResolver;
 use crate::redact::Redactor;
 use crate::{Body, BoundHeader, HostRules, Origin, Reply, Request, TransportOptions, error_for_status};
 
@@ -96,7 +96,7 @@ enum Secure {
     /// The first client does it.
     Same,
     /// It is made when it is first needed: loading the system's certificates costs milliseconds.
-    Later(Box<Filter>, OnceLock<reqwest::Client>),
+    Later(Box<PublicResolver>, OnceLock<reqwest::Client>),
 }
 
 fn never(_: &Error) -> bool {
@@ -127,7 +127,7 @@ impl Http {
         failure_budget: Option<FailureBudget>,
     ) -> Result<Self> {
         let options = options.clamped();
-        let filter = Filter::new(options.net.clone(), configured);
+        let filter = PublicResolver::new(options.net.clone(), configured);
         let plain_alone = !configured.is_empty() && configured.iter().all(Origin::is_plain);
         // Given roots cost nothing to load.
         let later = cfg!(feature = "tls") && plain_alone && options.net.roots.is_none();
@@ -153,7 +153,7 @@ impl Http {
             return Ok(client.clone());
         }
         // Reading the system's certificates is work for a thread that may block.
-        let (options, filter) = (self.inner.options.clone(), Filter::clone(filter));
+        let (options, filter) = (self.inner.options.clone(), PublicResolver::clone(filter));
         let client = tokio::task::spawn_blocking(move || build_client(&options, filter, true)).await;
         let client = client.map_err(|error| {
             Error::new(ErrorKind::Cancelled, "the runtime ended")
@@ -208,7 +208,7 @@ impl Http {
                     });
                     sent.await
                 }
-                Err(error) => Err((unbuilt(error, call), true)),
+                Err(error) => Err((build_error(error, call), true)),
             };
             match outcome {
                 Ok(value) => return Ok(value),
@@ -240,7 +240,7 @@ impl Http {
             let now = self.now();
             let outcome = match build(now) {
                 Ok(request) => self.open_once(call, attempt, declared, request, &mut judge).await,
-                Err(error) => Err((unbuilt(error, call), true)),
+                Err(error) => Err((build_error(error, call), true)),
             };
             match outcome {
                 Ok(opened) => return Ok(opened),
@@ -264,14 +264,14 @@ impl Http {
             let outcome = self
                 .attempt(call, attempt, request, async |response| {
                     if let Some(next) = redirect_target(&from, &response)? {
-                        return Ok(Hop::Redirect(next));
+                        return Ok(RedirectStep::Redirect(next));
                     }
-                    self.look_at(response, declared, ranged, judge).await.map(Hop::Content)
+                    self.classify_response(response, declared, ranged, judge).await.map(RedirectStep::Content)
                 })
                 .await?;
             match outcome {
-                Hop::Content(opened) => return Ok(*opened),
-                Hop::Redirect(next) => {
+                RedirectStep::Content(opened) => return Ok(*opened),
+                RedirectStep::Redirect(next) => {
                     // A host may be named after a credential.
                     let host = next.host_str().unwrap_or("-");
                     let clean = self.inner.redactor.text(host);
@@ -419,7 +419,7 @@ impl Http {
         Ok(Reply { status, headers, body, truncated, at })
     }
 
-    async fn look_at(
+    async fn classify_response(
         &self,
         response: reqwest::Response,
         declared: &Declared,
@@ -541,7 +541,7 @@ fn outcome_unknown(error: Error) -> Error {
     error.with_note("the outcome is unknown: the object may exist; it was not sent again")
 }
 
-fn build_client(options: &TransportOptions, filter: Filter, secure: bool) -> Result<reqwest::Client> {
+fn build_client(options: &TransportOptions, filter: PublicResolver, secure: bool) -> Result<reqwest::Client> {
     let invalid = |error: reqwest::Error| {
         Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
             .with_phase(Phase::Prepare)
@@ -587,11 +587,11 @@ fn with_tls(
 }
 
 /// A request that could not even be made is the same the next time.
-fn unbuilt(error: Error, call: Call<'_>) -> Error {
+fn build_error(error: Error, call: Call<'_>) -> Error {
     error.with_retry(Retry::Never).with_provider(call.provider).with_operation(call.operation)
 }
 
-enum Hop {
+enum RedirectStep {
     Content(Box<Opened>),
     Redirect(Url),
 }

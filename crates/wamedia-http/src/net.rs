@@ -155,19 +155,19 @@ impl Resolver for SystemResolver {
 /// The filter between the client and the resolver: it sees the very addresses that are connected to,
 /// so a name that changes its answer gains nothing.
 #[derive(Clone)]
-pub(crate) struct Filter {
+pub(crate) struct PublicResolver {
     net: Net,
     /// Hosts that the caller configured; they may be wherever the caller's network has them.
     configured: Vec<String>,
 }
 
-impl Filter {
+impl PublicResolver {
     pub(crate) fn new(net: Net, configured: &[Origin]) -> Self {
         Self { net, configured: configured.iter().map(Origin::host).collect() }
     }
 }
 
-impl reqwest::dns::Resolve for Filter {
+impl reqwest::dns::Resolve for PublicResolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let lookup = self.net.resolver.lookup(name.as_str());
         let trusted = self.configured.iter().any(|host| host == name.as_str());

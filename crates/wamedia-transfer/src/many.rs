@@ -87,29 +87,30 @@ pub fn transfer_many(
     jobs: impl IntoIterator<Item = Job>,
     concurrency: usize,
 ) -> impl Stream<Item = Finished> + Send {
-    let mut lanes = Lanes { all: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
-    jobs.into_iter().for_each(|job| lanes.add(job));
-    unfold((lanes, FuturesUnordered::new()), |(mut lanes, running)| async move {
+    let mut queues =
+        ProviderQueues { all: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
+    jobs.into_iter().for_each(|job| queues.add(job));
+    unfold((queues, FuturesUnordered::new()), |(mut queues, running)| async move {
         let mut running: FuturesUnordered<_> = running;
-        while let Some(start) = lanes.next_start() {
+        while let Some(start) = queues.next_start() {
             running.push(start);
         }
-        let (place, finished) = running.next().await?;
-        lanes.ended(place);
-        Some((finished, (lanes, running)))
+        let (key, finished) = running.next().await?;
+        queues.ended(key);
+        Some((finished, (queues, running)))
     })
 }
 
 /// All jobs that have not ended, by account.
-struct Lanes {
-    all: Vec<Lane>,
+struct ProviderQueues {
+    all: Vec<ProviderQueue>,
     concurrency: usize,
     running: usize,
     numbers: u64,
 }
 
 /// The jobs of one account.
-struct Lane {
+struct ProviderQueue {
     account: usize,
     waiting: VecDeque<Job>,
     /// Jobs that resolve and then wait for their turn.
@@ -118,16 +119,16 @@ struct Lane {
     running: usize,
 }
 
-/// Which job it was: its lane and its number.
-type Place = (usize, u64);
+/// Which job it was: its queue and its number.
+type JobKey = (usize, u64);
 
-impl Lanes {
+impl ProviderQueues {
     fn add(&mut self, job: Job) {
         let account: *const () = Arc::as_ptr(&job.provider).cast();
         let account = account.addr();
-        match self.all.iter_mut().find(|lane| lane.account == account) {
-            Some(lane) => lane.waiting.push_back(job),
-            None => self.all.push(Lane {
+        match self.all.iter_mut().find(|queue| queue.account == account) {
+            Some(queue) => queue.waiting.push_back(job),
+            None => self.all.push(ProviderQueue {
                 account,
                 waiting: VecDeque::from([job]),
                 ahead: VecDeque::new(),
@@ -137,27 +138,27 @@ impl Lanes {
     }
 
     /// Lets those go on whose turn it is, and gives the next job to start, if there is one.
-    fn next_start(&mut self) -> Option<impl Future<Output = (Place, Finished)> + Send + use<>> {
+    fn next_start(&mut self) -> Option<impl Future<Output = (JobKey, Finished)> + Send + use<>> {
         let barrier = Barrier::new();
         let (index, job) = self.next_in_turn(&barrier).or_else(|| self.next_ahead(&barrier))?;
-        let place = (index, self.numbers);
+        let key = (index, self.numbers);
         self.numbers += 1;
-        Some(async move { (place, job.run(barrier).await) })
+        Some(async move { (key, job.run(barrier).await) })
     }
 
     fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
         while self.running < self.concurrency {
-            let lanes = self.all.iter_mut().enumerate();
-            let (index, lane) = lanes
-                .filter(|(_, lane)| !lane.ahead.is_empty() || !lane.waiting.is_empty())
-                .min_by_key(|(_, lane)| lane.running)?;
-            lane.running += 1;
+            let queues = self.all.iter_mut().enumerate();
+            let (index, queue) = queues
+                .filter(|(_, queue)| !queue.ahead.is_empty() || !queue.waiting.is_empty())
+                .min_by_key(|(_, queue)| queue.running)?;
+            queue.running += 1;
             self.running += 1;
-            match lane.ahead.pop_front() {
+            match queue.ahead.pop_front() {
                 Some((_, resolved)) => resolved.open(),
                 None => {
                     barrier.open();
-                    return Some((index, lane.waiting.pop_front()?));
+                    return Some((index, queue.waiting.pop_front()?));
                 }
             }
         }
@@ -166,24 +167,24 @@ impl Lanes {
 
     /// No account is asked for more in advance than it has running.
     fn next_ahead(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
-        if self.all.iter().map(|lane| lane.ahead.len()).sum::<usize>() >= MAX_AHEAD {
+        if self.all.iter().map(|queue| queue.ahead.len()).sum::<usize>() >= MAX_AHEAD {
             return None;
         }
-        let lanes = self.all.iter_mut().enumerate();
-        let (index, lane) = lanes
+        let queues = self.all.iter_mut().enumerate();
+        let (index, queue) = queues
             .into_iter()
-            .find(|(_, lane)| lane.ahead.len() < lane.running && !lane.waiting.is_empty())?;
-        lane.ahead.push_back((self.numbers, barrier.clone()));
-        Some((index, lane.waiting.pop_front()?))
+            .find(|(_, queue)| queue.ahead.len() < queue.running && !queue.waiting.is_empty())?;
+        queue.ahead.push_back((self.numbers, barrier.clone()));
+        Some((index, queue.waiting.pop_front()?))
     }
 
-    fn ended(&mut self, (index, number): Place) {
-        let lane = &mut self.all[index];
-        match lane.ahead.iter().position(|(ahead, _)| *ahead == number) {
+    fn ended(&mut self, (index, number): JobKey) {
+        let queue = &mut self.all[index];
+        match queue.ahead.iter().position(|(ahead, _)| *ahead == number) {
             // It ended before its turn came: it failed to resolve, or nothing was to be done.
-            Some(position) => drop(lane.ahead.remove(position)),
+            Some(position) => drop(queue.ahead.remove(position)),
             None => {
-                lane.running -= 1;
+                queue.running -= 1;
                 self.running -= 1;
             }
         }

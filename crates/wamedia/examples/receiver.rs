@@ -24,8 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wamedia::{
-    Config, Delivery, Downloaded, ErrorKind, Exists, Handshake, Inbound, MediaRef, PROVIDERS, Provider,
-    ReceiveOptions, Secret, Transfer, TransferOptions, Webhooks,
+    Config, Delivery, Downloaded, ErrorKind, Folder, Handshake, Inbound, MediaRef, PROVIDERS, Provider,
+    ReceiveOptions, Secret, Transfer, Webhooks,
 };
 
 /// Deliveries are at least once: so many references are remembered to tell a second one.
@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     /// What verifies and parses deliveries.
     pub(crate) webhooks: Arc<dyn Webhooks>,
     /// Where files go.
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Folder,
     /// Downloads at once.
     pub(crate) at_once: usize,
     /// References that may wait; when there are more, the vendor is asked to come again.
@@ -155,7 +155,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
 async fn download(
     provider: Arc<dyn Provider>,
     mut references: mpsc::Receiver<MediaRef>,
-    folder: PathBuf,
+    folder: Folder,
     at_once: usize,
     report: Report,
 ) {
@@ -166,9 +166,7 @@ async fn download(
         }
         let (provider, folder, report) = (Arc::clone(&provider), folder.clone(), Arc::clone(&report));
         running.spawn(async move {
-            let mut options = TransferOptions::default();
-            options.exists = Exists::Refuse;
-            let outcome = Transfer::new(&*provider).with_options(options).download_in(&media, &folder).await;
+            let outcome = Transfer::new(&*provider).download_in(&media, &folder).await;
             report(&media, &outcome);
         });
     }
@@ -202,8 +200,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (provider, webhooks) = configured(name)?;
     let folder = PathBuf::from(folder);
     std::fs::create_dir_all(&folder)?;
-    // What a killed run left half done.
-    wamedia::sweep(&folder);
     let listener = TcpListener::bind(address).await?;
     eprintln!("deliveries of {name} go to http://{}/webhook", listener.local_addr()?);
     let report: Report = Arc::new(|media, outcome| match outcome {
@@ -213,6 +209,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
+    // Every file gets a name that no other has; what a killed run left half done goes with the first transfer.
+    let folder = Folder::new(folder);
     let settings = Settings { provider, webhooks, folder, at_once: 8, waiting: 10_000 };
     serve(listener, settings, stop, report).await?;
     Ok(())
