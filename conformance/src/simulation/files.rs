@@ -233,8 +233,13 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
         // was only recorded is no match.
         let webhook = &world.objects[job.object].webhook;
         let records = world.client.mismatch == Mismatch::Record;
-        let is_misled =
-            !folder && (records || webhook.size != SizeClaim::Right || webhook.sha256 == DigestClaim::Wrong);
+        let first = &world.objects[job.object].versions(job.object)[0];
+        let was_replaced = matches!(&job.outcome, Some(Ok(before)) if before.stored != first);
+        let is_misled = !folder
+            && (records
+                || was_replaced
+                || webhook.size != SizeClaim::Right
+                || webhook.sha256 == DigestClaim::Wrong);
         if !succeeded && !is_misled {
             problems.add(
                 "own file",

@@ -114,7 +114,8 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Some(names.join(" and "))
     };
     match error.kind() {
-        ErrorKind::Unauthorized => match variables() {
+        // A delivery that is not verified has nothing to do with the API's credential.
+        ErrorKind::Unauthorized if error.operation() != Some("receive") => match variables() {
             Some(names) => Some(format!(
                 "check {names}; `wamedia providers {provider}` shows whether it is set, but not whether it is right"
             )),

@@ -181,7 +181,11 @@ impl Authenticity {
             }
             Self::NotOffered => "the delivery cannot be verified: this provider signs none".to_owned(),
         };
-        Err(Error::new(ErrorKind::Unauthorized, why).with_operation("receive").with_phase(Phase::Prepare))
+        let hint = "check that the webhook secret is the vendor's, and that the headers and the body are those that came in";
+        Err(Error::new(ErrorKind::Unauthorized, why)
+            .with_hint(hint)
+            .with_operation("receive")
+            .with_phase(Phase::Prepare))
     }
 }
 

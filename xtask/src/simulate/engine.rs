@@ -53,8 +53,10 @@ pub(crate) fn with_providers(
     start: impl FnOnce(&Arc<Shared>) -> Result<Box<Providers>, String>,
 ) -> Result<Trace, String> {
     let folder = Folder::new(shared).map_err(|error| format!("cannot make a folder: {error}"))?;
+    // One thread for blocking work: what is handed to it is done in order.
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(1)
         .start_paused(true)
         .build()
         .map_err(|error| format!("cannot make a runtime: {error}"))?;
@@ -119,6 +121,10 @@ fn runs(
     trace.endless = !finished && matches!(event, Event::None | Event::Again | Event::Twice | Event::Crash(_));
     let killed = matches!(event, Event::Kill(_)) && !finished;
     if killed {
+        // What the killed run gave to another thread ends before anybody takes its place.
+        runtime
+            .block_on(async { tokio::task::spawn_blocking(|| ()).await })
+            .map_err(std::io::Error::other)?;
         folder.thaw()?;
     }
     for (run, limit) in [(0, !finished), (1, event == Event::Twice && !finished)] {
