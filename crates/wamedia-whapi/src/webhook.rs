@@ -121,7 +121,7 @@ pub fn verify(delivery: &Delivery<'_>, headers: &[(String, Secret)]) -> Authenti
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object; [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
+/// [`ErrorKind::Decode`] for what is no JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
     parse_up_to(delivery, MAX_BYTES)
 }

@@ -209,17 +209,8 @@ impl Provider for Acme {
         let text =
             |name| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let mime = text(CONTENT_TYPE).and_then(|text| Mime::parse(&text).ok());
-        let page = |mime: &Mime| {
-            ["text/html", "application/json", "application/xml", "text/xml"].contains(&mime.essence())
-        };
-        let wanted = media.media.declared.mime.as_ref().or(media.declared.mime.as_ref());
-        let other = mime.as_ref().is_some_and(|mime| page(mime) && wanted.is_none_or(|wanted| !page(wanted)));
-        // An encoding is not looked at: the client inflates nothing, so the bytes are what was sent.
-        if other {
-            let error =
-                Error::new(ErrorKind::UnexpectedContent, "this is not the media").with_phase(Phase::Head);
-            return Err(error.with_provider(NAME).with_operation("open"));
-        }
+        // What is a page in place of the media is the engine's question, which knows all that was declared. An encoding
+        // is not looked at: the client inflates nothing, so the bytes are what was sent.
         let mut head = wamedia_core::MediaHead::default();
         head.name = text(CONTENT_DISPOSITION).and_then(|text| file_name(&text));
         head.validator = text(ETAG).filter(|etag| etag.starts_with('"'));
