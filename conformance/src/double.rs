@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
-use wamedia_http::{Lookup, Net, Resolver, TransportOptions};
+use wamedia_provider::{Lookup, Net, Resolver, TransportOptions};
 use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Server, Service, Step};
 
 use crate::matching::{Body, Received};

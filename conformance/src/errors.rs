@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::{Error, Retry};
-use wamedia_http::Reply;
+use wamedia_provider::Reply;
 
 /// One documented reply, and what a provider makes of it.
 #[derive(Clone, Debug, Deserialize)]

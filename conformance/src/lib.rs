@@ -38,7 +38,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use wamedia_core::{Clock, Provider, Webhooks};
-use wamedia_http::TransportOptions;
+use wamedia_provider::TransportOptions;
 
 pub use errors::{ErrorRow, check_errors};
 pub use runner::run;
@@ -103,7 +103,7 @@ pub struct TestNet {
     pub with_range: bool,
 }
 
-/// What a client needs that is not built on `wamedia-http`.
+/// What a client needs that is not built on `wamedia-provider`.
 impl TestNet {
     fn new(transport: TransportOptions) -> Self {
         Self { transport, with_webhook_secret: true, with_range: false }

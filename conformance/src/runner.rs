@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use wamedia_core::{Clock as _, format_rfc3339};
-use wamedia_http::SystemClock;
+use wamedia_provider::SystemClock;
 
 use crate::cases::{self, Case, Subject};
 use crate::fixture::Fixture;
@@ -47,7 +47,7 @@ fn prepared<H: Harness>(package: Package) -> Result<ExitCode, String> {
     snapshot::keep_in(H::snapshots());
     let fixtures = Arc::new(Fixture::load_all(&root, H::PROVIDER)?);
     let rules = Rules::load(&root, H::PROVIDER)?;
-    let net = TestNet::new(wamedia_http::TransportOptions::default());
+    let net = TestNet::new(wamedia_provider::TransportOptions::default());
     let capabilities = H::build(&net).capabilities();
     let webhook_capabilities = H::webhooks(&net).map(|webhooks| *webhooks.capabilities());
     let features = requirements::features(&capabilities, webhook_capabilities.as_ref());

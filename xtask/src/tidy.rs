@@ -94,9 +94,9 @@ fn layers() -> Result<Vec<String>, String> {
             problems.push(format!("{who} must not depend on {name}"));
         }
     };
-    forbid("wamedia-core", &["tokio", "reqwest", "hyper", "wamedia-http"]);
-    forbid("wamedia-transfer", &["reqwest", "hyper", "wamedia-http"]);
-    forbid("wamedia-http", &["wamedia-transfer"]);
+    forbid("wamedia-core", &["tokio", "reqwest", "hyper", "serde_json", "wamedia-provider"]);
+    forbid("wamedia-transfer", &["reqwest", "hyper", "wamedia-provider"]);
+    forbid("wamedia-provider", &["wamedia-transfer"]);
     for provider in PROVIDERS {
         let others: Vec<_> = PROVIDERS
             .iter()

@@ -29,7 +29,7 @@ use crate::matching::Received;
 use crate::mutants::{Broken, BrokenWebhooks, Mistake};
 use crate::script::{Reply, Turn};
 use crate::{CANARY, TestNet};
-use wamedia_http::TransportOptions;
+use wamedia_provider::TransportOptions;
 
 /// What every case has at hand.
 pub(crate) struct Subject {

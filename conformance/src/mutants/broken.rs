@@ -221,7 +221,7 @@ impl Provider for Broken {
                 );
             }
             M::LogsLinks => {
-                tracing::debug!(target: "wamedia_http", "GET https://x.test/?access_token={CANARY}");
+                tracing::debug!(target: "wamedia_provider", "GET https://x.test/?access_token={CANARY}");
             }
             M::DependenciesLogLinks => tracing::trace!(target: "hyper", "GET https://x.test/?t={CANARY}"),
             M::OpensTwice => drop(self.inner.open(&media, OpenOptions::default()).await),

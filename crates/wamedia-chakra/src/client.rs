@@ -3,7 +3,7 @@ use wamedia_core::{
     Capabilities, Error, ErrorKind, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Phase, Provider,
     ResolveOptions, Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_http::{Call, Http, Multipart, Reply};
+use wamedia_provider::{Call, Http, Multipart, Reply};
 
 use crate::config::{ChakraHqBuilder, FetchStyle, Settings};
 use crate::{BY_ID, CAPABILITIES, NAME, wire};

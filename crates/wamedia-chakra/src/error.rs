@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::{Reply, vendor_text};
+use wamedia_provider::{Reply, vendor_text};
 
 /// Meta's codes where Chakra forwards them; what is not here is judged by its status.
 const FORWARDED: &[(i64, ErrorKind, Retry)] = &[
@@ -27,7 +27,7 @@ const FORWARDED: &[(i64, ErrorKind, Retry)] = &[
 /// The error in a reply of any status, where there is one: an envelope of Chakra's, of Meta's, or a
 /// bare message.
 pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
-    let by_status = || wamedia_http::error_for_status(reply);
+    let by_status = || wamedia_provider::error_for_status(reply);
     let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else {
         return (!reply.is_success()).then(by_status);
     };
@@ -68,7 +68,7 @@ fn forwarded(reply: &Reply, body: &Value, error: &Value) -> Error {
         error.get(name).and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()))
     };
     let (code, subcode) = (number("code"), number("error_subcode"));
-    let by_status = wamedia_http::error_for_status(reply);
+    let by_status = wamedia_provider::error_for_status(reply);
     let (kind, retry) = match (code, subcode) {
         (Some(100), Some(33)) => (ErrorKind::NotFound, Retry::Never),
         (Some(code), _) => FORWARDED
@@ -100,7 +100,7 @@ fn waiting(retry: Retry, reply: &Reply, body: &Value, text: Option<&str>) -> Ret
         return retry;
     }
     let number = |names: [&str; 2]| names.into_iter().find_map(|name| body.get(name)?.as_u64());
-    wamedia_http::retry_after(&reply.headers, reply.at)
+    wamedia_provider::retry_after(&reply.headers, reply.at)
         .or_else(|| number(["retry_after_ms", "retryAfterMs"]).map(Duration::from_millis))
         .or_else(|| number(["retry_after", "retryAfter"]).map(Duration::from_secs))
         .or_else(|| wait_in_text(text?))

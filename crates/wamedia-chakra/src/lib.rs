@@ -35,6 +35,6 @@ const fn with_upload(capabilities: Capabilities) -> Capabilities {
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
-    let reply = wamedia_http::Reply::new(status, body.to_vec());
+    let reply = wamedia_provider::Reply::new(status, body.to_vec());
     wire::read_descriptor(media, &reply).is_ok()
 }

@@ -2,12 +2,12 @@
 //!
 //! Source: <https://apidocs.chakrahq.com/doc-919167>
 
-use wamedia_core::cloud_webhook::{self, Around, Reading};
-use wamedia_core::json::{self, Json, Object};
 use wamedia_core::{
     Authenticity, Delivery, Inbound, InboundItem, Items, Result, Role, Secret, WebhookCapabilities, Webhooks,
-    signature,
 };
+use wamedia_provider::cloud_api::{self, Around, Reading};
+use wamedia_provider::json::{self, Json, Object};
+use wamedia_provider::signature;
 
 use crate::NAME;
 
@@ -114,7 +114,7 @@ pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_byte
     let mut items = Items::new(delivery.body.len());
     match root.get("payload").filter(|_| root.get("entry").is_none()) {
         Some(payload) => own_shape(&root, payload, &mut items),
-        None => cloud_webhook::parse(&root, &READING, &mut items),
+        None => cloud_api::parse(&root, &READING, &mut items),
     }
     let mut inbound = items.into_inbound().map_err(|error| error.with_provider(NAME))?;
     // The own shape does not name the number, so references leave it out in both: they must be equal.
@@ -142,14 +142,14 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>, items: &mut Items) {
     let around = Around::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
     if let Some(fields) = &fields {
         if let Some(message) = fields.get("message").filter(|message| message.is_object()) {
-            cloud_webhook::message(message, "payload.message", role, around, &READING, items);
+            cloud_api::message(message, "payload.message", role, around, &READING, items);
         }
         for (name, role) in [("messages", role), ("message_echoes", Role::Echo)] {
             for (index, message) in fields.array(name) {
                 // The id of the envelope is that of one message.
                 let around = Around::default().with_sent_at(sent_at);
                 let path = format_args!("payload.{name}[{index}]");
-                cloud_webhook::message(message, path, role, around, &READING, items);
+                cloud_api::message(message, path, role, around, &READING, items);
             }
         }
     }

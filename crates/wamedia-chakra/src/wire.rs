@@ -10,7 +10,7 @@ use wamedia_core::{
     Declared, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result, Source,
     unix_seconds,
 };
-use wamedia_http::{Body, Reply, Request};
+use wamedia_provider::{Body, Reply, Request};
 
 use crate::ShowPrefix;
 use crate::config::Settings;

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::json::short_name;
-use crate::{Error, ErrorKind, MediaKind, MediaRef, Mime, Phase, Result, Secret};
+use crate::{Error, ErrorKind, MediaKind, MediaRef, Mime, Phase, Result, Secret, short_name};
 
 /// A webhook delivery as it came in: headers and the raw body, nothing parsed.
 #[derive(Clone, Copy)]

@@ -1,25 +1,22 @@
-//! The language of wamedia: what every provider says, in one set of types.
+//! The contract of wamedia: what a caller holds, and what a provider implements.
 //!
 //! * [`Provider`] is what a provider crate implements; [`MediaRef`] is what a caller stores;
 //!   [`MediaDescriptor`] says where the bytes are; [`MediaStream`] carries them.
 //! * [`Webhooks`] verifies and parses what a vendor delivers: a [`Delivery`] in, an [`Inbound`] out.
 //! * [`Error`] says what happened, where, and what to do next.
 //!
-//! This crate has no HTTP client, no runtime and no clock; time is passed in through [`Clock`].
+//! This crate has no HTTP client, no runtime, no clock and no JSON; time is passed in through [`Clock`].
 
 mod budget;
 mod capabilities;
-pub mod cloud_webhook;
 mod digest;
 mod error;
 mod inbound;
-pub mod json;
 mod media;
 mod mime;
 mod provider;
 mod reference;
 mod secret;
-pub mod signature;
 mod stream;
 mod text;
 mod time;
@@ -39,6 +36,6 @@ pub use provider::{
 pub use reference::{MediaId, MediaRef, Scope};
 pub use secret::Secret;
 pub use stream::{MediaHead, MediaStream};
-pub use text::is_invisible;
+pub use text::{is_invisible, short_name};
 pub use time::{Clock, format_rfc3339, unix_seconds};
 pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};

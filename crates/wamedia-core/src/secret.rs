@@ -3,7 +3,7 @@ use std::fmt;
 /// A secret that does not print itself.
 ///
 /// Read it with [`expose`](Secret::expose) only where it is used. A secret that goes over the
-/// network is bound to its origins by `wamedia_http::Credential`.
+/// network is bound to its origins by `wamedia_provider::Credential`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -14,6 +14,15 @@ pub const fn is_invisible(c: char) -> bool {
     )
 }
 
+/// The beginning of a name that a sender chose, short enough to stand in many paths.
+pub fn short_name(name: &str) -> &str {
+    let mut end = name.len().min(64);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use wamedia_core::{
     MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
     UploadOptions, Uploaded,
 };
-use wamedia_http::{Body, Call, Http, Multipart};
+use wamedia_provider::{Body, Call, Http, Multipart};
 
 use crate::config::{MetaCloudBuilder, Settings};
 use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, wire};

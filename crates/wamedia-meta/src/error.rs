@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::Reply;
+use wamedia_provider::Reply;
 
 /// Most codes. Source of the table as a whole; single rows name another where they come from there.
 const CODES: &str =
@@ -80,7 +80,7 @@ struct GraphError {
 /// The error in a reply of any status, where there is one: Graph errors may come with 200 through proxies.
 pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     let Ok(Envelope { error }) = serde_json::from_slice::<Envelope>(&reply.body) else {
-        return (!reply.is_success()).then(|| wamedia_http::error_for_status(reply));
+        return (!reply.is_success()).then(|| wamedia_provider::error_for_status(reply));
     };
     let number = |value: &Option<Value>| match value {
         Some(Value::Number(number)) => number.as_i64(),
@@ -93,7 +93,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         Some(row) => (row.kind, row.retry),
         None if reply.status >= 500 => (Upstream, Backoff),
         None => {
-            let by_status = wamedia_http::error_for_status(reply);
+            let by_status = wamedia_provider::error_for_status(reply);
             let kind = if reply.is_success() { Upstream } else { by_status.kind() };
             (kind, by_status.retry())
         }
@@ -119,7 +119,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         message.push_str(": ");
         message.push_str(details);
     }
-    let result = Error::new(kind, wamedia_http::vendor_text(&message))
+    let result = Error::new(kind, wamedia_provider::vendor_text(&message))
         .with_retry(retry)
         .with_status(reply.status)
         .with_phase(Phase::Head);
@@ -142,7 +142,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
 ///
 /// Source: <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
 fn wait_of(reply: &Reply) -> Option<Duration> {
-    if let Some(wait) = wamedia_http::retry_after(&reply.headers, reply.at) {
+    if let Some(wait) = wamedia_provider::retry_after(&reply.headers, reply.at) {
         return Some(wait);
     }
     let usage: Value = serde_json::from_str(reply.header("x-business-use-case-usage")?).ok()?;

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use wamedia_core::cloud_webhook::{self, Reading};
 use wamedia_core::{
-    Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, WebhookCapabilities, Webhooks, json,
-    signature,
+    Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, WebhookCapabilities, Webhooks,
 };
+use wamedia_provider::cloud_api::{self, Reading};
+use wamedia_provider::{json, signature};
 
 use crate::{NAME, wire};
 
@@ -116,7 +116,7 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     let document = json::delivery(delivery, NAME, max_bytes)?;
     let mut items = Items::new(delivery.body.len());
-    cloud_webhook::parse(&document.root(), &READING, &mut items);
+    cloud_api::parse(&document.root(), &READING, &mut items);
     items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 

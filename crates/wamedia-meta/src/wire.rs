@@ -12,7 +12,7 @@ use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
     Resume, Source,
 };
-use wamedia_http::{Body, Reply, Request};
+use wamedia_provider::{Body, Reply, Request};
 
 use crate::config::Settings;
 use crate::error;

@@ -4,7 +4,7 @@ use wamedia_core::{
     MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
     UploadOptions, Uploaded,
 };
-use wamedia_http::{Call, Http, Multipart, Reply};
+use wamedia_provider::{Call, Http, Multipart, Reply};
 
 use crate::config::{NxCloudBuilder, Settings};
 use crate::error::OneRetry;

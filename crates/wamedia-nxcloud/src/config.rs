@@ -1,6 +1,6 @@
 use http::{HeaderName, HeaderValue};
 use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
-use wamedia_http::{Credential, HostRules, Http, Origin, TransportOptions};
+use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
 
 use crate::{NAME, NxCloud};
 

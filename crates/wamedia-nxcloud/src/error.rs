@@ -1,7 +1,7 @@
 //! The vendor's codes.
 
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::{Reply, error_for_status, vendor_text};
+use wamedia_provider::{Reply, error_for_status, vendor_text};
 
 const AUTH: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention";
 const MEDIA: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia";

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
     Authenticity, Clock as _, Declared, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem, MediaKind,
-    MediaRef, Result, Role, Secret, WebhookCapabilities, Webhooks, signature,
+    MediaRef, Result, Role, Secret, WebhookCapabilities, Webhooks, short_name,
 };
-use wamedia_http::SystemClock;
+use wamedia_provider::SystemClock;
+use wamedia_provider::json::{self, Json, Object};
+use wamedia_provider::signature;
 
 use crate::NAME;
 use crate::sign::Signed;

@@ -11,7 +11,7 @@ use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
     Resume, Retry, Source, unix_seconds,
 };
-use wamedia_http::{Body, Reply, Request};
+use wamedia_provider::{Body, Reply, Request};
 
 use crate::config::{JSON, Settings};
 use crate::error;
@@ -113,7 +113,7 @@ pub(crate) fn content_request(link: &MediaLink, resume: Option<&Resume>) -> Resu
 fn payload(reply: &Reply) -> Result<Option<Value>> {
     let mut envelope: Value = match serde_json::from_slice(&reply.body) {
         Ok(envelope) => envelope,
-        Err(_) if !reply.is_success() => return Err(wamedia_http::error_for_status(reply)),
+        Err(_) if !reply.is_success() => return Err(wamedia_provider::error_for_status(reply)),
         Err(error) => return Err(undecodable("the answer is not the vendor's JSON").with_source(error)),
     };
     // QUIRK(nxcloud): older products of the vendor write the code as text.
@@ -131,7 +131,7 @@ fn payload(reply: &Reply) -> Result<Option<Value>> {
             let message = envelope.get("message").and_then(Value::as_str).unwrap_or_default();
             Err(error::for_code(code, message, reply))
         }
-        _ if !reply.is_success() => Err(wamedia_http::error_for_status(reply)),
+        _ if !reply.is_success() => Err(wamedia_provider::error_for_status(reply)),
         _ => Err(undecodable("the answer has no code")),
     }
 }

@@ -1,5 +1,5 @@
 use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
-use wamedia_http::{Credential, HostRules, Http, Origin, TransportOptions};
+use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
 
 use crate::{NAME, WhapiCloud};
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_http::{Reply, vendor_text};
+use wamedia_provider::{Reply, vendor_text};
 
 /// Where the meaning of a bad token is written.
 const SKILL: &str = "https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill";
@@ -84,7 +84,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     let mut as_status = Reply::new(status, reply.body.clone());
     as_status.headers = reply.headers.clone();
     as_status.at = reply.at;
-    let by_status = wamedia_http::error_for_status(&as_status);
+    let by_status = wamedia_provider::error_for_status(&as_status);
     let (kind, retry) = match found {
         Some(row) if row.retry == Retry::Backoff => (row.kind, by_status.retry()),
         Some(row) => (row.kind, row.retry),

@@ -8,11 +8,12 @@ mod message;
 
 use std::fmt;
 
-use wamedia_core::json::{self, Json, Object, short_name};
 use wamedia_core::{
     Authenticity, Delivery, Error, ErrorKind, Inbound, Items, Phase, Result, Secret, WebhookCapabilities,
-    Webhooks, signature,
+    Webhooks, short_name,
 };
+use wamedia_provider::json::{self, Json, Object};
+use wamedia_provider::signature;
 
 use self::message::Messages;
 use crate::NAME;

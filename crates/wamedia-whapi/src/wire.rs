@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use serde_json::Value;
-use wamedia_core::json::{Document, Json, Object};
 use wamedia_core::{
     Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Phase,
     Result, Resume, Retry, Sha256, UploadContent,
 };
-use wamedia_http::{Body, Reply, Request};
+use wamedia_provider::json::{Document, Json, Object};
+use wamedia_provider::{Body, Reply, Request};
 
 use crate::NAME;
 use crate::config::Settings;
@@ -134,7 +134,7 @@ pub(crate) fn judge_by_link(reply: &Reply) -> Option<Error> {
             let mut bare = Reply::new(reply.status, "");
             bare.headers = reply.headers.clone();
             bare.at = reply.at;
-            Some(wamedia_http::error_for_status(&bare))
+            Some(wamedia_provider::error_for_status(&bare))
         }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wamedia_core::{Error, ErrorKind, Phase, Provider, Result, Secret, Webhooks};
-use wamedia_http::TransportOptions;
+use wamedia_provider::TransportOptions;
 
 /// One setting of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 mod config;
 
 pub use wamedia_core::*;
-pub use wamedia_http::{Net, SystemClock, TransportOptions};
+pub use wamedia_provider::{Net, SystemClock, TransportOptions};
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Exists, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt, Sequential,

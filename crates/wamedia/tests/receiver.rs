@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use wamedia::{Clock as _, Config, DeclaredBy, Secret, Sha256, SystemClock, signature};
+use wamedia::{Clock as _, Config, DeclaredBy, Secret, Sha256, SystemClock};
+use wamedia_provider::signature;
 use wamedia_sandbox::{Options, ProviderInfo, Sandbox, WebhookDelivery, post_webhook};
 
 #[allow(dead_code, reason = "its main is for people")]

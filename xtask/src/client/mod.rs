@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use wamedia_core::{Clock as _, format_rfc3339};
-use wamedia_http::SystemClock;
+use wamedia_provider::SystemClock;
 
 use crate::conformance::{Options, write_all};
 use crate::fixtures::read_json;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use wamedia_core::{Clock as _, Sha256};
-use wamedia_http::SystemClock;
+use wamedia_provider::SystemClock;
 use wamedia_sandbox::{Options, ProviderInfo, Sandbox};
 
 use super::command::{filled, program};

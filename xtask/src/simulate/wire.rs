@@ -14,8 +14,8 @@ use wamedia_conformance::simulation::{
     World,
 };
 use wamedia_core::{MediaHead, Provider, Secret};
-use wamedia_http::{Net, TransportOptions};
 use wamedia_meta::MetaCloud;
+use wamedia_provider::{Net, TransportOptions};
 use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use wamedia_whapi::WhapiCloud;
 

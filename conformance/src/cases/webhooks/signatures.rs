@@ -202,7 +202,7 @@ fn no_secret(subject: &Subject, fixture: &Fixture) -> Verdict {
 }
 
 /// That the comparison takes the same time cannot be measured here without guessing; that it looks
-/// at every place can, and `wamedia_core::signature` has the one function that compares.
+/// at every place can, and `wamedia_provider::signature` has the one function that compares.
 fn every_digit_counts(subject: &Subject, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
     let check = Check::new(subject, fixture, &body)?;

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use wamedia_core::json::{Json, Object};
 use wamedia_core::{
     Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Preview, Result,
     Role, Secret,
 };
+use wamedia_provider::json::{Json, Object};
 
 use crate::{COPY_LIFETIME, NAME, wire};
 

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wamedia_core::{Budget, Declared, Error, ErrorKind, Limits, Retry, Secret};
-use wamedia_http::{
+use wamedia_provider::{
     Body, Call, Credential, HostRules, Http, Origin, Reply, Request, TransportOptions, error_for_status,
 };
 

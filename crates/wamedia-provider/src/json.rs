@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use self::scan::{Large, unescaped};
-use crate::{Delivery, Error, ErrorKind, Phase, Result as CoreResult, unix_seconds};
+use wamedia_core::{Delivery, Error, ErrorKind, Phase, Result as CoreResult, unix_seconds};
 
 /// The longest name or id, in bytes, that is repeated in every item that it stands above.
 const MAX_SHARED: usize = 512;
@@ -47,15 +47,6 @@ pub fn delivery<'a>(
         return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
     }
     Ok(document)
-}
-
-/// The beginning of a name that a sender chose, short enough to stand in many paths.
-pub fn short_name(name: &str) -> &str {
-    let mut end = name.len().min(64);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
 }
 
 /// A text that was checked to be one JSON value.

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use wamedia_core::{Secret, Sha256, signature};
+use wamedia_core::{Secret, Sha256};
+use wamedia_provider::signature;
 
 fn digests(criterion: &mut Criterion) {
     let digest = Sha256::of(b"hello media");

@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 
-use crate::{Authenticity, Secret};
+use wamedia_core::{Authenticity, Secret};
 
 /// Checks an HMAC-SHA256 over the raw body against a header value in hex, in constant time.
 ///
@@ -28,7 +28,7 @@ pub fn verify_hmac_sha256(
         None if prefix_optional => header.trim(),
         None => return Authenticity::Invalid("the signature header lacks its prefix"),
     };
-    let Ok(given) = crate::Sha256::from_hex(digits) else {
+    let Ok(given) = wamedia_core::Sha256::from_hex(digits) else {
         return Authenticity::Invalid("the signature header is not 64 hex digits");
     };
     let mut verified = false;
@@ -45,7 +45,7 @@ pub fn verify_hmac_sha256(
 
 /// HMAC-SHA256 in lower-case hex.
 pub fn hmac_sha256_hex(secret: &Secret, message: &[u8]) -> String {
-    crate::Sha256::from_bytes(hmac_sha256(secret, message).finalize().into_bytes().into()).to_hex()
+    wamedia_core::Sha256::from_bytes(hmac_sha256(secret, message).finalize().into_bytes().into()).to_hex()
 }
 
 /// Compares two byte strings in constant time, up to their lengths.

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use wamedia_core::{Budget, ErrorKind};
-use wamedia_http::{Call, HostRules, Http, Lookup, Net, Origin, Request, Resolver, TransportOptions};
+use wamedia_provider::{Call, HostRules, Http, Lookup, Net, Origin, Request, Resolver, TransportOptions};
 
 const NAME: &str = "content.test";
 

@@ -1,4 +1,5 @@
-//! The transport of wamedia, and the only crate that builds an HTTP client.
+//! The kit for provider authors: the transport, which is the only place that builds an HTTP client, and what
+//! several vendors' deliveries have in common. A caller never needs it.
 //!
 //! * A [`Credential`] is bound to its [`Origin`]s when it is made; no other origin ever gets it.
 //! * [`Http::call`] is for small replies, [`Http::open`] for content. Both rebuild the request for
@@ -8,18 +9,23 @@
 //!   decompressed, and errors never contain a URL.
 //! * Every error passes a filter that takes out each piece of eight bytes or more of every credential that
 //!   the client was told, however a server spells it.
+//! * [`json`] reads a delivery without losing any of it, [`cloud_api`] is the webhook shape that several vendors
+//!   share, and [`signature`] compares in constant time.
 
 mod address;
 mod body;
 mod breaker;
 mod client;
+pub mod cloud_api;
 mod credential;
 mod failure;
+pub mod json;
 mod multipart;
 mod net;
 mod origin;
 mod redact;
 mod request;
+pub mod signature;
 mod status;
 
 pub use client::{Call, Http, Opened};

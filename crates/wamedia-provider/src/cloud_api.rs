@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use self::message::Messages;
 use crate::json::{Json, Object};
-use crate::{FailedItem, Items, Role};
+use wamedia_core::{FailedItem, Items, Role};
 
 /// How a provider reads the shape.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,10 @@ use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use super::{Around, Reading, from_error};
-use crate::json::{Document, Json, Object, short_name};
-use crate::{
+use crate::json::{Document, Json, Object};
+use wamedia_core::{
     Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role, Secret,
+    short_name,
 };
 
 /// How far below a message media are looked for where no document says where they stand.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Delivery, ErrorKind, Inbound, InboundItem, MediaItem, MediaKind, json, unix_seconds};
+use crate::json;
+use wamedia_core::{Delivery, ErrorKind, Inbound, InboundItem, MediaItem, MediaKind, unix_seconds};
 
 const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
 
@@ -28,6 +29,7 @@ fn kinds(inbound: &Inbound) -> Vec<String> {
         InboundItem::Media(media) => format!("media {}", media.kind.name()),
         InboundItem::Failed(failed) => format!("failed {}", failed.kind),
         InboundItem::Other(other) => format!("other {}", other.kind),
+        other => panic!("an item of a new kind: {other:?}"),
     };
     inbound.items.iter().map(name).collect()
 }
