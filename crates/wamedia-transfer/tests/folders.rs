@@ -224,3 +224,16 @@ async fn memory_for_tiny_chunks_is_that_of_the_content() {
     Transfer::new(&provider).download_to(&media("1"), &folder.path().join("a")).await.unwrap();
     assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), content);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_file_that_is_all_of_the_content_is_taken_without_a_content_request() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".a.wamedia-part"), "whole").unwrap();
+    let provider = Replies::new(NONE.with_sha256(Sha256::of(b"whole")), []);
+    let mut options = TransferOptions::default();
+    options.resume_partial = true;
+    let transfer = Transfer::new(&provider).with_options(options);
+    let done = transfer.download_to(&media("1"), &folder.path().join("a")).await.unwrap();
+    assert_eq!((done.receipt.unwrap().bytes, provider.opens()), (5, 0));
+    assert_eq!(read(folder.path(), "a"), "whole");
+}

@@ -231,8 +231,12 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
         match fs::create_dir(own) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !own.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                    return Err(io::Error::other(format!("{OWN} is not a folder")));
+                match own.symlink_metadata() {
+                    Ok(metadata) if metadata.is_dir() => {}
+                    Ok(_) => return Err(io::Error::other(format!("{OWN} is not a folder"))),
+                    // Another run has just ended and removed it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
                 }
             }
             Err(error) => return Err(error),
