@@ -217,6 +217,17 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         let (mut descriptor, started) = self.resolve_in_turn(media, state).await?;
         let mut expected = self.expected(&descriptor, state)?;
         let mut reply = Reply::default();
+        if writer.taken() > 0 && expected.has_digest() {
+            // What an earlier run left may be all of it.
+            let digest = writer.finish().await?;
+            if expected.is_matched_by(digest) && expected.verify(writer.taken(), digest).is_ok() {
+                reply.digest = Some(digest);
+                let verified = expected.verified();
+                let receipt = receipt(expected, verified, writer, state, reply, started);
+                return Ok(TransferOutput { receipt, mismatch: None });
+            }
+            expected.forget_mismatch();
+        }
         loop {
             let outcome = self.attempt(&descriptor, &mut expected, writer, state, &mut reply).await?;
             match state.next(outcome, writer.taken()) {
@@ -262,15 +273,6 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         state: &mut TransferState<'_>,
         reply: &mut Reply,
     ) -> Result<AttemptOutcome> {
-        if writer.taken() > 0 && expected.has_digest() {
-            // What an earlier run or attempt left may be all of it.
-            let digest = writer.finish().await?;
-            if expected.is_matched_by(digest) && expected.verify(writer.taken(), digest).is_ok() {
-                reply.digest = Some(digest);
-                return Ok(AttemptOutcome::Complete);
-            }
-            expected.forget_mismatch();
-        }
         let stream = match self.open(descriptor, expected, writer, state).await? {
             Ok(stream) => stream,
             Err(outcome) => return Ok(outcome),
