@@ -34,7 +34,7 @@ pub fn webhook(
     let is_object = serde_json::from_slice::<&RawValue>(body).is_ok_and(|json| json.get().starts_with('{'));
     match parse(&delivery) {
         Ok(inbound) => {
-            assert!(is_object, "this is no JSON object");
+            assert!(is_object, "this is not a JSON object");
             assert!(!inbound.items.is_empty(), "a delivery without any item");
             for item in inbound.media() {
                 let text = item.media.to_string();

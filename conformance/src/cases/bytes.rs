@@ -51,9 +51,9 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         cases.push(Case::new("IN-004", name, move |c| broken_for_ever(c, framing.clone())));
     }
     for (name, count) in [("reset-then-good", 4000), ("reset-at-start-then-good", 0)] {
-        cases.push(Case::new("IN-011", name, move |c| heals(c, Framing::Reset(count), count)));
+        cases.push(Case::new("IN-011", name, move |c| recovers(c, Framing::Reset(count), count)));
     }
-    cases.push(Case::new("IN-011", "fin-then-good", |c| heals(c, Framing::Cut(5000), 5000)));
+    cases.push(Case::new("IN-011", "fin-then-good", |c| recovers(c, Framing::Cut(5000), 5000)));
     for (name, kind, page) in [
         ("html-200", "text/html", "<!DOCTYPE html><html><body>Log in</body></html>"),
         ("html-as-image", "image/jpeg", "<html><body>Log in</body></html>"),
@@ -250,7 +250,7 @@ fn broken_for_ever(subject: &Subject, framing: Framing) -> Verdict {
 }
 
 /// A body that breaks once is continued or restarted, and is right in the end.
-fn heals(subject: &Subject, framing: Framing, count: usize) -> Verdict {
+fn recovers(subject: &Subject, framing: Framing, count: usize) -> Verdict {
     let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(framing));
     turns.push(again(subject, content, count));
