@@ -48,7 +48,7 @@ fn prepared<H: Harness>(package: Package) -> Result<ExitCode, String> {
     let fixtures = Arc::new(Fixture::load_all(&root, H::PROVIDER)?);
     let rules = Rules::load(&root, H::PROVIDER)?;
     let net = TestNet::new(wamedia_provider::TransportOptions::default());
-    let capabilities = H::build(&net).capabilities();
+    let capabilities = *H::build(&net).capabilities();
     let webhook_capabilities = H::webhooks(&net).map(|webhooks| *webhooks.capabilities());
     let features = requirements::features(&capabilities, webhook_capabilities.as_ref());
     let subject = Subject {

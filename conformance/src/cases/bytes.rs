@@ -360,7 +360,7 @@ fn clean_files(subject: &Subject) -> Verdict {
                 .map_err(|error| error.to_string())?;
             let provider = subject.provider(&double);
             let mut options = TransferOptions::default();
-            options.exists = wamedia_transfer::Exists::Replace;
+            options.if_exists = wamedia_transfer::IfExists::Replace;
             options.deadline = Some(Duration::from_secs(3600));
             let outcome =
                 subject.download(&subject.transfer_with(&*provider, options), &media, &target).await;

@@ -211,7 +211,7 @@ impl Subject {
     pub(crate) fn ranged(&self) -> Option<Self> {
         let mut net = TestNet::new(TransportOptions::default());
         net.with_range = true;
-        let capabilities = (self.build)(&net).capabilities();
+        let capabilities = *(self.build)(&net).capabilities();
         let fixtures = Arc::clone(&self.fixtures);
         capabilities.open_range.then_some(Self {
             root: self.root.clone(),

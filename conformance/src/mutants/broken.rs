@@ -22,6 +22,7 @@ use crate::CANARY;
 pub(crate) struct Broken {
     inner: Arc<dyn Provider>,
     mistake: Mistake,
+    capabilities: Capabilities,
     now: SystemTime,
     first: Mutex<Option<MediaDescriptor>>,
     failed: AtomicBool,
@@ -32,7 +33,13 @@ impl Broken {
         if mistake == M::NeedsARuntime {
             drop(tokio::runtime::Handle::current());
         }
-        Self { inner, mistake, now, first: Mutex::new(None), failed: AtomicBool::new(false) }
+        let mut capabilities = *inner.capabilities();
+        match mistake {
+            M::NeverResumes => capabilities.open_range = false,
+            M::SendsRangeAnyway => capabilities.open_range = true,
+            _ => {}
+        }
+        Self { inner, mistake, capabilities, now, first: Mutex::new(None), failed: AtomicBool::new(false) }
     }
 
     fn is(&self, mistake: Mistake) -> bool {
@@ -163,14 +170,8 @@ impl Provider for Broken {
         self.inner.name()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let mut can = self.inner.capabilities();
-        match self.mistake {
-            M::NeverResumes => can.open_range = false,
-            M::SendsRangeAnyway => can.open_range = true,
-            _ => {}
-        }
-        can
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {

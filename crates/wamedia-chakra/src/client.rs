@@ -6,7 +6,7 @@ use wamedia_core::{
 use wamedia_provider::{Call, Http, Multipart, Reply};
 
 use crate::config::{ChakraHqBuilder, FetchStyle, Settings};
-use crate::{BY_ID, CAPABILITIES, NAME, wire};
+use crate::{CAPABILITIES, NAME, wire};
 
 /// ChakraHQ's WhatsApp media API.
 #[derive(Clone, Debug)]
@@ -28,9 +28,8 @@ impl Provider for ChakraHq {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let can = if self.settings.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
-        if self.settings.plugin_id.is_some() { crate::with_upload(can) } else { can }
+    fn capabilities(&self) -> &Capabilities {
+        &self.settings.capabilities
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {

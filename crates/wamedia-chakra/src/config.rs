@@ -1,7 +1,7 @@
-use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
+use wamedia_core::{Capabilities, Error, ErrorKind, Phase, Result, Secret};
 use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
 
-use crate::{ChakraHq, NAME};
+use crate::{BY_ID, CAPABILITIES, ChakraHq, NAME, with_upload};
 
 /// Where the API is, and the links that it gives. Source: <https://apidocs.chakrahq.com/api-20534427>
 const API: &str = "https://api.chakrahq.com";
@@ -55,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) content_hosts: HostRules,
     pub(crate) style: FetchStyle,
     pub(crate) prefix: ShowPrefix,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl ChakraHqBuilder {
@@ -147,7 +148,10 @@ impl ChakraHqBuilder {
         let mut configured = own.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
         let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
+        let capabilities = if self.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
+        let capabilities = if self.plugin_id.is_some() { with_upload(capabilities) } else { capabilities };
         let settings = Settings {
+            capabilities,
             version: self.api_version,
             plugin_id: self.plugin_id,
             token: Credential::new(Secret::new(token), [api.clone()]),

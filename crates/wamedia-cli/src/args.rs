@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use wamedia::{Exists, MediaKind, OnMismatch, Sha256};
+use wamedia::{IfExists, MediaKind, OnMismatch, Sha256};
 
 use crate::exit::{self, Failure};
 
@@ -171,7 +171,7 @@ pub(crate) enum ExistsArg {
     Replace,
 }
 
-impl From<ExistsArg> for Exists {
+impl From<ExistsArg> for IfExists {
     fn from(arg: ExistsArg) -> Self {
         match arg {
             ExistsArg::Refuse => Self::Refuse,

@@ -132,7 +132,7 @@ pub(crate) fn capabilities(info: &ProviderInfo, mut config: Config) -> Result<Ca
     }
     // Nothing is asked; a loopback port needs no TLS.
     config.base_url = Some("http://127.0.0.1:9".to_owned());
-    Ok(wamedia::provider(info.name, &config)?.capabilities())
+    Ok(*wamedia::provider(info.name, &config)?.capabilities())
 }
 
 /// The variable of a setting: `WAMEDIA_META_TOKEN`.

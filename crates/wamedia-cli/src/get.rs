@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    Declared, Downloaded, Error, Folder, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
+    ContentMetadata, Downloaded, Error, Folder, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
     TransferOptions, transfer_many,
 };
 
@@ -166,7 +166,7 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
         }
         let Some(text) = &line.r#ref else { continue };
         let media = providers.media(text)?;
-        let said = Declared::NOTHING
+        let said = ContentMetadata::EMPTY
             .with_mime_text(line.mime.as_deref())
             .with_size_bytes(line.size_bytes)
             .with_sha256_text(line.sha256.as_deref())
@@ -185,7 +185,7 @@ fn options(args: &GetArgs) -> TransferOptions {
     options.size_bytes = args.size;
     options.on_mismatch = args.on_mismatch.into();
     let exists = if args.output.is_some() { ExistsArg::Refuse } else { ExistsArg::Keep };
-    options.exists = args.exists.unwrap_or(exists).into();
+    options.if_exists = args.exists.unwrap_or(exists).into();
     options.sync = args.sync;
     options.resume_partial = args.resume;
     options

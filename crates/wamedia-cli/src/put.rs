@@ -174,7 +174,7 @@ async fn one(
     let mut source = Source::open(path, args.mime.as_ref(), args.kind).await?;
     let capabilities = provider.capabilities();
     if capabilities.upload && !args.no_check {
-        let report = source.check(&capabilities)?;
+        let report = source.check(capabilities)?;
         if !report.fits() {
             print_report(&source, &report, args.common.json, args.common.quiet)?;
             return Err(Failure::new(

@@ -27,7 +27,7 @@ pub use capabilities::{Capabilities, DigestSource, FailureBudget, KindLimit, Upl
 pub use digest::{DigestParseError, Sha256};
 pub use error::{Error, ErrorKind, Phase, Result, Retry};
 pub use inbound::{Delivery, FailedItem, Inbound, InboundItem, Items, MediaItem, OtherItem, Preview, Role};
-pub use media::{Declared, DeclaredBy, MediaDescriptor, MediaKind, MediaLink, Source};
+pub use media::{ContentMetadata, DeclaredBy, MediaDescriptor, MediaKind, MediaLink, Source};
 pub use mime::{Mime, MimeParseError};
 pub use provider::{
     DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, MediaPage, OpenOptions, Provider, ResolveOptions,

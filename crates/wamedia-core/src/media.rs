@@ -105,7 +105,7 @@ impl DeclaredBy {
 /// What somebody says about the content, before a byte of it has arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Declared {
+pub struct ContentMetadata {
     /// The media type.
     pub mime: Option<Mime>,
     /// The size in bytes.
@@ -120,9 +120,9 @@ pub struct Declared {
     pub kind: Option<MediaKind>,
 }
 
-impl Declared {
+impl ContentMetadata {
     /// Nothing is known.
-    pub const NOTHING: Self =
+    pub const EMPTY: Self =
         Self { mime: None, size_bytes: None, sha256: None, unusable_sha256: None, name: None, kind: None };
 
     /// Sets the media type; text that is none is ignored, since vendors pass on what senders claim.
@@ -288,18 +288,18 @@ pub struct MediaDescriptor {
     /// Where the bytes are.
     pub source: Source,
     /// What the provider's reply says; what came with the reference is in `media.declared`.
-    pub declared: Declared,
+    pub declared: ContentMetadata,
 }
 
 impl MediaDescriptor {
     /// A descriptor that knows nothing but where the bytes are.
     pub fn new(media: MediaRef, source: Source) -> Self {
-        Self { media, source, declared: Declared::NOTHING }
+        Self { media, source, declared: ContentMetadata::EMPTY }
     }
 
     /// Sets what the provider says about the content.
     #[must_use]
-    pub fn with_declared(mut self, declared: Declared) -> Self {
+    pub fn with_declared(mut self, declared: ContentMetadata) -> Self {
         self.declared = declared;
         self
     }
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn unusable_digests_are_kept_aside() {
-        let declared = Declared::NOTHING.with_sha256_text(Some("SfInY0gG"));
+        let declared = ContentMetadata::EMPTY.with_sha256_text(Some("SfInY0gG"));
         assert_eq!(declared.sha256, None);
         assert_eq!(declared.unusable_sha256.as_deref(), Some("SfInY0gG"));
     }

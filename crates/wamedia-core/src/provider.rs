@@ -24,7 +24,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// What works now, with this configuration.
-    fn capabilities(&self) -> Capabilities;
+    fn capabilities(&self) -> &Capabilities;
 
     /// Finds out where the bytes are and what the vendor says about them.
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor>;
@@ -67,7 +67,7 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
         (**self).name()
     }
 
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self) -> &Capabilities {
         (**self).capabilities()
     }
 

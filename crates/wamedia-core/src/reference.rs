@@ -9,7 +9,9 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use crate::{Declared, Error, ErrorKind, MediaKind, MediaLink, Mime, Phase, Result, Sha256, unix_seconds};
+use crate::{
+    ContentMetadata, Error, ErrorKind, MediaKind, MediaLink, Mime, Phase, Result, Sha256, unix_seconds,
+};
 
 /// The longest id that is accepted, in bytes. Known ids have at most about 100.
 const ID_MAX_BYTES: usize = 512;
@@ -100,7 +102,7 @@ pub struct MediaRef {
     /// What else identifies it.
     pub scope: Scope,
     /// What was declared about the content when the reference was made.
-    pub declared: Declared,
+    pub declared: ContentMetadata,
     /// A link that came with the reference.
     pub link: Option<MediaLink>,
     /// Bytes that came with the reference.
@@ -130,7 +132,7 @@ impl MediaRef {
             provider: None,
             id: None,
             scope: Scope { account: None, message: None, chat: None },
-            declared: Declared::NOTHING,
+            declared: ContentMetadata::EMPTY,
             link: None,
             inline: None,
             sent_at: None,
@@ -141,7 +143,7 @@ impl MediaRef {
 
     /// Sets what was declared.
     #[must_use]
-    pub fn with_declared(mut self, declared: Declared) -> Self {
+    pub fn with_declared(mut self, declared: ContentMetadata) -> Self {
         self.declared = declared;
         self
     }
@@ -399,7 +401,8 @@ mod tests {
             .with_account(Some("391"))
             .with_message(Some("wamid.A/B"));
         assert_eq!(media.identity(), "meta/391/wamid.A%2FB/1279");
-        let declared = media.clone().with_declared(Declared::NOTHING.with_size_bytes(7)).with_signed(true);
+        let declared =
+            media.clone().with_declared(ContentMetadata::EMPTY.with_size_bytes(7)).with_signed(true);
         assert_eq!(declared.identity(), media.identity());
         let preview = media.clone().with_inline(Bytes::from_static(b"small"));
         assert_ne!(preview.identity(), media.identity());
@@ -443,8 +446,8 @@ mod tests {
             sent in proptest::option::of(0u64..253_402_300_800), inline in proptest::option::of(any::<Vec<u8>>()),
             account in proptest::option::of("\\PC{0,12}"),
         ) {
-            let declared = Declared { name, size_bytes: size, sha256: digest.map(Sha256::from_bytes),
-                mime: Mime::parse("audio/ogg; codecs=opus").ok(), kind: Some(MediaKind::Voice), ..Declared::NOTHING };
+            let declared = ContentMetadata { name, size_bytes: size, sha256: digest.map(Sha256::from_bytes),
+                mime: Mime::parse("audio/ogg; codecs=opus").ok(), kind: Some(MediaKind::Voice), ..ContentMetadata::EMPTY };
             let url = Url::parse("https://host.test/a%20b/?mid=1&hash=-_%3D&x=a+b").unwrap();
             let media = MediaRef::new(provider, MediaId::new(id).unwrap())
                 .with_declared(declared)

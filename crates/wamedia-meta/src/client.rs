@@ -86,12 +86,8 @@ impl Provider for MetaCloud {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let mut can = CAPABILITIES;
-        if self.settings.phone_number_id.is_some() {
-            can = crate::with_upload(can);
-        }
-        if self.settings.try_range { can.with_open_range() } else { can }
+    fn capabilities(&self) -> &Capabilities {
+        &self.settings.capabilities
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {

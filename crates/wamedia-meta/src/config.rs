@@ -1,7 +1,7 @@
-use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
+use wamedia_core::{Capabilities, Error, ErrorKind, Phase, Result, Secret};
 use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
 
-use crate::{MetaCloud, NAME};
+use crate::{CAPABILITIES, MetaCloud, NAME, with_upload};
 
 /// Where the API is. Source: <https://developers.facebook.com/docs/graph-api/overview>
 const API: &str = "https://graph.facebook.com";
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) token: Credential,
     pub(crate) api_hosts: HostRules,
     pub(crate) content_hosts: HostRules,
-    pub(crate) try_range: bool,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl MetaCloudBuilder {
@@ -123,13 +123,16 @@ impl MetaCloudBuilder {
         let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
         let content: Vec<Origin> = own.into_iter().chain([standard]).collect();
         let bound = content.iter().cloned().chain([api.clone()]);
+        let capabilities =
+            if self.phone_number_id.is_some() { with_upload(CAPABILITIES) } else { CAPABILITIES };
+        let capabilities = if self.try_range { capabilities.with_open_range() } else { capabilities };
         let settings = Settings {
+            capabilities,
             version: self.api_version,
             phone_number_id: self.phone_number_id,
             token: Credential::new(Secret::new(token), bound),
             api_hosts: HostRules::new([api.clone()]),
             content_hosts: HostRules::new(content),
-            try_range: self.try_range,
             api,
         };
         Ok(MetaCloud { settings, http })

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
-    Resume, Source,
+    ContentMetadata, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase,
+    Result, Resume, Source,
 };
 use wamedia_provider::{Body, Reply, Request};
 
@@ -130,7 +130,7 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
-    let declared = Declared::NOTHING
+    let declared = ContentMetadata::EMPTY
         .with_mime_text(descriptor.mime_type.as_deref())
         .with_sha256_text(descriptor.sha256.as_deref())
         .with_size_bytes(size.filter(|size| *size < 1 << 50));

@@ -89,8 +89,8 @@ impl Provider for NxCloud {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::{
-    Authenticity, Clock as _, Declared, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem, MediaKind,
-    MediaRef, Result, Role, Secret, WebhookCapabilities, Webhooks, short_name,
+    Authenticity, Clock as _, ContentMetadata, Delivery, FailedItem, Inbound, Items, MediaId, MediaItem,
+    MediaKind, MediaRef, Result, Role, Secret, WebhookCapabilities, Webhooks, short_name,
 };
 use wamedia_provider::SystemClock;
 use wamedia_provider::json::{self, Json, Object};
@@ -273,7 +273,7 @@ fn message(value: Json<'_>, path: impl fmt::Display, phone: Option<&str>, role: 
     let is_voice = *kind == MediaKind::Audio && object.get("voice").and_then(Json::flag) == Some(true);
     let kind = if is_voice { MediaKind::Voice } else { *kind };
     let sent_at = message.get("timestamp").and_then(Json::time);
-    let declared = Declared::NOTHING
+    let declared = ContentMetadata::EMPTY
         .with_kind(kind)
         .with_mime_text(object.text("mime_type").as_deref())
         .with_size_bytes(object.get("file_size").and_then(Json::whole))

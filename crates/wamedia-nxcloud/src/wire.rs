@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase, Result,
-    Resume, Retry, Source, unix_seconds,
+    ContentMetadata, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Phase,
+    Result, Resume, Retry, Source, unix_seconds,
 };
 use wamedia_provider::{Body, Reply, Request};
 
@@ -182,7 +182,7 @@ pub(crate) fn read_descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDe
     let url = url.ok_or_else(|| undecodable("the answer says success and has no usable link"))?;
     let expires_at = link_expiry(&url);
     // `file_name` is made up from the id, not the sender's name, so it is not passed on.
-    let declared = Declared::NOTHING.with_mime_text(field("mime_type"));
+    let declared = ContentMetadata::EMPTY.with_mime_text(field("mime_type"));
     let source = Source::Link(MediaLink::public(url).with_expires_at(expires_at));
     Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared))
 }

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, header};
 use tracing::{Instrument as _, debug, debug_span};
 use url::Url;
 use wamedia_core::{
-    Budget, Declared, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result, Retry,
-    Secret, Sha256,
+    Budget, ContentMetadata, Error, ErrorKind, FailureBudget, MediaHead, MediaStream, Mime, Phase, Result,
+    Retry, Secret, Sha256,
 };
 
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
@@ -230,7 +230,7 @@ impl Http {
     pub async fn open(
         &self,
         call: Call<'_>,
-        declared: &Declared,
+        declared: &ContentMetadata,
         mut build: impl FnMut(SystemTime) -> Result<Request> + Send,
         mut judge: impl FnMut(&Reply) -> Option<Error> + Send,
     ) -> Result<Opened> {
@@ -253,7 +253,7 @@ impl Http {
         &self,
         call: Call<'_>,
         attempt: u32,
-        declared: &Declared,
+        declared: &ContentMetadata,
         mut request: Request,
         judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
     ) -> Result<Opened, (Error, bool)> {
@@ -422,7 +422,7 @@ impl Http {
     async fn classify_response(
         &self,
         response: reqwest::Response,
-        declared: &Declared,
+        declared: &ContentMetadata,
         ranged: bool,
         judge: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
     ) -> Result<Box<Opened>> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use wamedia_core::{Budget, Declared, Error, ErrorKind, Limits, Retry, Secret};
+use wamedia_core::{Budget, ContentMetadata, Error, ErrorKind, Limits, Retry, Secret};
 use wamedia_provider::{
     Body, Call, Credential, HostRules, Http, Origin, Reply, Request, TransportOptions, error_for_status,
 };
@@ -116,7 +116,7 @@ async fn a_redirect_to_a_host_named_after_a_credential_does_not_show_it() {
     let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
     let call = Call::idempotent("test", "open", &budget, &hosts);
     let error = http
-        .open(call, &Declared::NOTHING, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
+        .open(call, &ContentMetadata::EMPTY, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -133,7 +133,7 @@ async fn what_receipts_keep_of_a_reply_holds_no_credential() {
     let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
     let call = Call::idempotent("test", "open", &budget, &hosts);
     let opened = http
-        .open(call, &Declared::NOTHING, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
+        .open(call, &ContentMetadata::EMPTY, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
         .await
         .unwrap();
     assert!(!format!("{:?}", opened.head()).contains("letters"), "{:?}", opened.head());
@@ -202,7 +202,7 @@ async fn a_link_that_no_client_can_parse_is_not_retryable() {
     let call = Call::idempotent("test", "open", &budget, &hosts);
     let long = format!("/{}", "x".repeat(70_000));
     let build = |_| Ok(Request::get(origin.join(&long)?));
-    let error = http.open(call, &Declared::NOTHING, build, |_| None).await.unwrap_err();
+    let error = http.open(call, &ContentMetadata::EMPTY, build, |_| None).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Decode, Retry::Never), "{error}");
     assert_eq!(budget.spent().retries, 0);
 }

@@ -79,12 +79,12 @@ pub(crate) async fn delivery(
 }
 
 /// What a fault does to the digest and the size that a delivery declares.
-struct Declared {
+struct ContentMetadata {
     sha256: Option<Vec<u8>>,
     size: u64,
 }
 
-fn declared(media: &Media) -> Declared {
+fn declared(media: &Media) -> ContentMetadata {
     let fault = Asked::by_id(&media.id).map_or("", |asked| asked.fault.name);
     let sha256 = match fault {
         "no-digest" => None,
@@ -92,7 +92,7 @@ fn declared(media: &Media) -> Declared {
         _ => Some(media.sha256.to_vec()),
     };
     let size = media.content.len() + if fault == "lie-length" { 7 } else { 0 };
-    Declared { sha256, size }
+    ContentMetadata { sha256, size }
 }
 
 fn meta_shape(world: &World, media: &Media, number: u64) -> Value {

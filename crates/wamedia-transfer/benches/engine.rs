@@ -7,9 +7,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::stream;
 use wamedia_core::{
-    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, ListOptions, MediaDescriptor, MediaHead,
-    MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Sha256,
-    Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, ContentMetadata, DeleteOptions, DeleteOutcome, Error, ListOptions, MediaDescriptor,
+    MediaHead, MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions,
+    Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{ProviderExt as _, safe_name};
 
@@ -29,12 +29,13 @@ impl Provider for Memory {
         "memory"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE.with_resolve().with_open()
+    fn capabilities(&self) -> &Capabilities {
+        const { &Capabilities::NONE.with_resolve().with_open() }
     }
 
     async fn resolve(&self, media: &MediaRef, _: ResolveOptions) -> Result<MediaDescriptor> {
-        let declared = Declared::NOTHING.with_sha256(self.digest).with_size_bytes(self.content.len() as u64);
+        let declared =
+            ContentMetadata::EMPTY.with_sha256(self.digest).with_size_bytes(self.content.len() as u64);
         Ok(MediaDescriptor::new(media.clone(), Source::Direct).with_declared(declared))
     }
 

@@ -9,7 +9,7 @@
 //!
 //! A vendor's own error envelope is recognised by the provider, which alone knows it.
 
-use wamedia_core::{Declared, MediaKind, Mime};
+use wamedia_core::{ContentMetadata, MediaKind, Mime};
 
 /// How many bytes at the beginning of the content decide whether it is content.
 pub(crate) const JUDGED_BYTES: usize = 64;
@@ -27,7 +27,7 @@ pub fn sniff(bytes: &[u8]) -> Option<Mime> {
 /// `beginning` is the first [`JUDGED_BYTES`], or all of a shorter body.
 pub(crate) fn unexpected(
     beginning: &[u8],
-    declared: &Declared,
+    declared: &ContentMetadata,
     replied: Option<&Mime>,
 ) -> Option<&'static str> {
     let html = is_html(beginning, replied);
@@ -38,7 +38,7 @@ pub(crate) fn unexpected(
 }
 
 /// Whether media that is never text was declared.
-fn is_binary_media(declared: &Declared) -> bool {
+fn is_binary_media(declared: &ContentMetadata) -> bool {
     if let Some(mime) = &declared.mime {
         // SVG and the like are pictures made of text.
         return matches!(mime.kind(), "image" | "audio" | "video") && !mime.essence().ends_with("xml");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn refused(beginning: &[u8], declared: Option<&str>, replied: Option<&str>) -> bool {
-        let declared = Declared::NOTHING.with_mime_text(declared);
+        let declared = ContentMetadata::EMPTY.with_mime_text(declared);
         unexpected(beginning, &declared, replied.map(mime).as_ref()).is_some()
     }
 
@@ -141,7 +141,7 @@ mod tests {
                 assert!(refused(text, Some("audio/ogg"), replied), "{}", String::from_utf8_lossy(text));
             }
         }
-        let sticker = Declared::NOTHING.with_kind(MediaKind::Sticker);
+        let sticker = ContentMetadata::EMPTY.with_kind(MediaKind::Sticker);
         assert!(unexpected(b"Not found", &sticker, None).is_some());
     }
 

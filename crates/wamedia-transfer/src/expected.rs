@@ -7,7 +7,7 @@
 //! | the provider's reply | binds | binds where no digest is known |
 //! | an unsigned webhook | binds where nobody above states one | the same |
 
-use wamedia_core::{Declared, DeclaredBy, Error, ErrorKind, MediaDescriptor, Phase, Result, Sha256};
+use wamedia_core::{ContentMetadata, DeclaredBy, Error, ErrorKind, MediaDescriptor, Phase, Result, Sha256};
 
 use crate::{Difference, TransferOptions, Verified};
 
@@ -21,7 +21,7 @@ pub(crate) struct Expected {
     /// A size that was stated and does not bind, because a digest decides.
     unbinding_size: Option<u64>,
     /// All statements together, for the receipt and for the provider.
-    pub(crate) declared: Declared,
+    pub(crate) declared: ContentMetadata,
     pub(crate) differences: Vec<Difference>,
 }
 
@@ -194,7 +194,12 @@ mod tests {
         Sha256::from_bytes([number; 32])
     }
 
-    fn expected(caller: &Declared, webhook: Declared, is_signed: bool, provider: Declared) -> Expected {
+    fn expected(
+        caller: &ContentMetadata,
+        webhook: ContentMetadata,
+        is_signed: bool,
+        provider: ContentMetadata,
+    ) -> Expected {
         let media = MediaRef::new("test", MediaId::new("1").unwrap()).with_declared(webhook);
         let descriptor =
             MediaDescriptor::new(media.with_signed(is_signed), Source::Direct).with_declared(provider);
@@ -203,15 +208,15 @@ mod tests {
         Expected::new(&options, &descriptor)
     }
 
-    fn sized(size: u64) -> Declared {
-        Declared::NOTHING.with_size_bytes(size)
+    fn sized(size: u64) -> ContentMetadata {
+        ContentMetadata::EMPTY.with_size_bytes(size)
     }
 
-    fn hashed(number: u8) -> Declared {
-        Declared::NOTHING.with_sha256(digest(number))
+    fn hashed(number: u8) -> ContentMetadata {
+        ContentMetadata::EMPTY.with_sha256(digest(number))
     }
 
-    const NONE: Declared = Declared::NOTHING;
+    const NONE: ContentMetadata = ContentMetadata::EMPTY;
 
     #[test]
     fn what_the_caller_demands_binds_whatever_others_say() {
@@ -251,6 +256,8 @@ mod tests {
         let empty = Sha256::of(b"");
         assert!(expected(&NONE, NONE, false, NONE).verify(0, empty).is_err());
         assert!(expected(&NONE, NONE, false, sized(0)).verify(0, empty).is_ok());
-        assert!(expected(&NONE, NONE, false, Declared::NOTHING.with_sha256(empty)).verify(0, empty).is_ok());
+        assert!(
+            expected(&NONE, NONE, false, ContentMetadata::EMPTY.with_sha256(empty)).verify(0, empty).is_ok()
+        );
     }
 }

@@ -45,7 +45,7 @@ pub use hash::Hasher;
 pub use many::{Finished, Job, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
-pub use options::{Exists, OnMismatch, TransferOptions};
+pub use options::{IfExists, OnMismatch, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
 
 /// What became of a file.

@@ -20,7 +20,7 @@ pub enum OnMismatch {
 
 /// What to do when the final name is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Exists {
+pub enum IfExists {
     /// An error, before the first request; the file stays untouched.
     #[default]
     Refuse,
@@ -48,7 +48,7 @@ pub struct TransferOptions {
     /// What to do when the bytes are not what was declared.
     pub on_mismatch: OnMismatch,
     /// What to do when the final name is taken.
-    pub exists: Exists,
+    pub if_exists: IfExists,
     /// Time for the whole transfer, waits included; `None` for no limit, since large files are slow, not broken.
     pub deadline: Option<Duration>,
     /// Flush the file and its folder to the disk before the file counts as stored.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use wamedia_core::{Declared, DeclaredBy, Mime, Sha256};
+use wamedia_core::{ContentMetadata, DeclaredBy, Mime, Sha256};
 
 /// What the content was verified against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Receipt {
     /// What it was verified against.
     pub verified: Verified,
     /// What was declared, everybody's word together: caller before provider before webhook.
-    pub declared: Declared,
+    pub declared: ContentMetadata,
     /// Who declared most of it.
     pub declared_by: Option<DeclaredBy>,
     /// The type of the bytes themselves.

@@ -5,16 +5,16 @@ mod support;
 
 use bytes::Bytes;
 use support::{Replies, Reply, media};
-use wamedia_core::{Declared, ErrorKind, MediaHead, Result, Sha256};
+use wamedia_core::{ContentMetadata, ErrorKind, MediaHead, Result, Sha256};
 use wamedia_transfer::{Fetched, OnMismatch, ProviderExt as _, Transfer, TransferOptions, Verified};
 
-const NONE: Declared = Declared::NOTHING;
+const NONE: ContentMetadata = ContentMetadata::EMPTY;
 
 fn content(size: usize, salt: u8) -> Bytes {
     (0..size).map(|index| u8::try_from(index % 251).unwrap() ^ salt ^ 0x80).collect()
 }
 
-async fn fetch(declared: Declared, replies: impl IntoIterator<Item = Reply>) -> Result<Fetched> {
+async fn fetch(declared: ContentMetadata, replies: impl IntoIterator<Item = Reply>) -> Result<Fetched> {
     Replies::new(declared, replies).fetch(&media("1")).await
 }
 

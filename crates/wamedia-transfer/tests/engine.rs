@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
-    Capabilities, Declared, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor,
-    MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result,
-    Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, ContentMetadata, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions,
+    MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider,
+    ResolveOptions, Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_transfer::{
-    Exists, Job, OnMismatch, ProviderExt as _, Target, Transfer, TransferOptions, Verified, sweep,
+    IfExists, Job, OnMismatch, ProviderExt as _, Target, Transfer, TransferOptions, Verified, sweep,
     transfer_many,
 };
 
@@ -43,7 +43,7 @@ enum Act {
 #[derive(Debug)]
 struct Scripted {
     content: Bytes,
-    declared: Declared,
+    declared: ContentMetadata,
     acts: Mutex<VecDeque<Act>>,
     resolved: Mutex<u32>,
     range: bool,
@@ -53,7 +53,7 @@ impl Scripted {
     fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         let content: Bytes = (0..3_000_000u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
         let declared =
-            Declared::NOTHING.with_sha256(Sha256::of(&content)).with_size_bytes(content.len() as u64);
+            ContentMetadata::EMPTY.with_sha256(Sha256::of(&content)).with_size_bytes(content.len() as u64);
         Self {
             content,
             declared,
@@ -74,9 +74,10 @@ impl Provider for Scripted {
         "scripted"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let can = Capabilities::NONE.with_resolve().with_open();
-        if self.range { can.with_open_range() } else { can }
+    fn capabilities(&self) -> &Capabilities {
+        const WHOLE: Capabilities = Capabilities::NONE.with_resolve().with_open();
+        const RANGES: Capabilities = WHOLE.with_open_range();
+        if self.range { &RANGES } else { &WHOLE }
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
@@ -243,14 +244,14 @@ async fn an_existing_file_is_refused_kept_or_replaced() {
     let run = async |exists, acts: Vec<Act>| {
         let provider = Scripted::new(acts);
         let mut options = TransferOptions::default();
-        options.exists = exists;
+        options.if_exists = exists;
         Transfer::new(&provider).with_options(options).download_to(&Scripted::media(), &target).await
     };
     // No act: nothing may be opened.
-    assert_eq!(run(Exists::Refuse, vec![]).await.unwrap_err().kind(), ErrorKind::Local);
-    assert!(run(Exists::Keep, vec![]).await.unwrap().receipt.is_none());
+    assert_eq!(run(IfExists::Refuse, vec![]).await.unwrap_err().kind(), ErrorKind::Local);
+    assert!(run(IfExists::Keep, vec![]).await.unwrap().receipt.is_none());
     assert_eq!(std::fs::read(&target).unwrap(), b"before");
-    run(Exists::Replace, vec![Act::Good]).await.unwrap();
+    run(IfExists::Replace, vec![Act::Good]).await.unwrap();
     assert_eq!(std::fs::read(&target).unwrap().len(), 3_000_000);
     assert_eq!(names(folder.path()), ["photo.jpg"]);
 }

@@ -9,24 +9,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use support::{Replies, Reply, media, names};
-use wamedia_core::{Declared, ErrorKind, MediaRef, Provider, Result, Sha256};
+use wamedia_core::{ContentMetadata, ErrorKind, MediaRef, Provider, Result, Sha256};
 use wamedia_transfer::{
-    Downloaded, Exists, Folder, Job, OnMismatch, Outcome, Target, Transfer, TransferOptions, transfer_many,
+    Downloaded, Folder, IfExists, Job, OnMismatch, Outcome, Target, Transfer, TransferOptions, transfer_many,
 };
 
-const NONE: Declared = Declared::NOTHING;
+const NONE: ContentMetadata = ContentMetadata::EMPTY;
 
 fn named(id: &str, name: &str) -> MediaRef {
     media(id).with_declared(NONE.with_name(Some(name)))
 }
 
-fn options(exists: Exists) -> TransferOptions {
+fn options(exists: IfExists) -> TransferOptions {
     let mut options = TransferOptions::default();
-    options.exists = exists;
+    options.if_exists = exists;
     options
 }
 
-async fn store(folder: &Folder, media: &MediaRef, content: &str, exists: Exists) -> Result<Downloaded> {
+async fn store(folder: &Folder, media: &MediaRef, content: &str, exists: IfExists) -> Result<Downloaded> {
     let provider = Replies::new(NONE, [Reply::whole(content.to_owned())]);
     Transfer::new(&provider).with_options(options(exists)).download_in(media, folder).await
 }
@@ -35,7 +35,7 @@ fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
 
-const ALL: [Exists; 3] = [Exists::Refuse, Exists::Keep, Exists::Replace];
+const ALL: [IfExists; 3] = [IfExists::Refuse, IfExists::Keep, IfExists::Replace];
 
 #[tokio::test(start_paused = true)]
 async fn two_senders_with_one_name_get_two_files_in_every_mode() {
@@ -80,17 +80,17 @@ async fn the_second_run_of_a_command_asks_for_nothing() {
         let outcome = Transfer::new(&provider).with_options(options).download_in(&media("7"), target).await;
         (outcome, provider.opens())
     };
-    let (first, _) = run(vec![Reply::whole(jpeg.clone())], Exists::Keep, None).await;
+    let (first, _) = run(vec![Reply::whole(jpeg.clone())], IfExists::Keep, None).await;
     assert_eq!(first.unwrap().path.file_name().unwrap(), "replies-7.jpg");
     let before = names(folder.path());
-    let (second, opens) = run(vec![], Exists::Keep, Some(Sha256::of(&jpeg))).await;
+    let (second, opens) = run(vec![], IfExists::Keep, Some(Sha256::of(&jpeg))).await;
     assert_eq!((second.unwrap().outcome, opens), (Outcome::Kept, 0));
     assert_eq!(names(folder.path()), before);
-    let (refused, opens) = run(vec![], Exists::Refuse, None).await;
+    let (refused, opens) = run(vec![], IfExists::Refuse, None).await;
     assert_eq!((refused.unwrap_err().kind(), opens), (ErrorKind::Local, 0));
     // Another digest is demanded: fetched again under a free name.
     let other = Bytes::from_static(b"\xff\xd8\xff\xe0 other");
-    let (third, _) = run(vec![Reply::whole(other.clone())], Exists::Keep, Some(Sha256::of(&other))).await;
+    let (third, _) = run(vec![Reply::whole(other.clone())], IfExists::Keep, Some(Sha256::of(&other))).await;
     assert_eq!(third.unwrap().path.file_name().unwrap(), "replies-7 (2).jpg");
     assert_eq!(std::fs::read(folder.path().join("replies-7.jpg")).unwrap(), jpeg);
 }
@@ -99,16 +99,16 @@ async fn the_second_run_of_a_command_asks_for_nothing() {
 async fn replace_swaps_only_what_is_still_the_recorded_file() {
     let folder = tempfile::tempdir().unwrap();
     let target = || Folder::new(folder.path()).with_manifest(true);
-    store(&target(), &named("1", "note.txt"), "one", Exists::Replace).await.unwrap();
-    store(&target(), &named("1", "note.txt"), "two", Exists::Replace).await.unwrap();
+    store(&target(), &named("1", "note.txt"), "one", IfExists::Replace).await.unwrap();
+    store(&target(), &named("1", "note.txt"), "two", IfExists::Replace).await.unwrap();
     assert_eq!(read(folder.path(), "note.txt"), "two");
     std::fs::write(folder.path().join("note.txt"), "my").unwrap();
-    store(&target(), &named("1", "note.txt"), "three", Exists::Replace).await.unwrap();
+    store(&target(), &named("1", "note.txt"), "three", IfExists::Replace).await.unwrap();
     assert_eq!(read(folder.path(), "note.txt"), "my");
     assert_eq!(read(folder.path(), "note (2).txt"), "three");
     // The same length as the recorded one, but other content.
     std::fs::write(folder.path().join("note (2).txt"), "mine!").unwrap();
-    store(&target(), &named("1", "note.txt"), "four", Exists::Replace).await.unwrap();
+    store(&target(), &named("1", "note.txt"), "four", IfExists::Replace).await.unwrap();
     assert_eq!(read(folder.path(), "note (2).txt"), "mine!");
     assert_eq!(read(folder.path(), "note (3).txt"), "four");
 }
@@ -121,7 +121,7 @@ async fn our_own_folder_goes_when_it_is_empty_and_leftovers_go_with_the_next_run
     for name in ["00000000000000aa.lock", "00000000000000aa-x.wamedia-part", "lost-x.wamedia-part"] {
         std::fs::write(own.join(name), "left").unwrap();
     }
-    store(&Folder::new(folder.path()), &named("1", "a.txt"), "one", Exists::Refuse).await.unwrap();
+    store(&Folder::new(folder.path()), &named("1", "a.txt"), "one", IfExists::Refuse).await.unwrap();
     assert_eq!(names(folder.path()), ["a.txt"]);
 }
 
@@ -201,7 +201,7 @@ async fn a_kept_file_must_be_what_is_wanted() {
     std::fs::write(&target, "garbage").unwrap();
     let run = async |digest, size| {
         let provider = Replies::new(NONE, []);
-        let mut options = options(Exists::Keep);
+        let mut options = options(IfExists::Keep);
         (options.sha256, options.size_bytes) = (digest, size);
         let kept = Transfer::new(&provider).with_options(options).download_to(&media("1"), &target).await;
         assert_eq!(provider.opens(), 0);

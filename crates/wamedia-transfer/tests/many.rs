@@ -47,8 +47,8 @@ impl Provider for Timed {
         "timed"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE.with_resolve().with_open()
+    fn capabilities(&self) -> &Capabilities {
+        const { &Capabilities::NONE.with_resolve().with_open() }
     }
 
     async fn resolve(&self, media: &MediaRef, _: ResolveOptions) -> Result<MediaDescriptor> {

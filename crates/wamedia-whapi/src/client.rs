@@ -30,8 +30,9 @@ impl Provider for WhapiCloud {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        if self.settings.try_range { CAPABILITIES.with_open_range() } else { CAPABILITIES }
+    fn capabilities(&self) -> &Capabilities {
+        const RANGES: Capabilities = CAPABILITIES.with_open_range();
+        if self.settings.try_range { &RANGES } else { &CAPABILITIES }
     }
 
     /// Works from the reference alone: by id where there is one, else by its public link. Renewing

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{HeaderValue, header};
 use serde_json::Value;
 use wamedia_core::{
-    Declared, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef, Phase,
-    Result, Resume, Retry, Sha256, UploadContent,
+    ContentMetadata, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaLink, MediaPage, MediaRef,
+    Phase, Result, Resume, Retry, Sha256, UploadContent,
 };
 use wamedia_provider::json::{Document, Json, Object};
 use wamedia_provider::{Body, Reply, Request};
@@ -243,7 +243,7 @@ pub(crate) fn read_page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<Me
 }
 
 fn listed(file: &Object<'_>) -> Option<ListedMedia> {
-    let declared = Declared::NOTHING
+    let declared = ContentMetadata::EMPTY
         .with_mime_text(file.text("mime_type").as_deref())
         .with_size_bytes(file.get("file_size").and_then(Json::whole))
         .with_sha256_text(file.text("sha256").as_deref())

@@ -5,9 +5,9 @@ mod config;
 pub use wamedia_core::*;
 pub use wamedia_provider::{Net, SystemClock, TransportOptions};
 pub use wamedia_transfer::{
-    Begin, BeginContext, Destination, Difference, Downloaded, Event, Exists, Fetched, File, Finished, Folder,
-    FolderEntry, Hasher, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt, Sequential,
-    Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
+    Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
+    FolderEntry, Hasher, IfExists, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt,
+    Sequential, Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
 };
 
 pub use config::{Config, PROVIDERS, ProviderInfo, Setting, nearest_name, provider, webhooks};

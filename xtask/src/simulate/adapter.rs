@@ -12,8 +12,8 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    CrashPoint, Downloaded, Exists, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer,
-    TransferOptions, Verified, transfer_many,
+    CrashPoint, Downloaded, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions,
+    Verified, transfer_many,
 };
 
 use super::provider::{LINK_SECRET, Shared, object_of};
@@ -141,10 +141,10 @@ fn options(shared: &Shared, object: usize, crash: Option<&CrashPoint>) -> Transf
         Mismatch::Quarantine => OnMismatch::Quarantine,
         Mismatch::Record => OnMismatch::Record,
     };
-    options.exists = match client.exists {
-        IfExists::Refuse => Exists::Refuse,
-        IfExists::Keep => Exists::Keep,
-        IfExists::Replace => Exists::Replace,
+    options.if_exists = match client.exists {
+        IfExists::Refuse => wamedia_transfer::IfExists::Refuse,
+        IfExists::Keep => wamedia_transfer::IfExists::Keep,
+        IfExists::Replace => wamedia_transfer::IfExists::Replace,
     };
     options
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_conformance::simulation::{Advice, BodyLog, Failure, Reply, RequestLog, RequestWhat, World};
 use wamedia_core::{
-    Budget, Capabilities, Declared, Error, ErrorKind, MediaDescriptor, MediaId, MediaKind, MediaLink,
+    Budget, Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaId, MediaKind, MediaLink,
     MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Retry, Source,
 };
 
@@ -76,7 +76,7 @@ impl Shared {
         let described = &self.world.objects[object];
         let said = &described.webhook;
         let first = &self.versions[object][0];
-        let declared = Declared::NOTHING
+        let declared = ContentMetadata::EMPTY
             .with_mime_text(said.mime.as_deref())
             .with_size_bytes(said.size.of(first.len()))
             .with_sha256_text(said.sha256.text(first).as_deref())
@@ -153,9 +153,10 @@ impl Provider for Simulated {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let can = Capabilities::NONE.with_resolve().with_open();
-        if self.shared.world.server.ranges { can.with_open_range() } else { can }
+    fn capabilities(&self) -> &Capabilities {
+        const WHOLE: Capabilities = Capabilities::NONE.with_resolve().with_open();
+        const RANGES: Capabilities = WHOLE.with_open_range();
+        if self.shared.world.server.ranges { &RANGES } else { &WHOLE }
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
@@ -169,7 +170,7 @@ impl Provider for Simulated {
             let Some(failure) = failure else {
                 self.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }))?;
                 let (said, current) = (&described.reply, self.shared.version(object, version));
-                let declared = Declared::NOTHING
+                let declared = ContentMetadata::EMPTY
                     .with_mime_text(said.mime.as_deref())
                     .with_size_bytes(said.size.of(current.len()))
                     .with_sha256_text(said.sha256.text(current).as_deref())

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
 use url::Url;
 use wamedia_core::{
-    Budget, Capabilities, Clock, Declared, Error, ErrorKind, MediaDescriptor, MediaLink, MediaRef,
+    Budget, Capabilities, Clock, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaLink, MediaRef,
     MediaStream, Mime, OpenOptions, Phase, Provider, ResolveOptions, Result, Retry, Secret, Source,
 };
 
@@ -166,8 +166,8 @@ impl Provider for Acme {
         NAME
     }
 
-    fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
@@ -195,7 +195,7 @@ impl Provider for Acme {
         let link =
             json["url"].as_str().filter(|link| !link.is_empty()).ok_or_else(|| decode("there is no link"))?;
         let link = Url::parse(link).map_err(|_| decode("the link is none"))?;
-        let declared = Declared::NOTHING
+        let declared = ContentMetadata::EMPTY
             .with_mime_text(json["mime_type"].as_str())
             .with_sha256_text(json["sha256"].as_str())
             .with_size_bytes(size(&json["file_size"]));

@@ -118,7 +118,7 @@ fn the_descriptor_of_the_documents() {
     assert_eq!(descriptor.expires_at(), unix_seconds(1_663_747_602));
     let link = descriptor.link().unwrap();
     assert!(link.url.as_str().ends_with("Signature=EW1%3D") && !link.needs_credential);
-    assert_eq!(descriptor.declared, Declared::NOTHING.with_mime_text(Some("image/webp")));
+    assert_eq!(descriptor.declared, ContentMetadata::EMPTY.with_mime_text(Some("image/webp")));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::{Around, Reading, from_error};
 use crate::json::{Document, Json, Object};
 use wamedia_core::{
-    Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role, Secret,
-    short_name,
+    ContentMetadata, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role,
+    Secret, short_name,
 };
 
 /// How far below a message media are looked for where no document says where they stand.
@@ -236,7 +236,7 @@ impl Messages<'_, '_> {
     ) {
         let field = |names: &[&str]| names.iter().find_map(|name| object.text(name));
         let sent_at = message.sent_at;
-        let declared = Declared::NOTHING
+        let declared = ContentMetadata::EMPTY
             .with_kind(kind)
             .with_mime_text(field(&["mime_type", "mimeType"]).as_deref())
             .with_sha256_text(field(&["sha256"]).as_deref())

@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_core::{Declared, Error, ErrorKind, Phase, Result, Sha256};
+use wamedia_core::{ContentMetadata, Error, ErrorKind, Phase, Result, Sha256};
 
 use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{Exists, OnMismatch, Receipt, TransferOptions};
+use crate::{IfExists, OnMismatch, Receipt, TransferOptions};
 
 /// What content that is not what was declared ends in.
 const QUARANTINE: &str = ".wamedia-quarantine";
@@ -21,14 +21,14 @@ const QUARANTINE: &str = ".wamedia-quarantine";
 pub struct File {
     path: PathBuf,
     partial: Option<PartialFile>,
-    exists: Exists,
+    exists: IfExists,
     sync: bool,
 }
 
 impl File {
     /// A file with this name.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), partial: None, exists: Exists::Refuse, sync: false }
+        Self { path: path.into(), partial: None, exists: IfExists::Refuse, sync: false }
     }
 
     /// The name.
@@ -46,10 +46,10 @@ impl File {
         if metadata.is_dir() {
             return Err(refused(&self.path, "is a folder; name a file in it"));
         }
-        match context.options.exists {
-            Exists::Replace => Ok(false),
-            Exists::Refuse => Err(taken(&self.path)),
-            Exists::Keep => check_kept(&self.path, context).await.map(|()| true),
+        match context.options.if_exists {
+            IfExists::Replace => Ok(false),
+            IfExists::Refuse => Err(taken(&self.path)),
+            IfExists::Keep => check_kept(&self.path, context).await.map(|()| true),
         }
     }
 }
@@ -58,7 +58,7 @@ impl File {
 impl Destination for File {
     async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin> {
         let options = context.options;
-        (self.exists, self.sync) = (options.exists, options.sync);
+        (self.exists, self.sync) = (options.if_exists, options.sync);
         if self.path.file_name().is_none() {
             return Err(refused(&self.path, "is not the name of a file"));
         }
@@ -85,8 +85,8 @@ impl Destination for File {
             partial.sync().await?;
         }
         match self.exists {
-            Exists::Replace => partial.replace(&self.path).map_err(local)?,
-            Exists::Refuse | Exists::Keep => partial.rename(&self.path).map_err(|(error, _)| {
+            IfExists::Replace => partial.replace(&self.path).map_err(local)?,
+            IfExists::Refuse | IfExists::Keep => partial.rename(&self.path).map_err(|(error, _)| {
                 if error.kind() == io::ErrorKind::AlreadyExists { taken(&self.path) } else { local(error) }
             })?,
         }
@@ -109,7 +109,7 @@ impl Destination for File {
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
     let (options, declared) = (context.options, &context.media.declared);
     // What others state and what differs from it is only recorded then.
-    let declared = if options.on_mismatch == OnMismatch::Record { &Declared::NOTHING } else { declared };
+    let declared = if options.on_mismatch == OnMismatch::Record { &ContentMetadata::EMPTY } else { declared };
     let bound_size = declared.size_bytes.filter(|_| declared.sha256.is_none() || context.media.signed);
     let digests = [options.sha256, declared.sha256].into_iter().flatten();
     let sizes = [options.size_bytes, bound_size].into_iter().flatten();

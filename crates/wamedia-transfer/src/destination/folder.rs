@@ -14,7 +14,7 @@ use super::manifest::{Manifest, Record};
 use super::partial::{PartialFile, SUFFIX, digest_of, is_at, mode_of, open_own, remove_unused};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{Exists, Receipt, safe_name};
+use crate::{IfExists, Receipt, safe_name};
 
 /// Everything of ours in a folder lies in here.
 const OWN: &str = ".wamedia";
@@ -74,8 +74,8 @@ impl Folder {
     }
 
     /// Records which reference is stored under which name, in `.wamedia/manifest.jsonl`. Then
-    /// [`Exists::Keep`] fetches nothing for a reference that is stored, [`Exists::Replace`] swaps its file, and
-    /// [`Exists::Refuse`] fails. Without it every transfer stores under a free name.
+    /// [`IfExists::Keep`] fetches nothing for a reference that is stored, [`IfExists::Replace`] swaps its file, and
+    /// [`IfExists::Refuse`] fails. Without it every transfer stores under a free name.
     #[must_use]
     pub fn with_manifest(self, has_manifest: bool) -> Self {
         let (path, absolute) = (self.shared.path.clone(), self.shared.absolute.clone());
@@ -93,7 +93,7 @@ impl Folder {
             folder: self.clone(),
             identity: media.identity(),
             fallback: fallback_name(media),
-            exists: Exists::Refuse,
+            exists: IfExists::Refuse,
             sync: false,
             partial: None,
             path: None,
@@ -317,7 +317,7 @@ pub struct FolderEntry {
     folder: Folder,
     identity: String,
     fallback: String,
-    exists: Exists,
+    exists: IfExists,
     sync: bool,
     path: Option<PathBuf>,
 }
@@ -371,7 +371,7 @@ impl FolderEntry {
 impl Destination for FolderEntry {
     async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin> {
         let options = context.options;
-        (self.exists, self.sync) = (options.exists, options.sync);
+        (self.exists, self.sync) = (options.if_exists, options.sync);
         let run = self.folder.run(steps_of(options)).await?;
         let stored = {
             let names = run.names();
@@ -386,12 +386,12 @@ impl Destination for FolderEntry {
             let is_wanted = options.sha256.is_none_or(|digest| digest == record.sha256)
                 && options.size_bytes.is_none_or(|size| size == record.size);
             match self.exists {
-                Exists::Refuse => return Err(taken(&target)),
-                Exists::Keep if is_wanted => {
+                IfExists::Refuse => return Err(taken(&target)),
+                IfExists::Keep if is_wanted => {
                     self.path = Some(target);
                     return Ok(Begin::AlreadyStored);
                 }
-                Exists::Keep | Exists::Replace => {}
+                IfExists::Keep | IfExists::Replace => {}
             }
         }
         let prefix = format!("{}-", run.id);
@@ -416,7 +416,7 @@ impl Destination for FolderEntry {
             partial.sync().await?;
         }
         let record = Record { name: self.name_for(receipt), size: receipt.bytes, sha256: receipt.sha256 };
-        let old = if self.exists == Exists::Replace { self.recorded(run).await } else { None };
+        let old = if self.exists == IfExists::Replace { self.recorded(run).await } else { None };
         let target = match old {
             Some(old) => self.replace(run, partial, Record { name: old.name, ..record }),
             None => run.store(partial, &self.folder.shared.absolute, &self.identity, &record),

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
-    Capabilities, Declared, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef, MediaStream,
-    OpenOptions, Provider, ResolveOptions, Result, Source,
+    Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef,
+    MediaStream, OpenOptions, Provider, ResolveOptions, Result, Source,
 };
 
 /// One reply to `open`: its headers and its chunks; `None` is a break.
@@ -78,13 +78,13 @@ pub(crate) type Resumed = (u64, Option<String>);
 /// Answers `open` with its replies in order, and `resolve` always.
 #[derive(Debug)]
 pub(crate) struct Replies {
-    pub(crate) declared: Declared,
+    pub(crate) declared: ContentMetadata,
     waiting: Mutex<VecDeque<Reply>>,
     pub(crate) opened: Mutex<Vec<Option<Resumed>>>,
 }
 
 impl Replies {
-    pub(crate) fn new(declared: Declared, replies: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) fn new(declared: ContentMetadata, replies: impl IntoIterator<Item = Reply>) -> Self {
         Self { declared, waiting: Mutex::new(replies.into_iter().collect()), opened: Mutex::default() }
     }
 
@@ -118,8 +118,8 @@ impl Provider for Replies {
         "replies"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE.with_resolve().with_open_range()
+    fn capabilities(&self) -> &Capabilities {
+        const { &Capabilities::NONE.with_resolve().with_open_range() }
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {

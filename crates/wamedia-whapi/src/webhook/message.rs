@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use wamedia_core::{
-    Declared, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Preview, Result,
-    Role, Secret,
+    ContentMetadata, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Preview,
+    Result, Role, Secret,
 };
 use wamedia_provider::json::{Json, Object};
 
@@ -201,7 +201,7 @@ impl<'c, 'i> Messages<'c, 'i> {
             }
         };
         let name = object.text("file_name").or_else(|| object.text("filename"));
-        let declared = Declared::NOTHING
+        let declared = ContentMetadata::EMPTY
             .with_kind(kind)
             .with_mime_text(object.text("mime_type").as_deref())
             .with_size_bytes(object.get("file_size").and_then(Json::whole))
