@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
-use wamedia_provider::{Lookup, Net, Resolver, TransportOptions};
+use wamedia_provider::{Lookup, NetworkOptions, Resolver, TransportOptions};
 use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Server, Service, Step};
 
 use crate::matching::{Body, Received};
@@ -110,25 +110,30 @@ impl Double {
 /// Transport options whose names all lead to `address`.
 pub(crate) fn transport(address: SocketAddr, start: SystemTime, options: Options) -> TransportOptions {
     let ticking_since = options.ticking.then(tokio::time::Instant::now);
-    let mut net = Net::default()
-        .with_clock(Arc::new(TestClock { start, ticking_since }))
-        .with_resolver(Arc::new(Everywhere(address)))
-        .with_roots(vec![tls::root()]);
-    if !options.inside {
-        net = net.with_permitted(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
     let mut transport = TransportOptions::default();
-    transport.net = net;
+    transport.network = NetworkOptions::default()
+        .with_clock(Arc::new(TestClock { start, ticking_since }))
+        .with_resolver(Arc::new(Everywhere { address, accepts_loopback: !options.inside }))
+        .with_roots(vec![tls::root()]);
     transport
 }
 
+/// Every name leads to one address.
 #[derive(Debug)]
-struct Everywhere(SocketAddr);
+struct Everywhere {
+    address: SocketAddr,
+    /// As for a caller whose own names lead to such addresses.
+    accepts_loopback: bool,
+}
 
 impl Resolver for Everywhere {
     fn lookup(&self, _: &str) -> Lookup {
-        let address = self.0;
+        let address = self.address;
         Box::pin(async move { Ok(vec![address]) })
+    }
+
+    fn accepts(&self, _: IpAddr) -> bool {
+        self.accepts_loopback
     }
 }
 

@@ -1,9 +1,11 @@
 //! Mistakes that show on the wire or in the settings: what the server sees of the client, what the
 //! client makes of a reply, and how it is configured.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use wamedia_provider::{Lookup, Resolver, TransportOptions};
 use wamedia_transfer::{Fetched, OnMismatch, TransferOptions, Verified};
 
 use super::Mistake;
@@ -12,6 +14,24 @@ use crate::script::Reply;
 use crate::{CANARY, TestNet};
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// The same names, and addresses that are all accepted or all refused.
+#[derive(Debug)]
+struct Accepting(Arc<dyn Resolver>, bool);
+
+impl Resolver for Accepting {
+    fn lookup(&self, name: &str) -> Lookup {
+        self.0.lookup(name)
+    }
+
+    fn accepts(&self, _: IpAddr) -> bool {
+        self.1
+    }
+}
+
+fn accept(transport: &mut TransportOptions, all: bool) {
+    transport.network.resolver = Arc::new(Accepting(Arc::clone(&transport.network.resolver), all));
+}
 
 impl Mistake {
     pub(crate) fn net(self, net: &mut TestNet) {
@@ -26,10 +46,10 @@ impl Mistake {
                 transport.first_byte_timeout = YEAR;
             }
             Self::IgnoresTheMinimumRate => transport.min_rate = None,
-            Self::ChecksNoAddress => transport.net.permitted.push(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Self::ChecksNoAddress => accept(transport, true),
             // The variable leads nowhere, and so does this client.
             Self::TakesProxies if std::env::var_os("https_proxy").is_some() => {
-                transport.net.permitted.clear();
+                accept(transport, false);
             }
             _ => {}
         }

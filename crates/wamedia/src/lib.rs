@@ -3,7 +3,7 @@
 mod config;
 
 pub use wamedia_core::*;
-pub use wamedia_provider::{Net, SystemClock, TransportOptions};
+pub use wamedia_provider::{NetworkOptions, Resolver, SystemClock, TransportOptions};
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, IfExists, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt,

@@ -4,12 +4,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use wamedia_core::Clock;
 
-use crate::Origin;
 use crate::address::{AddressRefused, is_public};
+use crate::{Origin, SystemClock};
 
 /// The longest time that an option can ask for. More would overflow the clocks underneath, and means the same.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -34,7 +34,7 @@ pub struct TransportOptions {
     /// Sent once with every request.
     pub user_agent: String,
     /// Names, certificates and time: the seam for tests.
-    pub net: Net,
+    pub network: NetworkOptions,
 }
 
 impl Default for TransportOptions {
@@ -47,7 +47,7 @@ impl Default for TransportOptions {
             min_rate: None,
             max_reply_bytes: 1024 * 1024,
             user_agent: concat!("wamedia/", env!("CARGO_PKG_VERSION")).to_owned(),
-            net: Net::default(),
+            network: NetworkOptions::default(),
         }
     }
 }
@@ -74,34 +74,34 @@ pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Sen
 pub trait Resolver: fmt::Debug + Send + Sync + 'static {
     /// The addresses of a name.
     fn lookup(&self, name: &str) -> Lookup;
+
+    /// Whether a name may lead to this address. Public addresses only, unless a resolver says otherwise: one that
+    /// knows the names of a private network may accept that network's addresses. Hosts that the caller configured
+    /// by name are not asked about.
+    fn accepts(&self, address: IpAddr) -> bool {
+        is_public(address)
+    }
 }
 
 /// Where names, trust and time come from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Net {
+pub struct NetworkOptions {
     /// Looks names up.
     pub resolver: Arc<dyn Resolver>,
     /// Certificates (DER) to trust instead of the system's.
     pub roots: Option<Vec<Vec<u8>>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Addresses that names may lead to although they are not public; for tests.
-    pub permitted: Vec<IpAddr>,
 }
 
-impl Default for Net {
+impl Default for NetworkOptions {
     fn default() -> Self {
-        Self {
-            resolver: Arc::new(SystemResolver),
-            roots: None,
-            clock: Arc::new(SystemClock),
-            permitted: Vec::new(),
-        }
+        Self { resolver: Arc::new(SystemResolver), roots: None, clock: Arc::new(SystemClock) }
     }
 }
 
-impl Net {
+impl NetworkOptions {
     /// Takes the time from this clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -122,24 +122,6 @@ impl Net {
         self.roots = Some(roots);
         self
     }
-
-    /// Lets names lead to this address although it is not public.
-    #[must_use]
-    pub fn with_permitted(mut self, address: IpAddr) -> Self {
-        self.permitted.push(address);
-        self
-    }
-}
-
-/// The clock of this machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> SystemTime {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
-        SystemTime::now()
-    }
 }
 
 #[derive(Debug)]
@@ -156,29 +138,30 @@ impl Resolver for SystemResolver {
 /// so a name that changes its answer gains nothing.
 #[derive(Clone)]
 pub(crate) struct PublicResolver {
-    net: Net,
+    resolver: Arc<dyn Resolver>,
     /// Hosts that the caller configured; they may be wherever the caller's network has them.
     configured: Vec<String>,
 }
 
 impl PublicResolver {
-    pub(crate) fn new(net: Net, configured: &[Origin]) -> Self {
-        Self { net, configured: configured.iter().map(Origin::host).collect() }
+    pub(crate) fn new(network: &NetworkOptions, configured: &[Origin]) -> Self {
+        Self {
+            resolver: Arc::clone(&network.resolver),
+            configured: configured.iter().map(Origin::host).collect(),
+        }
     }
 }
 
 impl reqwest::dns::Resolve for PublicResolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let lookup = self.net.resolver.lookup(name.as_str());
+        let lookup = self.resolver.lookup(name.as_str());
         let trusted = self.configured.iter().any(|host| host == name.as_str());
-        let permitted = self.net.permitted.clone();
+        let resolver = Arc::clone(&self.resolver);
         Box::pin(async move {
             let all = lookup.await?;
             let found = !all.is_empty();
-            let good: Vec<SocketAddr> = all
-                .into_iter()
-                .filter(|address| trusted || is_public(address.ip()) || permitted.contains(&address.ip()))
-                .collect();
+            let good: Vec<SocketAddr> =
+                all.into_iter().filter(|address| trusted || resolver.accepts(address.ip())).collect();
             if good.is_empty() && found {
                 return Err(AddressRefused.into());
             }

@@ -1,11 +1,13 @@
-//! Meta's codes.
+//! Replies of the Cloud API about media, which some vendors forward unchanged.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_provider::Reply;
+use url::Url;
+use wamedia_core::{ContentMetadata, Error, ErrorKind, Result, Retry};
+
+use crate::{Reply, decode_error, error_for_status, integer, is_digits, retry_after, vendor_text};
 
 /// Most codes. Source of the table as a whole; single rows name another where they come from there.
 const CODES: &str =
@@ -28,6 +30,7 @@ const fn row(first: i64, last: i64, kind: ErrorKind, retry: Retry, source: &'sta
 use ErrorKind::{Forbidden, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable, Upstream};
 use Retry::{Backoff, Never};
 
+/// Codes without a row are judged by the status.
 const TABLE: &[Row] = &[
     row(0, 0, Unauthorized, Never, CODES),
     row(1, 2, Upstream, Backoff, CODES),
@@ -78,22 +81,19 @@ struct GraphError {
 }
 
 /// The error in a reply of any status, where there is one: Graph errors may come with 200 through proxies.
-pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
+///
+/// Source: <https://developers.facebook.com/docs/graph-api/guides/error-handling>
+pub fn error_in(reply: &Reply) -> Option<Error> {
     let Ok(Envelope { error }) = serde_json::from_slice::<Envelope>(&reply.body) else {
-        return (!reply.is_success()).then(|| wamedia_provider::error_for_status(reply));
+        return (!reply.is_success()).then(|| error_for_status(reply));
     };
-    let number = |value: &Option<Value>| match value {
-        Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
-    let (code, subcode) = (number(&error.code), number(&error.error_subcode));
+    let (code, subcode) = (integer(error.code.as_ref()), integer(error.error_subcode.as_ref()));
     let (mut kind, mut retry) = match code.and_then(|code| TABLE.iter().find(|row| row.codes.contains(&code)))
     {
         Some(row) => (row.kind, row.retry),
         None if reply.status >= 500 => (Upstream, Backoff),
         None => {
-            let by_status = wamedia_provider::error_for_status(reply);
+            let by_status = error_for_status(reply);
             let kind = if reply.is_success() { Upstream } else { by_status.kind() };
             (kind, by_status.retry())
         }
@@ -119,10 +119,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         message.push_str(": ");
         message.push_str(details);
     }
-    let result = Error::new(kind, wamedia_provider::vendor_text(&message))
-        .with_retry(retry)
-        .with_status(reply.status)
-        .with_phase(Phase::Head);
+    let result = Error::new(kind, vendor_text(&message)).with_retry(retry).with_status(reply.status);
     // Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
     let result = if kind == NotFound {
         result.with_hint(
@@ -142,7 +139,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
 ///
 /// Source: <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
 fn wait_of(reply: &Reply) -> Option<Duration> {
-    if let Some(wait) = wamedia_provider::retry_after(&reply.headers, reply.at) {
+    if let Some(wait) = retry_after(&reply.headers, reply.at) {
         return Some(wait);
     }
     let usage: Value = serde_json::from_str(reply.header("x-business-use-case-usage")?).ok()?;
@@ -151,40 +148,68 @@ fn wait_of(reply: &Reply) -> Option<Duration> {
     (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60)))
 }
 
+/// The first and the last code of every row of the table, for a check against the vendor's documents.
+pub fn known_codes() -> impl Iterator<Item = i64> {
+    TABLE.iter().flat_map(|row| [*row.codes.start(), *row.codes.end()])
+}
+
+/// Whether text is a version of the Graph API, such as `v25.0`.
+pub fn is_version(text: &str) -> bool {
+    let parts = text.strip_prefix('v').and_then(|version| version.split_once('.'));
+    parts.is_some_and(|(major, minor)| is_digits(major) && is_digits(minor))
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    mime_type: Option<String>,
+    #[serde(default)]
+    sha256: Option<String>,
+    /// QUIRK(meta): a string in the documents, a number in live replies.
+    /// <https://github.com/chatwoot/chatwoot/issues/9809>
+    #[serde(default)]
+    file_size: Option<Value>,
+}
+
+/// The link of a media descriptor and what it says about the content.
+///
+/// # Errors
+///
+/// [`ErrorKind::Decode`] for another shape, and where there is no usable link.
+pub fn descriptor(body: Value) -> Result<(Url, ContentMetadata)> {
+    let descriptor: Descriptor = serde_json::from_value(body)
+        .map_err(|error| decode_error("the answer is not a descriptor").with_source(error))?;
+    let url = descriptor.url.as_deref().and_then(|url| Url::parse(url).ok());
+    let url = url.ok_or_else(|| decode_error("the answer has no usable link"))?;
+    let size = integer(descriptor.file_size.as_ref()).and_then(|size| u64::try_from(size).ok());
+    let declared = ContentMetadata::EMPTY
+        .with_mime_text(descriptor.mime_type.as_deref())
+        .with_sha256_text(descriptor.sha256.as_deref())
+        .with_size_bytes(size.filter(|size| *size < 1 << 50));
+    Ok((url, declared))
+}
+
+/// The id in the answer to an upload; a number counts as well.
+///
+/// # Errors
+///
+/// [`ErrorKind::Decode`] where there is none.
+pub fn uploaded_id(body: &Value) -> Result<String> {
+    match body.get("id") {
+        Some(Value::String(id)) if !id.is_empty() => Ok(id.clone()),
+        Some(Value::Number(id)) => Ok(id.to_string()),
+        _ => Err(decode_error("the upload was accepted and no id came back")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
-    use wamedia_core::{MediaId, MediaRef};
-
     use super::*;
-    use crate::wire;
 
     fn error(status: u16, body: &str) -> Error {
-        in_reply(&Reply::new(status, body.to_owned())).unwrap()
-    }
-
-    /// Every call of the API, since `any` is about all of them.
-    fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
-        let media = MediaRef::new("meta", MediaId::new("812345678901234").unwrap());
-        let all = [
-            ("resolve", wire::read_descriptor(&media, reply).err()),
-            ("upload", wire::read_id(reply).err()),
-            ("delete", wire::read_deleted(reply).err()),
-            ("open", wire::judge_content(reply)),
-        ];
-        let fits = |call: &str| call == row.operation || (row.operation == "any" && call != "open");
-        all.into_iter().filter(|(call, _)| fits(call)).collect()
-    }
-
-    #[test]
-    fn replies_mean_what_the_documents_say() {
-        let codes: Vec<String> = TABLE
-            .iter()
-            .flat_map(|row| [row.codes.start(), row.codes.end()])
-            .map(ToString::to_string)
-            .collect();
-        let documented = include_str!("../../../fixtures/meta/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        error_in(&Reply::new(status, body.to_owned())).unwrap()
     }
 
     #[test]
@@ -203,7 +228,7 @@ mod tests {
         assert_eq!(error(500, r#"{"error":{"code":3}}"#).retry(), Never);
         assert_eq!(error(502, "<html>").retry(), Backoff);
         assert_eq!(error(418, r#"{"error":{"code":777777}}"#).retry(), Never);
-        assert!(in_reply(&Reply::new(200, "{}")).is_none());
+        assert!(error_in(&Reply::new(200, "{}")).is_none());
     }
 
     #[test]
@@ -211,6 +236,6 @@ mod tests {
         let mut reply = Reply::new(400, r#"{"error":{"code":80007}}"#);
         let usage = r#"{"1":[{"type":"whatsapp","call_count":95,"estimated_time_to_regain_access":19}]}"#;
         reply.headers.insert("x-business-use-case-usage", usage.parse().unwrap());
-        assert_eq!(in_reply(&reply).unwrap().retry_after(), Some(Duration::from_secs(19 * 60)));
+        assert_eq!(error_in(&reply).unwrap().retry_after(), Some(Duration::from_secs(19 * 60)));
     }
 }
