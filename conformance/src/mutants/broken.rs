@@ -196,7 +196,7 @@ impl Provider for Broken {
         let outcome = if self.is(M::Detaches) {
             let (inner, media) = (Arc::clone(&self.inner), media.clone());
             let task = tokio::spawn(async move { inner.resolve(&media, options).await });
-            task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Cancelled, "the task is gone")))
+            task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Local, "the task is gone")))
         } else {
             self.inner.resolve(&media, options).await
         };
@@ -258,7 +258,7 @@ impl Provider for Broken {
                 });
                 Ok(MediaStream::new(head, chunks))
             });
-            task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Cancelled, "the task is gone")))
+            task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Local, "the task is gone")))
         } else {
             let outcome = self.inner.open(&media, options).await;
             match outcome {

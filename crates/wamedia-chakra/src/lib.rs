@@ -12,7 +12,9 @@ mod requests;
 mod responses;
 pub mod webhook;
 
-use wamedia_core::{Capabilities, DigestSource, UploadResult};
+#[cfg(feature = "client")]
+use wamedia_core::UploadResult;
+use wamedia_core::{Capabilities, DigestSource};
 
 #[cfg(feature = "client")]
 pub use client::ChakraHq;

@@ -86,7 +86,6 @@ pub(crate) fn code(error: &Error) -> u8 {
         ErrorKind::Unsupported | ErrorKind::InvalidRequest => 8,
         ErrorKind::Refused | ErrorKind::TooLarge => 9,
         ErrorKind::Local => LOCAL,
-        ErrorKind::Cancelled => INTERRUPTED,
         _ => OTHER,
     }
 }

@@ -12,7 +12,9 @@ pub mod webhook;
 
 use std::time::Duration;
 
-use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResult};
+#[cfg(feature = "client")]
+use wamedia_core::UploadResult;
+use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind};
 
 #[cfg(feature = "client")]
 pub use client::{MetaCloud, UploadHandle};
@@ -27,7 +29,6 @@ const NAME: &str = "meta";
 const SOURCE: &str =
     "https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media";
 const MIB: u64 = 1024 * 1024;
-const DAY: u64 = 86_400;
 
 /// Meta's table. Whether MB means 10^6 or 2^20 is not stated; the larger is taken, and Meta has the
 /// last word. A sticker that moves may have 500 KiB, one that does not 100 KiB.
@@ -71,8 +72,9 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
 const LINK_LIFETIME: Duration = Duration::from_secs(300);
 /// How long an uploaded object lives.
 #[cfg(feature = "client")]
-const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * DAY);
+const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
+#[cfg(feature = "client")]
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Id, Some(UPLOAD_LIFETIME))
 }
