@@ -3,7 +3,7 @@ use wamedia_core::{
     Capabilities, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result,
     Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_provider::{Api, Reply};
+use wamedia_provider::Reply;
 
 use crate::config::{ChakraHqBuilder, FetchStyle, Settings};
 use crate::{NAME, requests, responses};
@@ -12,13 +12,23 @@ use crate::{NAME, requests, responses};
 #[derive(Clone, Debug)]
 pub struct ChakraHq {
     pub(crate) settings: Settings,
-    pub(crate) api: Api,
 }
 
 impl ChakraHq {
     /// Begins with the access token of an API key.
     pub fn builder(token: impl Into<Secret>) -> ChakraHqBuilder {
         ChakraHqBuilder::new(token.into())
+    }
+}
+
+impl ChakraHqBuilder {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
+    pub fn build(self) -> Result<ChakraHq> {
+        Ok(ChakraHq { settings: self.settings()? })
     }
 }
 
@@ -37,24 +47,29 @@ impl Provider for ChakraHq {
             media.id_for(NAME).map_err(|error| error.with_operation("resolve"))?;
             return Ok(MediaDescriptor::new(media.clone(), Source::Direct));
         }
-        let call = self.api.idempotent("resolve", &options.budget);
-        call.send(|_| requests::resolve(self, media), |reply| responses::descriptor(media, reply)).await
+        let call = self.settings.api.idempotent("resolve", &options.budget);
+        call.send(|_| requests::resolve(&self.settings, media), |reply| responses::descriptor(media, reply))
+            .await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
         let is_link = media.link().is_some();
         let classify = |reply: &Reply| responses::content_error(reply, is_link);
-        self.api.content(&options.budget).open(media, |_| requests::content(self, media), classify).await
+        self.settings
+            .api
+            .content(&options.budget)
+            .open(media, |_| requests::content(&self.settings, media), classify)
+            .await
     }
 
     /// The result is a public link: anybody who has it can read the file. The vendor names no limits,
     /// no types and no lifetime.
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
         let Some(plugin) = &self.settings.plugin_id else {
-            return Err(self.api.unsupported("upload", "it needs a plugin id"));
+            return Err(self.settings.api.unsupported("upload", "it needs a plugin id"));
         };
-        let call = self.api.once("upload", &options.budget);
-        let build = |content, _| requests::upload(self, plugin, content);
+        let call = self.settings.api.once("upload", &options.budget);
+        let build = |content, _| requests::upload(&self.settings, plugin, content);
         let link = call.upload(content, self.capabilities(), build, responses::uploaded).await?;
         Ok(Uploaded::from_link(link))
     }

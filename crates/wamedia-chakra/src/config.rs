@@ -1,7 +1,7 @@
 use wamedia_core::{Capabilities, Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems, cloud_api::is_version};
 
-use crate::{BY_ID, CAPABILITIES, ChakraHq, NAME, with_upload};
+use crate::{BY_ID, CAPABILITIES, NAME, with_upload};
 
 /// Where the API is, and the links that it gives. Source: <https://apidocs.chakrahq.com/api-20534427>
 const API: &str = "https://api.chakrahq.com";
@@ -30,7 +30,7 @@ pub enum ShowPrefix {
     V2,
 }
 
-/// Builds a [`ChakraHq`].
+/// Builds a [`ChakraHq`](crate::ChakraHq).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ChakraHqBuilder {
@@ -45,6 +45,7 @@ pub struct ChakraHqBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) api: Api,
     pub(crate) version: String,
     pub(crate) plugin_id: Option<String>,
     pub(crate) token: Credential,
@@ -93,12 +94,8 @@ impl ChakraHqBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
-    pub fn build(self) -> Result<ChakraHq> {
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
         let token = problems.bearer_token(&self.token);
         problems.check(is_version(&self.api_version), "the version must be written as v22.0");
@@ -110,15 +107,16 @@ impl ChakraHqBuilder {
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());
         let capabilities = if self.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
-        let settings = Settings {
+        let credential = Credential::new(token.clone(), [hosts.api.clone()]);
+        let api = Api::new(NAME, &hosts, content, &[token], self.network.transport)?;
+        Ok(Settings {
+            api,
             capabilities: if plugin.is_some() { with_upload(capabilities) } else { capabilities },
             version: self.api_version,
-            token: Credential::new(token.clone(), [hosts.api.clone()]),
+            token: credential,
             plugin_id: self.plugin_id,
             style: self.style,
             prefix: self.prefix,
-        };
-        let api = Api::new(NAME, &hosts, content, &[token], self.network.transport)?;
-        Ok(ChakraHq { settings, api })
+        })
     }
 }

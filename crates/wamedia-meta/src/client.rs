@@ -4,7 +4,7 @@ use wamedia_core::{
     Capabilities, DeleteOptions, DeleteOutcome, ErrorKind, MediaDescriptor, MediaRef, MediaStream, Mime,
     OpenOptions, Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_provider::{Api, Body};
+use wamedia_provider::Body;
 
 use crate::config::{MetaCloudBuilder, Settings};
 use crate::{NAME, UPLOAD_LIFETIME, requests, responses};
@@ -16,7 +16,6 @@ const MAX_BREAKS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct MetaCloud {
     pub(crate) settings: Settings,
-    pub(crate) api: Api,
 }
 
 /// What a resumable upload gives: a handle for profile pictures and template samples. It is not a media id and
@@ -54,16 +53,21 @@ impl MetaCloud {
         name: &str,
         options: UploadOptions,
     ) -> Result<UploadHandle> {
-        let upload = self.api.once("upload", &options.budget);
+        let upload = self.settings.api.once("upload", &options.budget);
         let size = bytes.len() as u64;
-        let open = |_| requests::open_session(self, app_id, size, mime, name);
+        let open = |_| requests::open_session(&self.settings, app_id, size, mime, name);
         let session = upload.send(open, responses::uploaded_id).await?;
         let mut offset = 0;
         let mut breaks = 0;
         loop {
             let rest = bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..);
-            let send =
-                |_| requests::continue_session(self, &session, Some((offset, Body::Bytes(rest.clone()))));
+            let send = |_| {
+                requests::continue_session(
+                    &self.settings,
+                    &session,
+                    Some((offset, Body::Bytes(rest.clone()))),
+                )
+            };
             let error = match upload.send(send, responses::handle).await {
                 Ok(handle) => return Ok(UploadHandle(handle)),
                 Err(error) => error,
@@ -72,10 +76,21 @@ impl MetaCloud {
             if breaks >= MAX_BREAKS || !matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout) {
                 return Err(error);
             }
-            let ask = self.api.idempotent("upload", &options.budget);
-            let question = |_| requests::continue_session(self, &session, None);
+            let ask = self.settings.api.idempotent("upload", &options.budget);
+            let question = |_| requests::continue_session(&self.settings, &session, None);
             offset = ask.send(question, responses::offset).await?.min(size);
         }
+    }
+}
+
+impl MetaCloudBuilder {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
+    pub fn build(self) -> Result<MetaCloud> {
+        Ok(MetaCloud { settings: self.settings()? })
     }
 }
 
@@ -91,32 +106,33 @@ impl Provider for MetaCloud {
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
         // A webhook may bring the link along.
-        if let Some(descriptor) = self.api.fresh_link(media, &options) {
+        if let Some(descriptor) = self.settings.api.fresh_link(media, &options) {
             return Ok(descriptor);
         }
-        let call = self.api.idempotent("resolve", &options.budget);
-        call.send(|_| requests::resolve(self, media), |reply| responses::descriptor(media, reply)).await
+        let call = self.settings.api.idempotent("resolve", &options.budget);
+        call.send(|_| requests::resolve(&self.settings, media), |reply| responses::descriptor(media, reply))
+            .await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
-        let build = |_| requests::content(self, media, options.resume.as_ref());
-        self.api.content(&options.budget).open(media, build, responses::content_error).await
+        let build = |_| requests::content(&self.settings, media, options.resume.as_ref());
+        self.settings.api.content(&options.budget).open(media, build, responses::content_error).await
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
         let Some(account) = &self.settings.phone_number_id else {
-            return Err(self.api.unsupported("upload", "it needs a phone number id"));
+            return Err(self.settings.api.unsupported("upload", "it needs a phone number id"));
         };
-        let call = self.api.once("upload", &options.budget);
-        let build = |content, _| requests::upload(self, account, content, options.keep_for);
+        let call = self.settings.api.once("upload", &options.budget);
+        let build = |content, _| requests::upload(&self.settings, account, content, options.keep_for);
         let id = call.upload(content, self.capabilities(), build, responses::uploaded).await?;
-        let expires_at = self.api.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
+        let expires_at = self.settings.api.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
         let media = MediaRef::new(NAME, id).with_account(Some(account)).with_expires_at(expires_at);
         Ok(Uploaded::from_media(media))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
-        let call = self.api.idempotent("delete", &options.budget);
-        call.send(|_| requests::delete(self, media), responses::deleted).await
+        let call = self.settings.api.idempotent("delete", &options.budget);
+        call.send(|_| requests::delete(&self.settings, media), responses::deleted).await
     }
 }

@@ -3,7 +3,7 @@ use wamedia_provider::{
     Api, Credential, HostRules, NetworkSettings, Origin, Problems, cloud_api::is_version, is_digits,
 };
 
-use crate::{CAPABILITIES, MetaCloud, NAME, with_upload};
+use crate::{CAPABILITIES, NAME, with_upload};
 
 /// Where the API is. Source: <https://developers.facebook.com/docs/graph-api/overview>
 const API: &str = "https://graph.facebook.com";
@@ -14,7 +14,7 @@ const CONTENT: &str = "https://lookaside.fbsbx.com";
 /// The version that the documents used when this was written.
 const VERSION: &str = "v25.0";
 
-/// Builds a [`MetaCloud`].
+/// Builds a [`MetaCloud`](crate::MetaCloud).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MetaCloudBuilder {
@@ -28,6 +28,7 @@ pub struct MetaCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) api: Api,
     pub(crate) version: String,
     pub(crate) phone_number_id: Option<String>,
     pub(crate) token: Credential,
@@ -68,12 +69,8 @@ impl MetaCloudBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
-    pub fn build(self) -> Result<MetaCloud> {
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
         let token = problems.bearer_token(&self.token);
         let number = self.phone_number_id.as_deref();
@@ -85,20 +82,21 @@ impl MetaCloudBuilder {
         let content: Vec<Origin> = hosts.content.iter().cloned().chain([standard]).collect();
         let bound = content.iter().cloned().chain([hosts.api.clone()]);
         let capabilities = if number.is_some() { with_upload(CAPABILITIES) } else { CAPABILITIES };
-        let settings = Settings {
+        let credential = Credential::new(token.clone(), bound);
+        let api = Api::new(NAME, &hosts, HostRules::new(content), &[token], self.network.transport)?;
+        Ok(Settings {
+            api,
             capabilities: if self.try_range { capabilities.with_open_range() } else { capabilities },
             version: self.api_version,
-            token: Credential::new(token.clone(), bound),
+            token: credential,
             phone_number_id: self.phone_number_id,
-        };
-        let api = Api::new(NAME, &hosts, HostRules::new(content), &[token], self.network.transport)?;
-        Ok(MetaCloud { settings, api })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::MetaCloud;
 
     #[test]
     fn every_problem_is_named_in_one_error() {

@@ -4,7 +4,7 @@ use wamedia_core::{
     MediaStream, OpenOptions, Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions,
     Uploaded,
 };
-use wamedia_provider::{Api, NotYetStoredRetry, Reply, link_of};
+use wamedia_provider::{NotYetStoredRetry, Reply, link_of};
 
 use crate::config::{NxCloudBuilder, Settings};
 use crate::{CAPABILITIES, NAME, TEMPLATE_CAPABILITIES, error, requests, responses};
@@ -16,7 +16,6 @@ const NOT_FOUND_RETRIES: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct NxCloud {
     pub(crate) settings: Settings,
-    pub(crate) api: Api,
 }
 
 /// A sample file for a template. It goes into `header_handle` and is not media: it cannot be resolved,
@@ -62,9 +61,20 @@ impl NxCloud {
         capabilities: &Capabilities,
         options: UploadOptions,
     ) -> Result<String> {
-        let call = self.api.once("upload", &options.budget).with_refusals(error::is_about_time);
-        let build = |content, now| requests::upload(self, action, content, now);
+        let call = self.settings.api.once("upload", &options.budget).with_refusals(error::is_about_time);
+        let build = |content, now| requests::upload(&self.settings, action, content, now);
         call.upload(content, capabilities, build, responses::uploaded).await
+    }
+}
+
+impl NxCloudBuilder {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
+    pub fn build(self) -> Result<NxCloud> {
+        Ok(NxCloud { settings: self.settings()? })
     }
 }
 
@@ -81,16 +91,16 @@ impl Provider for NxCloud {
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
         let mut once = error::one_retry();
         let read = |reply: &Reply| responses::descriptor(media, reply).map_err(|error| once.apply(error));
-        let build = |now| requests::media(self, "getMedia", media, now);
-        self.api.idempotent("resolve", &options.budget).send(build, read).await
+        let build = |now| requests::media(&self.settings, "getMedia", media, now);
+        self.settings.api.idempotent("resolve", &options.budget).send(build, read).await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
         // GUESS: the vendor does not say that media may come late; others' stores do that.
-        let mut retry = NotYetStoredRetry::new(media.media.age(self.api.now()), NOT_FOUND_RETRIES);
+        let mut retry = NotYetStoredRetry::new(media.media.age(self.settings.api.now()), NOT_FOUND_RETRIES);
         let classify = |reply: &Reply| responses::content_error(reply).map(|error| retry.apply(error));
         let build = |_| requests::content(link_of(media)?, options.resume.as_ref());
-        self.api.content(&options.budget).open(media, build, classify).await
+        self.settings.api.content(&options.budget).open(media, build, classify).await
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
@@ -106,8 +116,8 @@ impl Provider for NxCloud {
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
         let mut once = error::one_retry();
         let read = |reply: &Reply| responses::deleted(reply).map_err(|error| once.apply(error));
-        let build = |now| requests::media(self, "deleteMedia", media, now);
-        self.api.idempotent("delete", &options.budget).send(build, read).await
+        let build = |now| requests::media(&self.settings, "deleteMedia", media, now);
+        self.settings.api.idempotent("delete", &options.budget).send(build, read).await
     }
 }
 

@@ -1,7 +1,7 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems, is_digits};
 
-use crate::{NAME, NxCloud};
+use crate::NAME;
 
 /// Where the API is.
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
@@ -10,7 +10,7 @@ const API: &str = "https://api2.nxcloud.com";
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
 const CONTENT_DOMAIN: &str = "aliyuncs.com";
 
-/// Builds an [`NxCloud`].
+/// Builds an [`NxCloud`](crate::NxCloud).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct NxCloudBuilder {
@@ -24,6 +24,7 @@ pub struct NxCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) api: Api,
     pub(crate) key: Credential,
     pub(crate) secret: Credential,
     pub(crate) access_key: Secret,
@@ -61,13 +62,8 @@ impl NxCloudBuilder {
         self
     }
 
-    /// Checks everything at once. Without an access secret every call to the API is refused before it is
-    /// sent.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
-    pub fn build(self) -> Result<NxCloud> {
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
         let access_key = problems.secret("the access key", &self.access_key);
         let access_secret = Secret::new(self.access_secret.expose().trim());
@@ -78,15 +74,15 @@ impl NxCloudBuilder {
         let content = HostRules::new(hosts.content.iter().cloned()).with_hosts_below(CONTENT_DOMAIN);
         let secrets = [access_key.clone(), access_secret.clone()];
         let api = Api::new(NAME, &hosts, content, &secrets, self.network.transport)?;
-        let settings = Settings {
+        Ok(Settings {
+            api,
             key: Credential::new(access_key.clone(), [hosts.api.clone()]),
             secret: Credential::new(access_secret.clone(), [hosts.api.clone()]),
             access_key,
             access_secret,
             business_phone: phone,
             sha256: self.sha256,
-        };
-        Ok(NxCloud { settings, api })
+        })
     }
 }
 
@@ -94,7 +90,7 @@ impl NxCloudBuilder {
 mod tests {
     use wamedia_core::ErrorKind;
 
-    use super::*;
+    use crate::NxCloud;
 
     #[test]
     fn every_problem_is_named_at_once() {
@@ -121,7 +117,7 @@ mod tests {
             .build()
             .unwrap();
         assert_eq!(nxcloud.settings.business_phone, "8615800001795");
-        let allowed = |link: &str| nxcloud.api.content_hosts().check(&link.parse().unwrap()).is_ok();
+        let allowed = |link: &str| nxcloud.settings.api.content_hosts().check(&link.parse().unwrap()).is_ok();
         assert!(allowed("https://goss.oss-cn-hongkong.aliyuncs.com/x") && allowed("https://store.test/x"));
         for link in ["https://aliyuncs.com/x", "https://aliyuncs.com.evil.test/x", "http://127.0.0.1:4010/x"]
         {

@@ -8,9 +8,9 @@ use serde::Serialize;
 use wamedia_core::{Error, ErrorKind, MediaLink, MediaRef, Mime, Result, Resume, UploadContent};
 use wamedia_provider::{Body, Multipart, Request};
 
+use crate::NAME;
 use crate::config::Settings;
 use crate::sign::Signed;
-use crate::{NAME, NxCloud};
 
 /// `bizType` of WhatsApp.
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
@@ -32,13 +32,13 @@ struct MediaCall<'a> {
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
 pub(crate) fn media(
-    nxcloud: &NxCloud,
+    settings: &Settings,
     action: &'static str,
     media: &MediaRef,
     now: SystemTime,
 ) -> Result<Request> {
     let call = MediaCall {
-        business_phone: &nxcloud.settings.business_phone,
+        business_phone: &settings.business_phone,
         media_id: media.id_for(NAME)?.as_str(),
         messaging_product: "whatsapp",
     };
@@ -46,17 +46,17 @@ pub(crate) fn media(
         Error::new(ErrorKind::InvalidRequest, "the request cannot be written").with_source(error)
     })?;
     let body = Bytes::from(body);
-    let url = nxcloud.api.url(&format!("/api/wa/{action}"))?;
+    let url = settings.api.url(&format!("/api/wa/{action}"))?;
     let request = Request::post(url, Body::Bytes(body.clone()))
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    signed(request, &nxcloud.settings, action, &body, now)
+    signed(request, settings, action, &body, now)
 }
 
 /// A signed call with a multipart body, of which nothing is signed.
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadMedia>
 pub(crate) fn upload(
-    nxcloud: &NxCloud,
+    settings: &Settings,
     action: &'static str,
     content: UploadContent,
     now: SystemTime,
@@ -64,12 +64,12 @@ pub(crate) fn upload(
     check_codec(&content.mime)?;
     // GUESS: the codec of voice notes belongs to the type, since the table takes Opus alone.
     let form = Multipart::new()
-        .text("business_phone", &nxcloud.settings.business_phone)
+        .text("business_phone", &settings.business_phone)
         .text("messaging_product", "whatsapp")
         .text("type", content.mime.as_str())
         .content("file", content);
-    let url = nxcloud.api.url(&format!("/api/wa/{action}"))?;
-    signed(Request::multipart(url, form), &nxcloud.settings, action, b"", now)
+    let url = settings.api.url(&format!("/api/wa/{action}"))?;
+    signed(Request::multipart(url, form), settings, action, b"", now)
 }
 
 /// The table takes Ogg with Opus only.

@@ -4,7 +4,7 @@ use wamedia_core::{
     MediaRef, MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source,
     UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_provider::{Api, Reply};
+use wamedia_provider::Reply;
 
 use crate::config::{Settings, WhapiCloudBuilder};
 use crate::responses::{ContentRetry, Cursor};
@@ -14,7 +14,6 @@ use crate::{CAPABILITIES, COPY_LIFETIME, NAME, PLACEHOLDER, error, requests, res
 #[derive(Clone, Debug)]
 pub struct WhapiCloud {
     pub(crate) settings: Settings,
-    pub(crate) api: Api,
 }
 
 impl WhapiCloud {
@@ -30,7 +29,7 @@ impl WhapiCloud {
         let id = media.id.as_ref().filter(|id| id.as_str() != PLACEHOLDER);
         match (id, &media.link) {
             // A link to a host that would be refused is not a second way.
-            (Some(_), Some(link)) if renew && self.api.content_hosts().check(&link.url).is_ok() => {
+            (Some(_), Some(link)) if renew && self.settings.api.content_hosts().check(&link.url).is_ok() => {
                 Ok(Source::Link(link.clone()))
             }
             (Some(_), _) => Ok(Source::Direct),
@@ -40,6 +39,17 @@ impl WhapiCloud {
                 Err(Error::new(ErrorKind::InvalidRequest, "the reference has neither id nor link"))
             }
         }
+    }
+}
+
+impl WhapiCloudBuilder {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
+    pub fn build(self) -> Result<WhapiCloud> {
+        Ok(WhapiCloud { settings: self.settings()? })
     }
 }
 
@@ -65,36 +75,46 @@ impl Provider for WhapiCloud {
         let resume = options.resume.as_ref().filter(|_| self.settings.try_range);
         if let Some(link) = media.link() {
             let build = |_| requests::content_by_link(link, resume);
-            return self.api.content(&options.budget).open(media, build, responses::link_error).await;
+            return self
+                .settings
+                .api
+                .content(&options.budget)
+                .open(media, build, responses::link_error)
+                .await;
         }
-        let mut retry = ContentRetry::new(media.media.age(self.api.now()), self.settings.not_found_retries);
-        let call = self.api.idempotent("open", &options.budget);
-        let build = |_| requests::content_by_id(self, &media.media, resume);
+        let mut retry =
+            ContentRetry::new(media.media.age(self.settings.api.now()), self.settings.not_found_retries);
+        let call = self.settings.api.idempotent("open", &options.budget);
+        let build = |_| requests::content_by_id(&self.settings, &media.media, resume);
         call.open(media, build, |reply| retry.classify(reply)).await
     }
 
     /// The vendor encodes anew what it sends on, so size and digest of a sent message may differ from these bytes.
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
-        let call = self.api.once("upload", &options.budget);
-        let build = |content, _| requests::upload(self, content);
+        let call = self.settings.api.once("upload", &options.budget);
+        let build = |content, _| requests::upload(&self.settings, content);
         let id = call.upload(content, self.capabilities(), build, responses::uploaded).await?;
-        let expires_at = self.api.now().checked_add(COPY_LIFETIME);
+        let expires_at = self.settings.api.now().checked_add(COPY_LIFETIME);
         Ok(Uploaded::from_media(MediaRef::new(NAME, id).with_expires_at(expires_at)))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
         let mut limited = error::one_retry();
         let read = |reply: &Reply| responses::deleted(reply).map_err(|error| limited.apply(error));
-        self.api.idempotent("delete", &options.budget).send(|_| requests::delete(self, media), read).await
+        self.settings
+            .api
+            .idempotent("delete", &options.budget)
+            .send(|_| requests::delete(&self.settings, media), read)
+            .await
     }
 
     async fn list(&self, options: ListOptions) -> Result<MediaPage> {
         let (count, cursor) = (requests::page_size(options.page_size), options.cursor.as_deref());
-        let build = |_| requests::list(self, count, Cursor::parse(cursor)?.offset);
+        let build = |_| requests::list(&self.settings, count, Cursor::parse(cursor)?.offset);
         let mut limited = error::one_retry();
         let read = |reply: &Reply| {
             responses::page(reply, count, &Cursor::parse(cursor)?).map_err(|error| limited.apply(error))
         };
-        self.api.idempotent("list", &options.budget).send(build, read).await
+        self.settings.api.idempotent("list", &options.budget).send(build, read).await
     }
 }

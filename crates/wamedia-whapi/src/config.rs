@@ -1,7 +1,7 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::{NAME, WhapiCloud};
+use crate::NAME;
 
 /// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
 const API: &str = "https://gate.whapi.cloud";
@@ -10,7 +10,7 @@ const API: &str = "https://gate.whapi.cloud";
 const STORE: &str = "https://s3.eu-central-1.wasabisys.com";
 const OWN_DOMAIN: &str = "whapi.cloud";
 
-/// Builds a [`WhapiCloud`].
+/// Builds a [`WhapiCloud`](crate::WhapiCloud).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WhapiCloudBuilder {
@@ -23,6 +23,7 @@ pub struct WhapiCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) api: Api,
     pub(crate) token: Credential,
     pub(crate) not_found_retries: u32,
     pub(crate) try_range: bool,
@@ -49,12 +50,8 @@ impl WhapiCloudBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
-    pub fn build(self) -> Result<WhapiCloud> {
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
         let token = problems.bearer_token(&self.token);
         let store = problems.origin("the store's host", STORE);
@@ -62,13 +59,14 @@ impl WhapiCloudBuilder {
         let (hosts, store) = problems.finish(hosts.zip(store))?;
         let links = HostRules::new(hosts.content.iter().cloned());
         let links = links.with_origin(store).with_hosts_below(OWN_DOMAIN);
-        let settings = Settings {
-            token: Credential::new(token.clone(), [hosts.api.clone()]),
+        let credential = Credential::new(token.clone(), [hosts.api.clone()]);
+        let api = Api::new(NAME, &hosts, links, &[token], self.network.transport)?;
+        Ok(Settings {
+            api,
+            token: credential,
             not_found_retries: self.not_found_retries,
             try_range: self.try_range,
-        };
-        let api = Api::new(NAME, &hosts, links, &[token], self.network.transport)?;
-        Ok(WhapiCloud { settings, api })
+        })
     }
 }
 
@@ -76,7 +74,7 @@ impl WhapiCloudBuilder {
 mod tests {
     use wamedia_core::ErrorKind;
 
-    use super::*;
+    use crate::WhapiCloud;
 
     #[test]
     fn every_problem_is_named_at_once() {
@@ -99,7 +97,7 @@ mod tests {
             .content_origin("https://store.test")
             .build()
             .unwrap();
-        let allowed = |link: &str| whapi.api.content_hosts().check(&link.parse().unwrap()).is_ok();
+        let allowed = |link: &str| whapi.settings.api.content_hosts().check(&link.parse().unwrap()).is_ok();
         for link in [
             "https://s3.eu-central-1.wasabisys.com/in-files/1",
             "https://files.whapi.cloud/1",

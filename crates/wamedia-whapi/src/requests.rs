@@ -6,7 +6,8 @@ use http::{HeaderValue, header};
 use wamedia_core::{Error, ErrorKind, MediaLink, MediaRef, Result, Resume, UploadContent};
 use wamedia_provider::{Multipart, Request};
 
-use crate::{NAME, PLACEHOLDER, WhapiCloud};
+use crate::config::Settings;
+use crate::{NAME, PLACEHOLDER};
 
 /// How many entries of a list are asked for where the caller does not say; the vendor allows 500.
 const PAGE: u32 = 100;
@@ -28,11 +29,11 @@ fn path(media: &MediaRef) -> Result<String> {
 
 /// `GET /media/{id}`: the bytes.
 pub(crate) fn content_by_id(
-    whapi: &WhapiCloud,
+    settings: &Settings,
     media: &MediaRef,
     resume: Option<&Resume>,
 ) -> Result<Request> {
-    let request = Request::get(whapi.api.url(&path(media)?)?).bound(whapi.settings.token.bearer()?);
+    let request = Request::get(settings.api.url(&path(media)?)?).bound(settings.token.bearer()?);
     request.header(header::ACCEPT, HeaderValue::from_static("*/*")).resume(resume)
 }
 
@@ -42,22 +43,22 @@ pub(crate) fn content_by_link(link: &MediaLink, resume: Option<&Resume>) -> Resu
 }
 
 /// `POST /media`
-pub(crate) fn upload(whapi: &WhapiCloud, content: UploadContent) -> Result<Request> {
+pub(crate) fn upload(settings: &Settings, content: UploadContent) -> Result<Request> {
     let name = upload_name(&content);
     let (mime, size) = (content.mime, content.size_bytes);
     let form = Multipart::new().file("media", &name, &mime, content.body, size);
-    Ok(Request::multipart(whapi.api.url("/media")?, form).bound(whapi.settings.token.bearer()?))
+    Ok(Request::multipart(settings.api.url("/media")?, form).bound(settings.token.bearer()?))
 }
 
 /// `DELETE /media/{id}`
-pub(crate) fn delete(whapi: &WhapiCloud, media: &MediaRef) -> Result<Request> {
-    Ok(Request::delete(whapi.api.url(&path(media)?)?).bound(whapi.settings.token.bearer()?))
+pub(crate) fn delete(settings: &Settings, media: &MediaRef) -> Result<Request> {
+    Ok(Request::delete(settings.api.url(&path(media)?)?).bound(settings.token.bearer()?))
 }
 
 /// `GET /media?count=&offset=`; the count is always sent, since its default is documented twice.
-pub(crate) fn list(whapi: &WhapiCloud, count: u32, offset: u64) -> Result<Request> {
-    let url = whapi.api.url(&format!("/media?count={count}&offset={offset}"))?;
-    Ok(Request::get(url).bound(whapi.settings.token.bearer()?))
+pub(crate) fn list(settings: &Settings, count: u32, offset: u64) -> Result<Request> {
+    let url = settings.api.url(&format!("/media?count={count}&offset={offset}"))?;
+    Ok(Request::get(url).bound(settings.token.bearer()?))
 }
 
 /// The size of a page that the vendor allows.

@@ -4,16 +4,18 @@ use url::Url;
 use wamedia_core::MediaId;
 
 use super::*;
+use crate::NxCloud;
 
 const ID: &str = "fd81acff-eea8-4d9d-acc9-6c62904d6615";
 const BODY: &str = r#"{"business_phone":"8615800001795","Media-ID":"fd81acff-eea8-4d9d-acc9-6c62904d6615","messaging_product":"whatsapp"}"#;
 
-fn nxcloud(sha256: bool) -> NxCloud {
+fn settings(sha256: bool) -> Settings {
     NxCloud::builder("fme2na3kdi3ki", "abciiiko2k3")
         .business_phone("8615800001795")
         .sign_with_sha256(sha256)
         .build()
         .unwrap()
+        .settings
 }
 
 fn the_media() -> MediaRef {
@@ -39,7 +41,7 @@ fn bound(request: &Request, name: &str) -> String {
 #[test]
 fn a_json_call_signs_the_bytes_that_it_sends() {
     for (sha256, action) in [(false, "getMedia"), (true, "deleteMedia")] {
-        let request = media(&nxcloud(sha256), action, &the_media(), at(1_655_710_885_431)).unwrap();
+        let request = media(&settings(sha256), action, &the_media(), at(1_655_710_885_431)).unwrap();
         assert_eq!(request.method(), "POST");
         assert_eq!(request.url().as_str(), format!("https://api2.nxcloud.com/api/wa/{action}"));
         assert_eq!(request.body_bytes().unwrap(), BODY);
@@ -68,8 +70,8 @@ fn a_json_call_signs_the_bytes_that_it_sends() {
 
 #[test]
 fn every_attempt_has_its_own_time_and_signature() {
-    let nxcloud = nxcloud(false);
-    let sign = |millis| bound(&media(&nxcloud, "getMedia", &the_media(), at(millis)).unwrap(), "sign");
+    let settings = settings(false);
+    let sign = |millis| bound(&media(&settings, "getMedia", &the_media(), at(millis)).unwrap(), "sign");
     assert_ne!(sign(1_655_710_885_431), sign(1_655_710_885_432));
 }
 
@@ -80,7 +82,7 @@ fn an_upload_signs_no_body() {
         ("uploadTemplateFile", false, "b5fbec7995a4c611a72cddbd0667a9fe"),
         ("uploadMedia", true, "7017ea722938caa1d454ac43ae05d9ffc736bb2ebf1e18563777927f3f54c389"),
     ] {
-        let request = upload(&nxcloud(sha256), action, file(), at(1_655_710_885_431)).unwrap();
+        let request = upload(&settings(sha256), action, file(), at(1_655_710_885_431)).unwrap();
         assert_eq!(bound(&request, "sign"), want);
         assert!(
             request.headers()[header::CONTENT_TYPE].as_bytes().starts_with(b"multipart/form-data; boundary=")
@@ -90,8 +92,8 @@ fn an_upload_signs_no_body() {
 
 #[test]
 fn without_a_secret_nothing_is_sent() {
-    let nxcloud = NxCloud::builder("key", "").business_phone("1").build().unwrap();
-    let error = media(&nxcloud, "getMedia", &the_media(), at(0)).unwrap_err();
+    let settings = NxCloud::builder("key", "").business_phone("1").build().unwrap().settings;
+    let error = media(&settings, "getMedia", &the_media(), at(0)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
 }
 

@@ -1,9 +1,10 @@
 use wamedia_core::{MediaId, Mime};
 
 use super::*;
+use crate::WhapiCloud;
 
-fn whapi() -> WhapiCloud {
-    WhapiCloud::builder("Bearer TEST-canary").build().unwrap()
+fn settings() -> Settings {
+    WhapiCloud::builder("Bearer TEST-canary").build().unwrap().settings
 }
 
 fn media(id: &str) -> MediaRef {
@@ -16,13 +17,13 @@ fn pdf() -> UploadContent {
 
 #[test]
 fn the_token_is_bound_to_the_api() {
-    let whapi = whapi();
+    let settings = settings();
     let foreign = "https://s3.eu-central-1.wasabisys.com/x".parse().unwrap();
     for (request, method, target) in [
-        (content_by_id(&whapi, &media("jpeg-3a:1+@="), None), "GET", "/media/jpeg-3a:1+@="),
-        (delete(&whapi, &media("jpeg-3a")), "DELETE", "/media/jpeg-3a"),
-        (list(&whapi, 100, 7), "GET", "/media?count=100&offset=7"),
-        (upload(&whapi, pdf()), "POST", "/media"),
+        (content_by_id(&settings, &media("jpeg-3a:1+@="), None), "GET", "/media/jpeg-3a:1+@="),
+        (delete(&settings, &media("jpeg-3a")), "DELETE", "/media/jpeg-3a"),
+        (list(&settings, 100, 7), "GET", "/media?count=100&offset=7"),
+        (upload(&settings, pdf()), "POST", "/media"),
     ] {
         let request = request.unwrap();
         assert_eq!(request.method().as_str(), method);
@@ -32,7 +33,7 @@ fn the_token_is_bound_to_the_api() {
         assert_eq!(bearer.value_for(request.url()).unwrap(), "Bearer TEST-canary");
         assert_eq!(bearer.value_for(&foreign), None);
     }
-    let bytes = content_by_id(&whapi, &media("jpeg-3a"), None).unwrap();
+    let bytes = content_by_id(&settings, &media("jpeg-3a"), None).unwrap();
     assert_eq!(bytes.headers()[header::ACCEPT], "*/*");
     assert!(
         !bytes.headers().contains_key(header::CONTENT_TYPE) && !bytes.headers().contains_key(header::RANGE)
@@ -52,8 +53,10 @@ fn a_link_is_used_as_it_is_and_without_any_credential() {
 
 #[test]
 fn the_placeholder_is_not_asked_for() {
-    let whapi = whapi();
-    for request in [content_by_id(&whapi, &media(PLACEHOLDER), None), delete(&whapi, &media(PLACEHOLDER))] {
+    let settings = settings();
+    for request in
+        [content_by_id(&settings, &media(PLACEHOLDER), None), delete(&settings, &media(PLACEHOLDER))]
+    {
         assert_eq!(request.unwrap_err().kind(), ErrorKind::NotReady);
     }
 }
