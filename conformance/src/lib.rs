@@ -38,10 +38,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use wamedia_core::{Clock, Provider, Webhooks};
+use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
 pub use errors::{ErrorRow, check_errors};
 pub use runner::run;
+pub use wamedia_fixtures;
 
 /// The secret that must never be seen anywhere but at its origin.
 pub const CANARY: &str = "TEST-canary-7f3a";
@@ -66,9 +68,10 @@ pub trait Harness: 'static {
         None
     }
 
-    /// Where the fixtures are: a folder that holds one of the provider's name.
-    fn fixtures() -> PathBuf {
-        own_fixtures()
+    /// The fixtures, with a folder of the provider's name among them: the embedded ones, or those of a
+    /// folder by [`wamedia_fixtures::from_dir`].
+    fn fixtures() -> Fixtures {
+        wamedia_fixtures::embedded()
     }
 
     /// Where the snapshots are: a folder that holds one of the provider's name.
@@ -84,11 +87,6 @@ pub struct Package {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-}
-
-/// The fixtures of the providers of this repository.
-pub(crate) fn own_fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// The network of one case: names, certificates and time.

@@ -195,7 +195,7 @@ mod tests {
     use crate::requirements::KnownFailure;
 
     fn run_with(known: Option<&str>, strict: bool) -> Run {
-        let root = crate::own_fixtures();
+        let root = wamedia_fixtures::embedded();
         let mut rules = Rules::load(&root, "nobody").expect("the catalogue is readable");
         rules.known.extend(known.map(|expires| KnownFailure {
             requirement: "IN-001".to_owned(),

@@ -12,13 +12,14 @@ mod various;
 mod watched;
 mod webhooks;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::{
     Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult, WebhookCapabilities, Webhooks,
 };
+use wamedia_fixtures::Fixtures;
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
@@ -36,7 +37,7 @@ pub(crate) struct Subject {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
     pub(crate) webhooks: fn(&TestNet) -> Option<Arc<dyn Webhooks>>,
     pub(crate) name: &'static str,
-    pub(crate) root: PathBuf,
+    pub(crate) root: Fixtures,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
     pub(crate) capabilities: Capabilities,
     /// None where the vendor delivers nothing.

@@ -140,6 +140,6 @@ fn check(subject: &Subject, fixture: &Fixture, outcome: &CoreResult<Done>, recei
     if let Some(want) = fixture.expect.requests {
         equal("requests", &received.len(), &want)?;
     }
-    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_done(outcome, received));
+    snapshot::pin(subject.name, &fixture.id, &snapshot::of_done(outcome, received));
     Ok(())
 }

@@ -73,7 +73,7 @@ fn parsed(subject: &Subject, fixture: &Fixture) -> Verdict {
     if let Some(want) = &fixture.expect.authenticity {
         equal("authenticity", &authenticity(webhooks.verify(&delivery)), &want.as_str())?;
     }
-    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_inbound(&inbound));
+    snapshot::pin(subject.name, &fixture.id, &snapshot::of_inbound(&inbound));
     Ok(())
 }
 

@@ -263,7 +263,7 @@ pub(crate) struct Seed {
 
 macro_rules! file {
     ($name:literal) => {
-        include_bytes!(concat!("../../../fixtures/media/", $name))
+        wamedia_fixtures::embedded_bytes(concat!("media/", $name)).expect("the fixtures have this file")
     };
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wamedia_sandbox::http1::{Request, Server, Step};
 use wamedia_sandbox::{FAULTS, Response};
 
-const PHOTO: &[u8] = include_bytes!("../../../fixtures/media/photo.jpg");
+const PHOTO: &[u8] = wamedia_fixtures::embedded_bytes("media/photo.jpg").expect("the photo is embedded");
 
 #[tokio::test]
 async fn flip_differs_by_one_bit() {

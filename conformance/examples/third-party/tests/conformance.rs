@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use acme_media::{Acme, TestServer};
+use wamedia_conformance::wamedia_fixtures::Fixtures;
 use wamedia_conformance::{CANARY, Harness, TestNet};
 use wamedia_core::{Provider, Secret};
 
@@ -24,8 +25,8 @@ impl Harness for Subject {
         )
     }
 
-    fn fixtures() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+    fn fixtures() -> Fixtures {
+        wamedia_conformance::wamedia_fixtures::from_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"))
     }
 
     fn snapshots() -> PathBuf {
