@@ -8,11 +8,11 @@ use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use wamedia_provider::{Lookup, Net, Resolver, TransportOptions};
-use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Server, Service, Step};
+use wamedia_sandbox::http1::{Answer, Head, Limits, Request, Response, Server, Service, Step};
 
 use crate::matching::{Body, Received};
 use crate::mutants::Mistake;
-use crate::script::{Reply, Turn};
+use crate::script::Turn;
 use crate::tls::{self, Tls};
 use crate::{TestClock, TestNet};
 
@@ -186,13 +186,13 @@ impl Script {
                 if let Some(mistake) = mistake {
                     mistake.reply(&mut reply);
                 }
-                reply.steps()
+                reply.into_steps()
             }
             (Err(why), turn) => {
                 let id = turn.map_or("none", |turn| turn.id.as_str());
                 log.problems.push(format!("request {number} (expected: {id}): {why}"));
                 // A status that no vendor sends, so that it cannot be taken for an answer.
-                Reply::new(599).body("unexpected request").steps()
+                Response::new(599).body("unexpected request").into_steps()
             }
             (Ok(()), None) => vec![Step::Close],
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes_crate::Bytes;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{ErrorKind, Mime, Sha256};
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
 use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused};
 use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     if !subject.capabilities.open {
@@ -96,7 +96,7 @@ fn any_segmentation(subject: &Subject) -> Verdict {
     let pieces = proptest::collection::vec((1..6000_usize, 0..400_u64), 1..40);
     let outcome = runner().run(&pieces, |pieces| {
         let framed = |turn: Turn| {
-            turn.with(|mut reply| {
+            turn.with(|reply| {
                 let kind = "Content-Type: image/jpeg\r\n";
                 let head = format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: {}\r\n\r\n", reply.body.len());
                 let mut steps = vec![Step::Write(head.into())];
@@ -106,8 +106,7 @@ fn any_segmentation(subject: &Subject) -> Verdict {
                     steps.extend([Step::Write(piece), Step::Sleep(Duration::from_millis(*pause))]);
                 }
                 steps.extend([Step::Write(rest), Step::KeepAlive]);
-                reply.raw = Some(steps);
-                reply
+                reply.framing(Framing::Raw(steps))
             })
         };
         let run = subject.with_content(framed).and_then(|turns| subject.fetch(turns));
@@ -127,7 +126,7 @@ fn any_truncation(subject: &Subject) -> Verdict {
 }
 
 /// Every content reply is like this, and the fetch ends with this kind.
-fn fails(subject: &Subject, kind: ErrorKind, change: impl Fn(Reply) -> Reply) -> Verdict {
+fn fails(subject: &Subject, kind: ErrorKind, change: impl Fn(Response) -> Response) -> Verdict {
     let run = subject.fetch(subject.with_content(|turn| turn.with(change).forever())?)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
@@ -267,10 +266,8 @@ pub(super) fn again(subject: &Subject, content: Turn, count: usize) -> Turn {
     let total = content.reply.body.len();
     let mut turn = content.with(|reply| {
         let rest = reply.body.slice(count..);
-        let mut reply =
-            reply.body(rest).header("content-range", format!("bytes {count}-{}/{total}", total - 1));
-        reply.status = 206;
-        reply
+        let range = format!("bytes {count}-{}/{total}", total - 1);
+        reply.status(206).body(rest).header("content-range", range)
     });
     let range = crate::matching::Matcher::EqualTo(format!("bytes={count}-"));
     turn.request.headers.insert("range".to_owned(), range);
@@ -306,7 +303,7 @@ fn document(subject: &Subject, kind: &'static str, start: &'static str, size: us
     let (mut media, turns, content) = subject.undeclared()?;
     let unknown = "application/octet-stream";
     media.declared.mime = Mime::parse(unknown).ok();
-    let retyped = |reply: Reply| {
+    let retyped = |reply: Response| {
         let text = String::from_utf8_lossy(&reply.body).replace("image/jpeg", unknown);
         reply.body(text)
     };
@@ -329,10 +326,7 @@ fn odd_status(subject: &Subject, status: u16) -> Verdict {
     // Nothing is declared, so that no digest gives it away.
     let (media, mut turns, content) = subject.undeclared()?;
     let before = turns.clone();
-    let odd = content.with(|mut reply| {
-        reply.status = status;
-        reply
-    });
+    let odd = content.with(|reply| reply.status(status));
     turns.push(odd.clone());
     turns.extend(before);
     turns.push(odd.forever());

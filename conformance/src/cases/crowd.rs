@@ -7,14 +7,14 @@ use bytes_crate::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use wamedia_core::{ErrorKind, MediaRef, OpenOptions, ResolveOptions};
-use wamedia_sandbox::http1::{Outcome, Step};
+use wamedia_sandbox::http1::{Framing, Outcome, Response, Step};
 use wamedia_transfer::{Job, Target, safe_name, transfer_many};
 
 use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused, settled};
 use crate::double::{Double, Options};
 use crate::matching::Matcher;
 use crate::mutants::MUTANT;
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
 
 /// How long a content takes where it matters.
 const LONG: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ fn limited(subject: &Subject) -> Verdict {
         }
     }
     // One of them is refused from the first request on.
-    all[7].1[0] = all[7].1[0].clone().with(|_| Reply::new(400));
+    all[7].1[0] = all[7].1[0].clone().with(|_| Response::new(400));
     let turns = all.iter().flat_map(|(_, turns, _)| turns.clone()).collect();
     let options = Options { any_order: true, ..Options::default() };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -154,10 +154,8 @@ fn reader_stops(subject: &Subject) -> Verdict {
     let (media, mut turns, content) = subject.undeclared()?;
     let piece = Bytes::from(vec![7; 1 << 20]);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", 64 << 20);
-    turns.push(content.with(|mut reply| {
-        reply.raw = Some(vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }]);
-        reply
-    }));
+    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }];
+    turns.push(content.framed(Framing::Raw(steps)));
     paused(async {
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;

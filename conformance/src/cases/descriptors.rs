@@ -9,7 +9,8 @@ use wamedia_core::{
 
 use super::{Case, Run, Subject, Verdict, ensure, equal, paused, settled};
 use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
+use wamedia_sandbox::http1::{Framing, Response};
 
 /// A link that is past its time by less than this is still tried: clocks differ.
 const SKEW: Duration = Duration::from_secs(240);
@@ -91,7 +92,7 @@ fn base64(digest: &Sha256, for_urls: bool) -> String {
     out
 }
 
-fn with_json(reply: Reply, change: impl FnOnce(&mut Value)) -> Reply {
+fn with_json(reply: Response, change: impl FnOnce(&mut Value)) -> Response {
     let Ok(mut json) = serde_json::from_slice(&reply.body) else { return reply };
     change(&mut json);
     reply.body(json.to_string())
@@ -298,7 +299,7 @@ fn renewed_is_another(subject: &Subject) -> Verdict {
     };
     let mut turns = before.clone();
     turns.push(content.clone().framed(Framing::Reset(4000)));
-    turns.push(content.clone().with(|_| Reply::new(403)));
+    turns.push(content.clone().with(|_| Response::new(403)));
     turns.extend(before.into_iter().map(|turn| turn.with(renewed)));
     turns.push(content.with(|reply| reply.body(other.clone())));
     let mut media = subject.media(subject.base()?)?;

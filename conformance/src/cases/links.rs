@@ -6,7 +6,8 @@ use super::bytes::again;
 use super::{Case, Subject, Verdict, ensure, equal};
 use crate::double::Options;
 use crate::matching::Matcher;
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
+use wamedia_sandbox::http1::{Framing, Response};
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -44,7 +45,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 fn dead_link(subject: &Subject, status: u16) -> Verdict {
     let (before, content) = subject.split()?;
     let mut turns = before.clone();
-    turns.push(content.clone().with(|_| Reply::new(status)));
+    turns.push(content.clone().with(|_| Response::new(status)));
     turns.extend(before);
     turns.push(content);
     let wanted = turns.len();
@@ -55,7 +56,7 @@ fn dead_link(subject: &Subject, status: u16) -> Verdict {
 
 fn dead_twice(subject: &Subject) -> Verdict {
     let (before, content) = subject.split()?;
-    let dead = content.with(|_| Reply::new(403));
+    let dead = content.with(|_| Response::new(403));
     let mut turns = before.clone();
     turns.push(dead.clone());
     turns.extend(before);
@@ -71,7 +72,7 @@ fn dies_mid_body(subject: &Subject) -> Verdict {
     let (before, content) = subject.split()?;
     let mut turns = before.clone();
     turns.push(content.clone().framed(Framing::Reset(4000)));
-    turns.push(content.clone().with(|_| Reply::new(403)));
+    turns.push(content.clone().with(|_| Response::new(403)));
     turns.extend(before);
     turns.push(again(subject, content, 4000));
     let run = subject.fetch(turns)?;
@@ -101,8 +102,7 @@ fn wrong_range(subject: &Subject, range: &'static str, start: usize) -> Verdict 
     let total = content.reply.body.len();
     turns.push(content.clone().framed(Framing::Reset(5000)));
     turns.push(content.clone().with(|reply| {
-        let mut reply = reply.body(vec![9; total - start]);
-        reply.status = 206;
+        let reply = reply.status(206).body(vec![9; total - start]);
         if range.is_empty() {
             reply
         } else {
@@ -121,8 +121,7 @@ fn overlapping_range(subject: &Subject) -> Verdict {
     let whole = content.clone().with(|reply| reply.header("etag", "\"one\""));
     turns.push(whole.clone().framed(Framing::Reset(5000)));
     turns.push(content.with(|reply| {
-        let mut reply = reply.header("etag", "\"one\"").body(vec![9; total - 5000]);
-        reply.status = 206;
+        let reply = reply.status(206).header("etag", "\"one\"").body(vec![9; total - 5000]);
         reply.header("content-range", format!("bytes 4000-{}/{total}", total - 1001))
     }));
     turns.push(whole);
@@ -147,7 +146,7 @@ fn changed_entity(subject: &Subject) -> Verdict {
 fn range_416(subject: &Subject) -> Verdict {
     let (mut turns, content) = subject.split()?;
     turns.push(content.clone().framed(Framing::Reset(5000)));
-    turns.push(content.clone().with(|_| Reply::new(416)));
+    turns.push(content.clone().with(|_| Response::new(416)));
     turns.push(content);
     let run = subject.fetch(turns)?;
     equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)

@@ -28,9 +28,10 @@ use crate::double::{Double, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::mutants::{Broken, BrokenWebhooks, Mistake};
-use crate::script::{Reply, Turn};
+use crate::script::Turn;
 use crate::{CANARY, TestNet};
 use wamedia_provider::TransportOptions;
+use wamedia_sandbox::http1::Response;
 
 /// What every case has at hand.
 pub(crate) struct Subject {
@@ -360,7 +361,7 @@ pub(crate) fn no_secret(error: &Error) -> Verdict {
 }
 
 /// Takes digest and size out of a reply to resolve.
-fn strip_declared(reply: Reply) -> Reply {
+fn strip_declared(reply: Response) -> Response {
     let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(&reply.body) else { return reply };
     if let Some(object) = json.as_object_mut() {
         object.remove("sha256");

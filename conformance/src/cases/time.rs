@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use wamedia_core::ErrorKind;
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     if !subject.capabilities.open {
@@ -18,7 +18,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         Case::new("RT-001", "retry-after-on-503", |c| waits(c, 503, "7")),
         Case::new("RT-002", "retry-after-date", retry_after_date),
         Case::new("RT-004", "retry-after-a-day", wait_too_long),
-        Case::new("RT-005", "503-then-good", |c| first_then_good(c, Reply::new(503))),
+        Case::new("RT-005", "503-then-good", |c| first_then_good(c, Response::new(503))),
         Case::new("RT-006", "503-for-ever", failing_for_ever),
         Case::new("LM-005", "stall-head", |c| stalls(c, true)),
         Case::new("LM-005", "stall-body", |c| stalls(c, false)),
@@ -31,7 +31,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     for nonsense in ["-5", "soon", "99999999999999999999"] {
         let name = format!("retry-after-{nonsense}");
         cases.push(Case::new("RT-003", name, move |c| {
-            first_then_good(c, Reply::new(503).header("retry-after", nonsense))
+            first_then_good(c, Response::new(503).header("retry-after", nonsense))
         }));
     }
     if subject.capabilities.signed_requests {
@@ -44,27 +44,27 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 }
 
 /// The plain fetch, with another reply to its first request, before everything.
-fn preceded(subject: &Subject, reply: Reply) -> Result<Vec<Turn>, String> {
+fn preceded(subject: &Subject, reply: Response) -> Result<Vec<Turn>, String> {
     let mut turns = subject.turns(subject.base()?);
     let first = turns[0].clone().with(|_| reply);
     turns.insert(0, first);
     Ok(turns)
 }
 
-fn first_then_good(subject: &Subject, reply: Reply) -> Verdict {
+fn first_then_good(subject: &Subject, reply: Response) -> Verdict {
     let run = subject.fetch(preceded(subject, reply)?)?;
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
 fn waits(subject: &Subject, status: u16, seconds: &str) -> Verdict {
-    let run = subject.fetch(preceded(subject, Reply::new(status).header("retry-after", seconds))?)?;
+    let run = subject.fetch(preceded(subject, Response::new(status).header("retry-after", seconds))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(7), format!("it waited only {:?}", run.elapsed))
 }
 
 fn retry_after_date(subject: &Subject) -> Verdict {
     let date = http_date(subject.clock() + Duration::from_secs(9));
-    let run = subject.fetch(preceded(subject, Reply::new(503).header("retry-after", date))?)?;
+    let run = subject.fetch(preceded(subject, Response::new(503).header("retry-after", date))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(8), format!("it waited only {:?}", run.elapsed))
 }
@@ -81,7 +81,7 @@ fn http_date(time: std::time::SystemTime) -> String {
 fn wait_too_long(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "86400"));
+    turns[0] = turns[0].clone().with(|_| Response::new(429).header("retry-after", "86400"));
     let run = subject.fetch(turns)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::RateLimited)?;
@@ -92,7 +92,7 @@ fn wait_too_long(subject: &Subject) -> Verdict {
 fn failing_for_ever(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(503)).forever();
+    turns[0] = turns[0].clone().with(|_| Response::new(503)).forever();
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Upstream)?;
     equal("requests", &run.requests(), &5)
@@ -101,7 +101,7 @@ fn failing_for_ever(subject: &Subject) -> Verdict {
 fn asked_once(subject: &Subject, status: u16) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
+    turns[0] = turns[0].clone().with(|_| Response::new(status)).forever();
     let run = subject.fetch(turns)?;
     run.error()?;
     equal("requests", &run.requests(), &1)
@@ -109,7 +109,7 @@ fn asked_once(subject: &Subject, status: u16) -> Verdict {
 
 /// The second attempt carries another time and another signature than the first.
 fn signed_anew(subject: &Subject) -> Verdict {
-    let turns = preceded(subject, Reply::new(503).header("retry-after", "7"))?;
+    let turns = preceded(subject, Response::new(503).header("retry-after", "7"))?;
     let loosened = turns.into_iter().map(|mut turn| {
         turn.request.headers.remove("ts");
         turn.request.headers.remove("sign");
@@ -130,15 +130,7 @@ fn signed_anew(subject: &Subject) -> Verdict {
 
 fn stalls(subject: &Subject, head: bool) -> Verdict {
     let turns = subject.with_content(|turn| {
-        turn.with(|mut reply| {
-            if head {
-                reply.raw = Some(vec![Step::Hang]);
-                reply
-            } else {
-                reply.framing(Framing::Stall(3000))
-            }
-        })
-        .forever()
+        turn.framed(if head { Framing::Raw(vec![Step::Hang]) } else { Framing::Stall(3000) }).forever()
     })?;
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
@@ -202,7 +194,7 @@ fn dropped(subject: &Subject) -> Verdict {
 fn dropped_while_waiting(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "30"));
+    turns[0] = turns[0].clone().with(|_| Response::new(429).header("retry-after", "30"));
     let media = subject.media(subject.base()?)?;
     paused(async {
         let double =

@@ -8,7 +8,7 @@ use wamedia_core::{ErrorKind, MediaLink};
 use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
 use crate::CANARY;
 use crate::double::{Double, Options};
-use crate::script::{Framing, Reply};
+use wamedia_sandbox::http1::{Framing, Response};
 
 /// Long enough for any link.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -62,7 +62,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 
 /// A redirect to there is refused, and nothing is sent.
 fn redirect(subject: &Subject, to: &str) -> Verdict {
-    let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+    let turns = subject.with_content(|turn| turn.with(|_| Response::new(302).header("location", to)))?;
     let wanted = turns.len();
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
@@ -91,9 +91,9 @@ fn redirect_loop(subject: &Subject) -> Verdict {
         _ => return Err("the content target of the base fixture must be exact".to_owned()),
     };
     // The hop after a redirect carries no credential, so the strict matcher must not ask for one.
-    let mut hop = content.clone().with(|_| Reply::new(302).header("location", target.clone())).forever();
+    let mut hop = content.clone().with(|_| Response::new(302).header("location", target.clone())).forever();
     hop.request.headers.clear();
-    turns.push(content.with(|_| Reply::new(302).header("location", target)));
+    turns.push(content.with(|_| Response::new(302).header("location", target)));
     turns.push(hop);
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
@@ -113,7 +113,7 @@ fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
             TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await.map_err(|e| e.to_string())?;
         let port = forbidden.local_addr().map_err(|e| e.to_string())?.port();
         let to = target.replace("PORT", &port.to_string());
-        let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
+        let turns = subject.with_content(|turn| turn.with(|_| Response::new(302).header("location", to)))?;
         let double =
             Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
         let provider = subject.provider(&double);

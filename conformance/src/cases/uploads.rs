@@ -8,13 +8,13 @@ use wamedia_core::{
     DeleteOptions, DeleteOutcome, Error, ErrorKind, Mime, Result as CoreResult, UploadContent, UploadOptions,
     UploadResult, Uploaded,
 };
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::replayed::photo;
 use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
 use crate::double::{Double, Options};
 use crate::matching::Received;
-use crate::script::{Reply, Turn};
+use crate::script::Turn;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     let can = &subject.capabilities;
@@ -138,10 +138,7 @@ fn another_digest(subject: &Subject) -> Verdict {
 
 /// The whole body arrived and then nothing: the object may exist, and nobody sends it again.
 fn unknown_end(subject: &Subject, steps: Vec<Step>) -> Verdict {
-    let turn = turn(subject)?.with(|mut reply| {
-        reply.raw = Some(steps);
-        reply
-    });
+    let turn = turn(subject)?.framed(Framing::Raw(steps));
     let sent = send(subject, vec![turn], photo(subject)?)?;
     let error = sent.error()?;
     let kind = error.kind();
@@ -153,7 +150,7 @@ fn unknown_end(subject: &Subject, steps: Vec<Step>) -> Verdict {
 }
 
 fn busy(subject: &Subject) -> Verdict {
-    let turn = turn(subject)?.with(|_| Reply::new(503).header("retry-after", "1"));
+    let turn = turn(subject)?.with(|_| Response::new(503).header("retry-after", "1"));
     let sent = send(subject, vec![turn], photo(subject)?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Upstream)?;
     equal("requests", &sent.received.len(), &1)
@@ -161,7 +158,7 @@ fn busy(subject: &Subject) -> Verdict {
 
 /// The answer comes while the body is still being sent.
 fn early(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
-    let turn = turn(subject)?.with(|_| Reply::new(status)).early();
+    let turn = turn(subject)?.with(|_| Response::new(status)).early();
     let chunk = Bytes::from(vec![7; 64 * 1024]);
     let content = jpeg((0..48).map(|_| Ok(chunk.clone())).collect(), Some(48 * 64 * 1024))?;
     let sent = send(subject, vec![turn], content)?;
@@ -172,10 +169,7 @@ fn early(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
 
 /// The server takes the head and nothing else, for ever.
 fn never_reads(subject: &Subject) -> Verdict {
-    let mut turn = turn(subject)?.early().with(|mut reply| {
-        reply.raw = Some(vec![Step::Hang]);
-        reply
-    });
+    let mut turn = turn(subject)?.early().framed(Framing::Raw(vec![Step::Hang]));
     turn.request.multipart = None;
     let chunk = Bytes::from(vec![7; 64 * 1024]);
     // More than all buffers on the way hold.
@@ -266,10 +260,7 @@ fn delete(
 /// A deletion may be asked for again: the second time finds nothing left to do.
 fn lost_deletion(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.fixture("delete/ok")?);
-    let lost = turns[0].clone().with(|mut reply| {
-        reply.raw = Some(vec![Step::Reset]);
-        reply
-    });
+    let lost = turns[0].clone().framed(Framing::Raw(vec![Step::Reset]));
     turns.insert(0, lost);
     let (outcome, requests) = delete(subject, turns, "delete/ok")?;
     equal("outcome", &outcome.map_err(|error| error.to_string())?, &DeleteOutcome::Deleted)?;

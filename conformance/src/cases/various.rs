@@ -4,7 +4,8 @@ use wamedia_core::{DeleteOptions, ErrorKind, ListOptions, MediaRef, Mime, Upload
 
 use super::{Case, Subject, Verdict, ensure, equal, paused};
 use crate::double::{Double, Options};
-use crate::script::{Reply, Turn};
+use crate::script::Turn;
+use wamedia_sandbox::http1::Response;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     let can = &subject.capabilities;
@@ -100,7 +101,7 @@ fn impossible_ids(subject: &Subject) -> Verdict {
 
 fn status_table(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
     let mut turns = nothing_expected(subject)?;
-    turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
+    turns[0] = turns[0].clone().with(|_| Response::new(status)).forever();
     let run = subject.fetch(turns)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
@@ -108,7 +109,7 @@ fn status_table(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
 fn long_error(subject: &Subject) -> Verdict {
     let mut turns = nothing_expected(subject)?;
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
-    turns[0] = turns[0].clone().with(|_| Reply::new(400).header("content-type", "text/plain").body(text));
+    turns[0] = turns[0].clone().with(|_| Response::new(400).header("content-type", "text/plain").body(text));
     let run = subject.fetch(turns)?;
     let mut shown = run.error()?.to_string();
     let mut cause = std::error::Error::source(run.error()?);

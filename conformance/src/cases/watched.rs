@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes_crate::Bytes;
 use wamedia_core::{Error, ErrorKind, MediaId, MediaRef, Provider, ResolveOptions};
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::bytes::again;
 use super::{Case, Run, Subject, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
 use crate::CANARY;
 use crate::double::{Double, Options};
 use crate::matching::Matcher;
-use crate::script::{Framing, Reply, Turn};
+use crate::script::Turn;
 use crate::watch::logged;
 
 pub(super) fn cases(subject: &Subject) -> Vec<Case> {
@@ -65,13 +65,13 @@ const FAULTS: &[(&str, Bend)] = &[
     ("plain", |turn| turn),
     ("reset", |turn| turn.framed(Framing::Reset(4000))),
     ("stall", |turn| turn.framed(Framing::Stall(3000))),
-    ("status-401", |turn| turn.with(|_| Reply::new(401).body(echo()))),
-    ("status-404", |turn| turn.with(|_| Reply::new(404).body(echo()))),
-    ("status-500", |turn| turn.with(|_| Reply::new(500).body(echo()))),
+    ("status-401", |turn| turn.with(|_| Response::new(401).body(echo()))),
+    ("status-404", |turn| turn.with(|_| Response::new(404).body(echo()))),
+    ("status-500", |turn| turn.with(|_| Response::new(500).body(echo()))),
     ("page", |turn| turn.with(|reply| reply.header("content-type", "text/html").body(echo()))),
     ("flip", |turn| turn.with(|reply| reply.body("something else"))),
     ("redirect", |turn| {
-        turn.with(|_| Reply::new(302).header("location", format!("https://evil.test/?t={CANARY}")))
+        turn.with(|_| Response::new(302).header("location", format!("https://evil.test/?t={CANARY}")))
     }),
 ];
 
@@ -135,7 +135,7 @@ fn named(subject: &Subject, bend: Bend) -> Verdict {
 fn rate_error(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "7200"));
+    turns[0] = turns[0].clone().with(|_| Response::new(429).header("retry-after", "7200"));
     let run = subject.fetch(turns)?;
     equal("the wait", &run.error()?.retry_after(), &Some(Duration::from_secs(7200)))
 }
@@ -144,10 +144,7 @@ fn rate_error(subject: &Subject) -> Verdict {
 fn network_fault(subject: &Subject, steps: &[Step]) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     turns.truncate(1);
-    turns[0] = turns[0].clone().with(|mut reply| {
-        reply.raw = Some(steps.to_vec());
-        reply
-    });
+    turns[0] = turns[0].clone().framed(Framing::Raw(steps.to_vec()));
     turns[0] = turns[0].clone().forever();
     let run = subject.fetch(turns)?;
     let kind = run.error()?.kind();
@@ -178,7 +175,7 @@ fn receipt_after_break(subject: &Subject) -> Verdict {
 
 fn receipt_after_wait(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
-    let busy = turns[0].clone().with(|_| Reply::new(503).header("retry-after", "3"));
+    let busy = turns[0].clone().with(|_| Response::new(503).header("retry-after", "3"));
     turns.insert(0, busy);
     let run = subject.fetch(turns)?;
     let receipt = &run.fetched()?.receipt;
@@ -235,7 +232,7 @@ fn logs(lines: &[String], words: &str, fields: &[&str]) -> Verdict {
 
 fn retry_is_logged(subject: &Subject) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
-    let busy = turns[0].clone().with(|_| Reply::new(503).header("retry-after", "3"));
+    let busy = turns[0].clone().with(|_| Response::new(503).header("retry-after", "3"));
     turns.insert(0, busy);
     let (run, lines) = logged(|| subject.fetch(turns));
     run?.fetched()?;
@@ -244,7 +241,7 @@ fn retry_is_logged(subject: &Subject) -> Verdict {
 
 fn refusal_is_logged(subject: &Subject) -> Verdict {
     let turns = subject
-        .with_content(|turn| turn.with(|_| Reply::new(302).header("location", "https://evil.test/x")))?;
+        .with_content(|turn| turn.with(|_| Response::new(302).header("location", "https://evil.test/x")))?;
     let (run, lines) = logged(|| subject.fetch(turns));
     run?.error()?;
     logs(&lines, "given up", &["kind=\"refused\""])
@@ -253,7 +250,7 @@ fn refusal_is_logged(subject: &Subject) -> Verdict {
 fn renewal_is_logged(subject: &Subject) -> Verdict {
     let (before, content) = subject.split()?;
     let mut turns = before.clone();
-    turns.push(content.clone().with(|_| Reply::new(410)));
+    turns.push(content.clone().with(|_| Response::new(410)));
     turns.extend(before);
     turns.push(content);
     let (run, lines) = logged(|| subject.fetch(turns));
@@ -273,10 +270,7 @@ fn closed_while_idle(subject: &Subject) -> Verdict {
 fn two_fetches(subject: &Subject, end: Step) -> Verdict {
     let mut turns = subject.turns(subject.base()?);
     let second = turns.clone();
-    let lost = second[0].clone().with(|mut reply| {
-        reply.raw = Some(vec![end]);
-        reply
-    });
+    let lost = second[0].clone().framed(Framing::Raw(vec![end]));
     turns.push(lost);
     turns.extend(second);
     let wanted = turns.len();

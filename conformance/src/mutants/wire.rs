@@ -8,8 +8,8 @@ use wamedia_transfer::{Fetched, OnMismatch, TransferOptions, Verified};
 
 use super::Mistake;
 use crate::matching::Received;
-use crate::script::Reply;
 use crate::{CANARY, TestNet};
+use wamedia_sandbox::http1::Response;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -92,15 +92,15 @@ impl Mistake {
     }
 
     /// What such a client makes of a reply.
-    pub(crate) fn reply(self, reply: &mut Reply) {
-        let header = |reply: &Reply, name: &str| {
+    pub(crate) fn reply(self, reply: &mut Response) {
+        let header = |reply: &Response, name: &str| {
             reply
                 .headers
                 .iter()
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.clone())
         };
-        let without = |reply: &mut Reply, name: &str| {
+        let without = |reply: &mut Response, name: &str| {
             reply.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         };
         match self {
@@ -138,7 +138,7 @@ impl Mistake {
     }
 
     /// Such a client has followed, and has found something.
-    fn redirect(self, reply: &mut Reply, location: Option<&str>) {
+    fn redirect(self, reply: &mut Response, location: Option<&str>) {
         let Some(location) = location else { return };
         let inside = ["127.", "2130706434", "[::ffff:"].iter().any(|text| location.contains(text));
         let kind = if location.starts_with("http://") {
@@ -153,7 +153,7 @@ impl Mistake {
             Self::FollowsForEver
         };
         if kind == self {
-            *reply = Reply::new(200).body("found elsewhere");
+            *reply = Response::new(200).body("found elsewhere");
         }
     }
 }

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::content::{self, Voice};
 use crate::faults::Active;
+use crate::http1::Response;
 use crate::http1::{Request, decode};
 use crate::media;
 use crate::meta;
 use crate::multipart;
-use crate::response::Response;
 use crate::state::{At, Provider, Reply, World, bearer_is};
 
 const ME: Provider = Provider::Chakra;

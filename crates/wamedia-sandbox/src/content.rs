@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::digest;
 use crate::faults::Active;
+use crate::http1::Response;
 use crate::http1::{Head, Step};
 use crate::media::{self, Content, Media};
-use crate::response::Response;
 
 /// Who speaks: it decides the shape of errors and how ranges are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,27 +71,27 @@ pub(crate) fn oss_error(status: u16, code: &str, message: &str) -> Response {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>{code}</Code>\n  \
          <Message>{message}</Message>\n  <RequestId>TESTREQUESTID</RequestId>\n</Error>\n"
     );
-    Response::text(status, "application/xml", body)
+    Response::with_body(status, "application/xml", body)
 }
 
 /// The answer of a fault that does not depend on the media.
 pub(crate) fn plain_fault(active: Active, voice: Voice, now_http: &str) -> Option<Response> {
     let wait = if active.long { "3600" } else { "1" };
     Some(match active.fault.name {
-        "silent" => Response::raw(vec![Step::Hang], Step::Close),
+        "silent" => Response::raw(vec![Step::Hang]),
         "s503" => vendor_error(voice, 503).header("Retry-After", "1"),
         "r429" => vendor_error(voice, 429).header("Retry-After", if active.date { now_http } else { wait }),
         "s5xx-forever" => vendor_error(voice, 500),
         "header-flood" => {
             let filler = "x".repeat(190);
-            let mut reply = Response::text(200, "application/json", "{}");
+            let mut reply = Response::with_body(200, "application/json", "{}");
             for number in 0..5000 {
-                reply = reply.header(&format!("X-Flood-{number}"), &filler);
+                reply.headers.push((format!("X-Flood-{number}"), filler.clone()));
             }
             reply.end(Step::Close)
         }
         "huge-json" => {
-            Response::new(200).header("Content-Type", "application/json").end(Step::Close).body(vec![
+            Response::new(200).header("Content-Type", "application/json").end(Step::Close).steps(vec![
                 Step::Write(Bytes::from_static(b"{\"padding\":\"")),
                 Step::Repeat { bytes: Bytes::from(vec![b'x'; 64 * 1024]), times: 8_000 },
                 Step::Write(Bytes::from_static(b"\"}")),
@@ -100,7 +100,7 @@ pub(crate) fn plain_fault(active: Active, voice: Voice, now_http: &str) -> Optio
         "deep-json" => {
             let mut body = "[".repeat(100_000);
             body.push_str(&"]".repeat(100_000));
-            Response::text(200, "application/json", body)
+            Response::with_body(200, "application/json", body)
         }
         _ => return None,
     })
@@ -126,7 +126,7 @@ pub(crate) fn serve(
     }
     if active.cut {
         return plain(voice, media, None)
-            .body(media.content.steps(0, media.content.len() / 2))
+            .steps(media.content.steps(0, media.content.len() / 2))
             .end(Step::Close);
     }
     if let Some(response) = instead(voice, media, head, active, elsewhere) {
@@ -157,13 +157,13 @@ fn instead(
     let length = media.content.len();
     let first_half = || media.content.steps(0, length / 2);
     Some(match active.fault.name {
-        "html-200" => Response::text(
+        "html-200" => Response::with_body(
             200,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><title>Error</title></html>",
         ),
         "json-200" => Response::json(200, &error_body(voice, 500, "internal error")),
-        "empty-200" => Response::bytes(200, &media.mime, Bytes::new()),
+        "empty-200" => Response::with_body(200, &media.mime, Bytes::new()),
         "early" => vendor_error(voice, 404),
         "expired" => dead_link(voice, active.status),
         "redirect" => redirect(&elsewhere.other_host),
@@ -174,13 +174,13 @@ fn instead(
         "cut-undeclared" => Response::new(200)
             .header("Content-Type", &media.mime)
             .header("ETag", media.etag())
-            .body(first_half())
+            .steps(first_half())
             .end(Step::Close),
         "cut-chunked" => {
             let mut body = vec![Step::Write(Bytes::from(format!("{:x}\r\n", length / 2)))];
             body.extend(first_half());
             body.push(Step::Write(Bytes::from_static(b"\r\n")));
-            chunked(media).body(body).end(Step::Close)
+            chunked(media).steps(body).end(Step::Close)
         }
         "over" => {
             let mut body = vec![Step::Write(Bytes::from(format!("{length:x}\r\n")))];
@@ -191,11 +191,11 @@ fn instead(
             extra.extend_from_slice(b"\r\n");
             body.push(Step::Repeat { bytes: extra.freeze(), times: 1024 });
             body.push(Step::Write(Bytes::from_static(b"0\r\n\r\n")));
-            chunked(media).body(body)
+            chunked(media).steps(body)
         }
         "bomb" => {
             let bytes = Bytes::from_static(media::BOMB);
-            Response::bytes(200, &media.mime, bytes).header("Content-Encoding", "gzip")
+            Response::with_body(200, &media.mime, bytes).header("Content-Encoding", "gzip")
         }
         _ => return None,
     })
@@ -211,16 +211,16 @@ fn spoil(voice: Voice, media: &Media, wanted: Option<Wanted>, active: Active) ->
     let reply = plain(voice, media, wanted);
     let first_half = || media.content.steps(start, start + (end - start) / 2);
     match active.fault.name {
-        "cut-declared" => reply.body(first_half()).end(Step::Close),
-        "reset" | "expired-mid" => reply.body(first_half()).end(Step::Reset),
+        "cut-declared" => reply.steps(first_half()).end(Step::Close),
+        "reset" | "expired-mid" => reply.steps(first_half()).end(Step::Reset),
         "stall" => {
             let mut body = first_half();
             body.push(Step::Hang);
-            reply.body(body).end(Step::Close)
+            reply.steps(body).end(Step::Close)
         }
         "drip" => {
             let bytes = media.content.bytes(end).slice(usize::try_from(start).unwrap_or(0)..);
-            reply.body(vec![Step::Drip { bytes, every: Duration::from_secs(1) }])
+            reply.steps(vec![Step::Drip { bytes, every: Duration::from_secs(1) }])
         }
         "slow-big" => {
             let mut body = Vec::new();
@@ -231,10 +231,10 @@ fn spoil(voice: Voice, media: &Media, wanted: Option<Wanted>, active: Active) ->
                 body.push(Step::Sleep(Duration::from_secs(1)));
                 at = next;
             }
-            reply.body(body)
+            reply.steps(body)
         }
         "traversal" => reply.header("Content-Disposition", "attachment; filename=\"../../x\""),
-        "wrong-type" => reply.replace_header("Content-Type", "image/png"),
+        "wrong-type" => reply.header("Content-Type", "image/png"),
         _ => reply,
     }
 }
@@ -255,7 +255,7 @@ fn plain(voice: Voice, media: &Media, wanted: Option<Wanted>) -> Response {
         Some(Wanted::Part(start, end)) => part(voice, media, start, end, length),
         None => base(Response::new(200), voice, media)
             .header("Content-Length", length)
-            .body(media.content.steps(0, length)),
+            .steps(media.content.steps(0, length)),
     }
 }
 
@@ -263,11 +263,11 @@ fn part(voice: Voice, media: &Media, start: u64, end: u64, total: u64) -> Respon
     base(Response::new(206), voice, media)
         .header("Content-Length", end - start)
         .header("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
-        .body(media.content.steps(start, end))
+        .steps(media.content.steps(start, end))
 }
 
 fn outside(length: u64) -> Response {
-    Response::text(416, "text/plain", "range not satisfiable")
+    Response::with_body(416, "text/plain", "range not satisfiable")
         .header("Content-Range", format!("bytes */{length}"))
 }
 
@@ -275,7 +275,7 @@ fn outside(length: u64) -> Response {
 pub(crate) fn dead_link(voice: Voice, status: Option<u16>) -> Response {
     match (voice, status) {
         (Voice::Oss, None | Some(403)) => oss_error(403, "AccessDenied", "Request has expired."),
-        (Voice::Meta, None | Some(404)) => Response::text(
+        (Voice::Meta, None | Some(404)) => Response::with_body(
             404,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><title>Not Found</title></html>",
@@ -285,7 +285,7 @@ pub(crate) fn dead_link(voice: Voice, status: Option<u16>) -> Response {
 }
 
 fn redirect(to: &str) -> Response {
-    Response::new(302).header("Location", to).header("Content-Length", 0)
+    Response::new(302).header("Location", to)
 }
 
 fn chunked(media: &Media) -> Response {

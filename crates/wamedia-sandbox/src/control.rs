@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::faults::FAULTS;
-use crate::response::Response;
+use crate::http1::Response;
 use crate::state::{Provider, World};
 
 const SHOWN: usize = 100;
@@ -25,7 +25,7 @@ pub(crate) fn page(world: &World) -> Response {
         let _ = write!(html, "<tr><td><code>{}</code><td>{}", fault.name, escape(fault.sentence));
     }
     html.push_str("</table></html>");
-    Response::text(200, "text/html; charset=utf-8", html).header("Cache-Control", "no-store")
+    Response::with_body(200, "text/html; charset=utf-8", html).header("Cache-Control", "no-store")
 }
 
 fn problems(world: &World, html: &mut String) {

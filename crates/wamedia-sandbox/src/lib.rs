@@ -21,13 +21,14 @@ mod content;
 mod control;
 mod digest;
 mod faults;
+#[doc(hidden)]
 pub mod http1;
 mod media;
 mod meta;
+#[doc(hidden)]
 pub mod multipart;
 mod nxcloud;
 mod record;
-mod response;
 mod routes;
 mod serve;
 mod state;
@@ -46,7 +47,6 @@ use serde_json::{Map, Value, json};
 pub use faults::{FAULTS, Fault, Stage};
 pub use media::SeedMedia;
 pub use record::{Leak, RequestLog};
-pub use response::Response;
 pub use webhooks::{WebhookDelivery, post_webhook};
 
 use http1::Server;

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::content::{self, Voice};
 use crate::digest;
 use crate::faults::Active;
+use crate::http1::Response;
 use crate::http1::{Head, Request};
 use crate::media::Media;
 use crate::multipart;
-use crate::response::Response;
 use crate::state::{At, Provider, Reply, Session, World, bearer_is};
 
 const ME: Provider = Provider::Meta;
@@ -172,7 +172,7 @@ pub(crate) async fn content(world: &World, request: &Request) -> Reply {
 }
 
 fn html(status: u16, title: &str) -> Response {
-    Response::text(
+    Response::with_body(
         status,
         "text/html; charset=utf-8",
         format!("<!DOCTYPE html><html><title>{title}</title></html>"),

@@ -5,10 +5,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::{self, Voice};
 use crate::digest;
+use crate::http1::Response;
 use crate::http1::{Head, Request, decode};
 use crate::media::Media;
 use crate::multipart;
-use crate::response::Response;
 use crate::state::{At, Provider, Reply, World};
 
 const ME: Provider = Provider::Nxcloud;
@@ -54,8 +54,8 @@ impl Signed<'_> {
     }
 }
 
-/// Checks the common headers and the signature over the bytes as they came.
-fn check(world: &World, request: &Request, operation: &str) -> Result<(), Reply> {
+/// Checks the common headers and the signature over the bytes as they came; code and message of a refusal.
+fn check(world: &World, request: &Request, operation: &str) -> Result<(), (i64, String)> {
     let head = &request.head;
     let mut missing = None;
     let mut header = |name: &'static str| {
@@ -67,31 +67,31 @@ fn check(world: &World, request: &Request, operation: &str) -> Result<(), Reply>
     let (key, ts) = (header("accessKey"), header("ts"));
     let (biz_type, action, sign) = (header("bizType"), header("action"), header("sign"));
     if let Some(name) = missing {
-        return Err(refuse(1001, &format!("missing header {name}")));
+        return Err((1001, format!("missing header {name}")));
     }
     // QUIRK(nxcloud): clients in the field sign uploads with the action of template files.
     let tolerated = operation == "uploadMedia" && action == "uploadTemplateFile";
     if biz_type != "2" || (action != operation && !tolerated) {
-        return Err(refuse(1002, "bizType or action is wrong"));
+        return Err((1002, "bizType or action is wrong".to_owned()));
     }
     if key != world.credentials.nxcloud_access_key {
-        return Err(refuse(1005, "no permission"));
+        return Err((1005, "no permission".to_owned()));
     }
     let fresh = ts.parse::<u64>().is_ok_and(|ts| world.now_ms().abs_diff(ts) <= 60_000);
     if !fresh {
-        return Err(refuse(1004, "timestamp expired"));
+        return Err((1004, "timestamp expired".to_owned()));
     }
     let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
     let is_json = content_type.starts_with("application/json");
     let wants_form = operation.starts_with("upload");
     if wants_form == is_json || (wants_form && !content_type.starts_with("multipart/form-data")) {
-        return Err(refuse(1003, "invalid signature"));
+        return Err((1003, "invalid signature".to_owned()));
     }
     let sha256 = head.header("algorithm").is_some_and(|name| name.eq_ignore_ascii_case("sha256"));
     let secret = world.credentials.nxcloud_access_secret.as_str();
     let body = is_json.then_some(&request.body[..]);
     if (Signed { key, action, biz_type, ts, body, secret }).sign(sha256) != sign {
-        return Err(refuse(1003, "invalid signature"));
+        return Err((1003, "invalid signature".to_owned()));
     }
     Ok(())
 }
@@ -102,13 +102,13 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
     let operation = head.path().strip_prefix("/api/wa/").unwrap_or_default();
     let known = ["getMedia", "deleteMedia", "uploadMedia", "uploadTemplateFile"];
     if !known.contains(&operation) {
-        return Response::text(404, "text/html", "<html><title>404 Not Found</title></html>").into();
+        return Response::with_body(404, "text/html", "<html><title>404 Not Found</title></html>").into();
     }
     if head.method != "POST" {
-        return Response::text(405, "text/html", "<html><title>405 Not Allowed</title></html>").into();
+        return Response::with_body(405, "text/html", "<html><title>405 Not Allowed</title></html>").into();
     }
-    if let Err(reply) = check(world, request, operation) {
-        return reply;
+    if let Err((code, message)) = check(world, request, operation) {
+        return refuse(code, &message);
     }
     match operation {
         "getMedia" | "deleteMedia" => by_id(world, request, operation).await,

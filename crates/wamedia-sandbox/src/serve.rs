@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::content::{self, Elsewhere};
+use crate::http1::Response;
 use crate::http1::{Answer, Request, Service, Step, decode};
 use crate::record::{self, RequestLog};
-use crate::response::Response;
 use crate::state::{Provider, Reply, World};
 use crate::{chakra, control, meta, nxcloud, whapi};
 
@@ -70,7 +70,7 @@ impl Front {
             },
             method: head.method.clone(),
             path: head.path().to_owned(),
-            status: reply.response.status(),
+            status: reply.response.sent_status(),
             fault: reply.fault.map(|fault| fault.name),
             credentials: record::credentials(head),
         };
@@ -82,7 +82,7 @@ impl Front {
 
     /// `/{provider}/{id}`: the object, to anybody.
     async fn foreign(&self, request: &Request) -> (Option<Provider>, Reply) {
-        let not_found = || Reply::from(Response::text(404, "text/plain", "not found"));
+        let not_found = || Reply::from(Response::with_body(404, "text/plain", "not found"));
         let path = request.head.path().trim_start_matches('/');
         let Some((name, id)) = path.split_once('/') else { return (None, not_found()) };
         let Some(provider) = Provider::named(name) else { return (None, not_found()) };

@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use crate::content::Voice;
 use crate::faults::{Active, Asked, Fault};
 use crate::http1::Request;
+use crate::http1::Response;
 use crate::media::{self, Content, Media};
 use crate::record::{Leak, RequestLog};
-use crate::response::Response;
 use crate::{Credentials, Now, OnRequest};
 
 const REMEMBERED: usize = 10_000;

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::content::{self, Voice};
 use crate::digest;
+use crate::http1::Response;
 use crate::http1::{Head, Request, decode};
 use crate::media::{self, Media};
 use crate::multipart;
-use crate::response::Response;
 use crate::state::{At, Provider, Reply, World, bearer_is};
 
 const ME: Provider = Provider::Whapi;

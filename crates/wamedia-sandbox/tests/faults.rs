@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{META, WHAPI, fixed_clock, get, meta_bytes, meta_link, sandbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use wamedia_sandbox::http1::{Request, Server, Step};
-use wamedia_sandbox::{FAULTS, Response};
+use wamedia_sandbox::FAULTS;
+use wamedia_sandbox::http1::{Request, Response, Server, Step};
 
 const PHOTO: &[u8] = wamedia_fixtures::embedded_bytes("media/photo.jpg").expect("the photo is embedded");
 
@@ -233,14 +233,14 @@ async fn sizes_are_made_on_the_fly_and_match_their_digest() {
 async fn waiting_needs_no_real_time_and_a_close_is_seen() {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address"), |request: Request| async move {
         if request.head.target == "/hang" {
-            return Response::raw(vec![Step::Hang], Step::Close).into_steps();
+            return Response::raw(vec![Step::Hang]).into_steps();
         }
         let body = vec![
             Step::Sleep(Duration::from_secs(3600)),
             Step::Drip { bytes: Bytes::from_static(b"abc"), every: Duration::from_secs(60) },
             Step::Repeat { bytes: Bytes::from_static(b"xy"), times: 2 },
         ];
-        Response::new(200).header("Content-Length", 7).body(body).into_steps()
+        Response::new(200).header("Content-Length", 7).steps(body).into_steps()
     })
     .await
     .expect("loopback");
@@ -266,7 +266,7 @@ async fn bodies_arrive_chunked_expected_and_capped() {
         listener,
         |request: Request| async move {
             let text = format!("{} {}", String::from_utf8_lossy(&request.body), request.body_bytes);
-            Response::text(200, "text/plain", text).into_steps()
+            Response::with_body(200, "text/plain", text).into_steps()
         },
         limits,
         |stream| async move { Ok(stream) },
@@ -307,7 +307,7 @@ impl wamedia_sandbox::http1::Service for Early {
     }
 
     fn early(&self, _head: &wamedia_sandbox::http1::Head) -> Option<Vec<Step>> {
-        Some(Response::text(413, "text/plain", "too large").end(Step::Close).into_steps())
+        Some(Response::with_body(413, "text/plain", "too large").end(Step::Close).into_steps())
     }
 }
 

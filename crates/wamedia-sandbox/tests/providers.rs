@@ -249,7 +249,7 @@ async fn webhooks_are_posted_as_they_were_signed() {
     let receiver = wamedia_sandbox::http1::Server::bind(
         "127.0.0.1:0".parse().expect("an address"),
         |_request: wamedia_sandbox::http1::Request| async {
-            wamedia_sandbox::Response::text(200, "text/plain", "ok").into_steps()
+            wamedia_sandbox::http1::Response::with_body(200, "text/plain", "ok").into_steps()
         },
     )
     .await
