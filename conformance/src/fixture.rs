@@ -137,7 +137,7 @@ pub(crate) struct Expect {
     /// `verified`, `unsigned` or `forged`, of a delivery.
     #[serde(default)]
     pub(crate) authenticity: Option<String>,
-    /// When the link dies, in seconds since 1970, as the vendor says.
+    /// When the link expires, in seconds since 1970, as the vendor says.
     #[serde(default)]
     pub(crate) link_expires: Option<u64>,
     /// Media items of a delivery.
@@ -176,7 +176,7 @@ impl Fixture {
         Ok(fixture)
     }
 
-    /// What is done with it, from its folder: `fetch`, `upload`, …
+    /// The operation, from its folder: `fetch`, `upload`, …
     pub(crate) fn operation(&self) -> &str {
         self.id.split('/').nth(1).unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use wamedia_fixtures::Fixtures;
 use crate::Package;
 use crate::requirements::{self, Requirement, Rules};
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Pass,
@@ -34,7 +34,7 @@ impl Outcome {
         }
     }
 
-    /// How much it weighs among the cases of one requirement: the worst stands for all.
+    /// The severity among the cases of one requirement: the worst outcome counts.
     fn weight(self) -> u8 {
         match self {
             Self::Fail => 5,
@@ -71,7 +71,7 @@ pub(crate) struct About<'a> {
     pub(crate) profile: Option<&'a str>,
 }
 
-/// The profiles, the one that counts first.
+/// The profiles, the most important one first.
 pub(crate) const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
 
 /// Builds the report from all cases of a provider, those that did not run included.

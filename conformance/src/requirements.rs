@@ -1,4 +1,4 @@
-//! What is required, what does not apply and why, and which failures are known.
+//! Requirements, reasons why some do not apply, and known failures.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub(crate) fn features(
     ]
 }
 
-/// A failure that somebody wrote down, in `<provider>/known-failures.json`.
+/// A known failure, in `<provider>/known-failures.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KnownFailure {
@@ -61,7 +61,7 @@ pub(crate) struct KnownFailure {
     /// The name of the case, as the list of cases shows it.
     pub(crate) case: String,
     pub(crate) reason: String,
-    /// Where its repair is followed.
+    /// The issue that tracks its repair.
     pub(crate) issue: String,
     /// The last day, `YYYY-MM-DD`, on which it is forgiven.
     pub(crate) expires: String,
@@ -74,7 +74,7 @@ pub(crate) struct Reason {
     pub(crate) requirement: String,
     /// The providers it is about.
     pub(crate) providers: Vec<String>,
-    /// True where the requirement cannot be met or missed by such a provider: then it does not count.
+    /// True where the requirement cannot apply to such a provider: then it does not count.
     /// False where a case is missing: then the result is partial.
     pub(crate) not_applicable: bool,
     pub(crate) why: String,
@@ -148,7 +148,7 @@ impl Rules {
 /// The catalogue's name among the fixtures.
 pub(crate) const REQUIREMENTS: &str = "requirements.json";
 
-/// The fixtures whose catalogue counts: their own, or the embedded one.
+/// The fixtures that hold the catalogue: these, or the embedded ones.
 pub(crate) fn catalogue(root: &Fixtures) -> Fixtures {
     if root.contains(REQUIREMENTS) { root.clone() } else { wamedia_fixtures::embedded() }
 }

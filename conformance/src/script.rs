@@ -4,20 +4,20 @@ use wamedia_sandbox::http1::{Framing, Response};
 
 use crate::fixture::{Exchange, Fixture, RequestMatch};
 
-/// One expected request and what the server does about it.
+/// One expected request and the reply to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Turn {
+pub(crate) struct ExpectedExchange {
     pub(crate) id: String,
     pub(crate) origin: String,
     pub(crate) request: RequestMatch,
     pub(crate) reply: Response,
-    /// True for a turn that answers every further request like it.
+    /// True for an exchange that answers every further request like it.
     pub(crate) forever: bool,
-    /// True for a turn that is answered as soon as the head of the request is there.
+    /// True for an exchange that is answered as soon as the head of the request has arrived.
     pub(crate) early: bool,
 }
 
-impl Turn {
+impl ExpectedExchange {
     pub(crate) fn new(fixture: &Fixture, exchange: &Exchange) -> Self {
         let mut reply = Response::new(exchange.response.status).body(fixture.body(&exchange.response));
         reply.headers.clone_from(&exchange.response.headers);
