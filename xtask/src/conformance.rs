@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) badge: Option<PathBuf>,
     pub(crate) strict: bool,
     pub(crate) list: bool,
-    pub(crate) mutants: bool,
+    pub(crate) mutations: bool,
     pub(crate) matrix: bool,
 }
 
@@ -46,7 +46,7 @@ impl Options {
                 "--badge" => options.badge = Some(value()?.into()),
                 "--strict" => options.strict = true,
                 "--list" => options.list = true,
-                "--mutants" => options.mutants = true,
+                "--mutations" => options.mutations = true,
                 "--matrix" => options.matrix = true,
                 other => return Err(format!("conformance has no option {other}")),
             }
@@ -82,8 +82,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(client) = &options.client {
         return crate::client::run(options, client);
     }
-    if options.mutants || options.matrix {
-        return crate::mutants::run(options.matrix);
+    if options.mutations || options.matrix {
+        return crate::mutations::run(options.matrix);
     }
     let programs = build()?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());

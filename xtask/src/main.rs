@@ -6,7 +6,7 @@ mod ci;
 mod client;
 mod conformance;
 mod fixtures;
-mod mutants;
+mod mutations;
 mod report;
 mod simulate;
 mod tidy;
@@ -25,8 +25,8 @@ cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per p
     --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
     --client 'PROGRAM {base} {content} {provider} {id} {out} {sha256} {size}', or a file of commands:
                     scores a program, in any language, on what can be seen from outside
-    --mutants       each requirement catches the broken client that it names
-    --matrix        with --mutants: every case against every broken client, which takes minutes
+    --mutations     each requirement catches the mutations of the client that it names
+    --matrix        with --mutations: every case against every mutation, which takes minutes
 cargo xtask bench [OPTIONS]            wamedia beside the baseline client, interleaved
     --quick         smaller bodies        --scenario TEXT only what contains it
     --rounds N      rounds of each        --list          only list
@@ -64,6 +64,7 @@ fn main() -> ExitCode {
             conformance::Options::parse(options).and_then(|options| conformance::run(&options))
         }
         ["fixtures", words @ ..] => fixtures::run(words),
+        ["mutations"] => mutations::run(false),
         ["simulate", options @ ..] => {
             simulate::Options::parse(options).and_then(|options| simulate::run(&options))
         }

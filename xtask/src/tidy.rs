@@ -97,6 +97,11 @@ fn layers() -> Result<Vec<String>, String> {
     forbid("wamedia-core", &["tokio", "reqwest", "hyper", "serde_json", "wamedia-provider"]);
     forbid("wamedia-transfer", &["reqwest", "hyper", "wamedia-provider"]);
     forbid("wamedia-provider", &["wamedia-transfer"]);
+    let crates: Vec<_> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
+    let crates: Vec<&str> = crates.iter().map(String::as_str).collect();
+    forbid("wamedia-fixtures", &["serde", "wamedia-core"]);
+    forbid("wamedia-sandbox", &[&crates[..], &["wamedia-provider"]].concat());
+    forbid("wamedia-conformance", &crates);
     for provider in PROVIDERS {
         let others: Vec<_> = PROVIDERS
             .iter()

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use wamedia_360dialog::{Dialog360, Dialog360Webhooks};
-use wamedia_conformance::{CANARY, Harness, TestNet};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet};
 use wamedia_core::{Provider, Secret, Webhooks};
 
-struct Subject;
+struct Dialog;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "360dialog";
+impl ProviderUnderTest for Dialog {
+    const NAME: &'static str = "360dialog";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = Dialog360::builder(Secret::new(CANARY)).transport(net.transport.clone());
@@ -21,4 +21,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Dialog);

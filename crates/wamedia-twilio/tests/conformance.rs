@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_twilio::{TwilioMedia, TwilioWebhooks};
 
 /// The account of the fixtures.
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 
-struct Subject;
+struct Twilio;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "twilio";
+impl ProviderUnderTest for Twilio {
+    const NAME: &'static str = "twilio";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = TwilioMedia::builder(ACCOUNT, Secret::new(CANARY)).transport(net.transport.clone());
@@ -28,4 +28,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Twilio);

@@ -91,8 +91,8 @@ impl Row {
         if seen.leaks > 0 {
             return expected("no credential at other hosts", &format!("{} that carried one", seen.leaks));
         }
-        if seen.trapped > 0 {
-            return expected("no connection to the forbidden address", &format!("{}", seen.trapped));
+        if seen.forbidden > 0 {
+            return expected("no connection to the forbidden address", &format!("{}", seen.forbidden));
         }
         if seen.shown {
             return expected("no credential in the output", "one");
@@ -171,7 +171,7 @@ mod tests {
         for bad in [
             Seen { ended: false, ..good() },
             Seen { leaks: 1, ..good() },
-            Seen { trapped: 1, ..good() },
+            Seen { forbidden: 1, ..good() },
             Seen { shown: true, ..good() },
             Seen { requests: 31, ..good() },
             Seen { strays: vec!["x.part".to_owned()], ..good() },

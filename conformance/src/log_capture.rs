@@ -8,7 +8,7 @@ use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
-/// Runs `work` and gives back, line by line, what it logged at any level, spans included.
+/// Runs `work` and returns the lines that it logged at any level, spans included.
 pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(listen);
@@ -18,8 +18,8 @@ pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     (outcome, text.lines().map(ToOwned::to_owned).collect())
 }
 
-/// One subscriber for the process, deaf on threads where nobody listens: subscribers that come and go
-/// on several threads at once make `tracing` forget some call sites for a moment.
+/// Installs one subscriber for the process, which ignores threads without a capture: installing and removing
+/// subscribers on several threads at once makes `tracing` disable some call sites for a moment.
 fn listen() {
     let layer = tracing_subscriber::fmt::layer()
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
@@ -27,14 +27,14 @@ fn listen() {
         .without_time()
         .with_writer(|| Line)
         .with_filter(dynamic_filter_fn(|_, _| LINES.with_borrow(Option::is_some)));
-    // Somebody else's subscriber would stay, and the cases that listen would fail.
+    // A subscriber that is already installed would stay, and the cases that capture logs would fail.
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)));
     // Records of the `log` crate reach it as well.
     drop(tracing_log::LogTracer::init());
 }
 
 thread_local! {
-    /// What was logged on this thread, while somebody listens.
+    /// What was logged on this thread, during a capture.
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 

@@ -2,12 +2,13 @@
 
 use wamedia_core::{DeleteOptions, ErrorKind, ListOptions, MediaRef, Mime, UploadContent, UploadOptions};
 
-use super::{Case, Subject, Verdict, ensure, equal, paused};
-use crate::double::{Double, Options};
-use crate::script::{Reply, Turn};
+use super::{Case, Setup, Verdict, ensure, equal, paused};
+use crate::fake_server::Options;
+use crate::script::ExpectedExchange;
+use wamedia_sandbox::http1::Response;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    let can = &subject.capabilities;
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let can = &setup.capabilities;
     let mut cases = vec![Case::new("RV-002", "impossible-ids", impossible_ids)];
     if !can.upload {
         cases.push(Case::new("CP-001", "upload", |c| undeclared(c, "upload")).negative());
@@ -40,14 +41,13 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     cases
 }
 
-/// Nothing may be sent: the double expects no request at all.
-fn undeclared(subject: &Subject, operation: &str) -> Verdict {
-    let turns = nothing_expected(subject)?;
+/// Nothing may be sent: the server expects no request at all.
+fn undeclared(setup: &Setup, operation: &str) -> Verdict {
+    let exchanges = nothing_expected(setup)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
-        let media = subject.media(subject.base()?)?;
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let media = setup.media(setup.base()?)?;
         let outcome = match operation {
             "upload" => provider.upload(sample(10)?, UploadOptions::default()).await.map(|_| ()),
             "delete" => provider.delete(&media, DeleteOptions::default()).await.map(|_| ()),
@@ -55,15 +55,15 @@ fn undeclared(subject: &Subject, operation: &str) -> Verdict {
         };
         let error = outcome.err().ok_or("it must answer that it cannot")?;
         equal("kind", &error.kind(), &ErrorKind::Unsupported)?;
-        equal("requests", &double.log(|log| log.received.len()), &0)
+        equal("requests", &server.log(|log| log.received.len()), &0)
     })
 }
 
-fn nothing_expected(subject: &Subject) -> Result<Vec<Turn>, String> {
-    // One turn gives the double its host names; the log is checked to be empty.
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    Ok(turns)
+fn nothing_expected(setup: &Setup) -> Result<Vec<ExpectedExchange>, String> {
+    // One exchange gives the server its host names; the log is checked to be empty.
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    Ok(exchanges)
 }
 
 fn sample(size: usize) -> Result<UploadContent, String> {
@@ -71,26 +71,25 @@ fn sample(size: usize) -> Result<UploadContent, String> {
     Ok(UploadContent::from_bytes(vec![0; size], mime, "photo.jpg"))
 }
 
-fn too_many_bytes(subject: &Subject) -> Verdict {
-    let limit = subject.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
+fn too_many_bytes(setup: &Setup) -> Verdict {
+    let limit = setup.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
     let limit = limit.ok_or("no limit for a JPEG")?;
-    let turns = nothing_expected(subject)?;
+    let exchanges = nothing_expected(setup)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         let size = usize::try_from(limit.max_bytes + 1).map_err(|error| error.to_string())?;
         let content = sample(size)?.with_kind(limit.kind);
         let error =
             provider.upload(content, UploadOptions::default()).await.err().ok_or("it was accepted")?;
         equal("kind", &error.kind(), &ErrorKind::TooLarge)?;
-        equal("requests", &double.log(|log| log.received.len()), &0)
+        equal("requests", &server.log(|log| log.received.len()), &0)
     })
 }
 
-fn impossible_ids(subject: &Subject) -> Verdict {
+fn impossible_ids(setup: &Setup) -> Verdict {
     for id in ["", "/", "..", "a/../b", "%2f", "a\r\nb", "a\0b", &"x".repeat(10_240)] {
-        match subject.id(id) {
+        match setup.id(id) {
             Ok(_) => return Err(format!("accepted: {id:.20?}")),
             Err(error) => equal("kind", &error.kind(), &ErrorKind::InvalidRequest)?,
         }
@@ -98,18 +97,19 @@ fn impossible_ids(subject: &Subject) -> Verdict {
     Ok(())
 }
 
-fn status_table(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
-    let mut turns = nothing_expected(subject)?;
-    turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
-    let run = subject.fetch(turns)?;
+fn status_table(setup: &Setup, status: u16, kind: ErrorKind) -> Verdict {
+    let mut exchanges = nothing_expected(setup)?;
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(status)).forever();
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
 
-fn long_error(subject: &Subject) -> Verdict {
-    let mut turns = nothing_expected(subject)?;
+fn long_error(setup: &Setup) -> Verdict {
+    let mut exchanges = nothing_expected(setup)?;
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
-    turns[0] = turns[0].clone().with(|_| Reply::new(400).header("content-type", "text/plain").body(text));
-    let run = subject.fetch(turns)?;
+    exchanges[0] =
+        exchanges[0].clone().with(|_| Response::new(400).header("content-type", "text/plain").body(text));
+    let run = setup.fetch(exchanges)?;
     let mut shown = run.error()?.to_string();
     let mut cause = std::error::Error::source(run.error()?);
     while let Some(error) = cause {
@@ -121,32 +121,30 @@ fn long_error(subject: &Subject) -> Verdict {
 }
 
 /// Sequential fetches go over the connections that are there.
-fn kept_connections(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    let origins: std::collections::BTreeSet<_> = turns.iter().map(|turn| turn.origin.clone()).collect();
-    turns.extend(turns.clone());
-    let media = subject.media(subject.base()?)?;
+fn kept_connections(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    let origins: std::collections::BTreeSet<_> =
+        exchanges.iter().map(|exchange| exchange.origin.clone()).collect();
+    exchanges.extend(exchanges.clone());
+    let media = setup.media(setup.base()?)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         for _ in 0..2 {
-            subject.transfer(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
+            setup.transfer(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
         }
-        equal("connections", &double.server().connections(), &(origins.len() as u64))
+        equal("connections", &server.connections(), &(origins.len() as u64))
     })
 }
 
 /// Built outside any runtime, used on two kinds.
-fn both_runtimes(subject: &Subject) -> Verdict {
-    let media: MediaRef = subject.media(subject.base()?)?;
-    let turns = subject.turns(subject.base()?);
+fn both_runtimes(setup: &Setup) -> Verdict {
+    let media: MediaRef = setup.media(setup.base()?)?;
+    let exchanges = setup.exchanges(setup.base()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let double = runtime
-        .block_on(Double::start(turns, subject.clock(), Options::default()))
-        .map_err(|error| error.to_string())?;
-    let provider = subject.provider(&double);
-    let fetched = runtime.block_on(async { subject.transfer(&*provider).fetch(&media).await });
+    let server = runtime.block_on(setup.serve(exchanges, Options::default()))?;
+    let provider = setup.provider(&server);
+    let fetched = runtime.block_on(async { setup.transfer(&*provider).fetch(&media).await });
     fetched.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! A provider with one mistake in it.
+//! The mutations that wrap the provider.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,44 +13,44 @@ use wamedia_core::{
     Provider, ResolveOptions, Result, Retry, Source, UploadBody, UploadContent, UploadOptions, Uploaded,
 };
 
-use super::Mistake;
-use super::Mistake as M;
+use super::Mutation;
+use super::Mutation as M;
 use crate::CANARY;
 
-/// The real provider, its mistake, and what it remembers for it.
+/// The real provider, its mutation, and the state of that mutation.
 #[derive(Debug)]
-pub(crate) struct Broken {
+pub(crate) struct MutatedProvider {
     inner: Arc<dyn Provider>,
-    mistake: Mistake,
+    mutation: Mutation,
     capabilities: Capabilities,
     now: SystemTime,
     first: Mutex<Option<MediaDescriptor>>,
     failed: AtomicBool,
 }
 
-impl Broken {
-    pub(crate) fn new(inner: Arc<dyn Provider>, mistake: Mistake, now: SystemTime) -> Self {
-        if mistake == M::NeedsARuntime {
+impl MutatedProvider {
+    pub(crate) fn new(inner: Arc<dyn Provider>, mutation: Mutation, now: SystemTime) -> Self {
+        if mutation == M::NeedsARuntime {
             drop(tokio::runtime::Handle::current());
         }
         let mut capabilities = *inner.capabilities();
-        match mistake {
+        match mutation {
             M::NeverResumes => capabilities.open_range = false,
             M::SendsRangeAnyway => capabilities.open_range = true,
             _ => {}
         }
-        Self { inner, mistake, capabilities, now, first: Mutex::new(None), failed: AtomicBool::new(false) }
+        Self { inner, mutation, capabilities, now, first: Mutex::new(None), failed: AtomicBool::new(false) }
     }
 
-    fn is(&self, mistake: Mistake) -> bool {
-        self.mistake == mistake
+    fn is(&self, mutation: Mutation) -> bool {
+        self.mutation == mutation
     }
 
-    /// What such a client says when something failed.
+    /// The error that such a client returns.
     fn error(&self, error: Error) -> Error {
         self.failed.store(true, Ordering::Relaxed);
         let rebuilt = |kind, message: &str| Error::new(kind, message).with_retry(error.retry());
-        match self.mistake {
+        match self.mutation {
             M::IgnoresVendorCodes if error.provider_code().is_some() => {
                 rebuilt(ErrorKind::Decode, error.message()).with_phase(Phase::Head)
             }
@@ -90,7 +90,7 @@ impl Broken {
 
     fn descriptor(&self, mut descriptor: MediaDescriptor, renew: bool) -> MediaDescriptor {
         let declared = &mut descriptor.declared;
-        match self.mistake {
+        match self.mutation {
             M::LosesTheType => declared.mime = None,
             M::LosesTheSize => declared.size_bytes = None,
             M::LosesTheDigest => declared.sha256 = None,
@@ -120,7 +120,7 @@ impl Broken {
 
     fn stream(&self, stream: MediaStream, resume: Option<u64>) -> MediaStream {
         let mut head = stream.head().clone();
-        match self.mistake {
+        match self.mutation {
             M::ForgetsTheHead => MediaStream::new(MediaHead::default(), stream),
             M::ReadsOneChunk => MediaStream::new(head, stream.take(1)),
             M::LosesTheLastByte => {
@@ -165,7 +165,7 @@ fn nothing() -> MediaStream {
 }
 
 #[async_trait]
-impl Provider for Broken {
+impl Provider for MutatedProvider {
     fn name(&self) -> &'static str {
         self.inner.name()
     }
@@ -179,7 +179,7 @@ impl Provider for Broken {
             tracing::debug_span!("attempt", provider = self.name(), operation = "resolve", attempt = 1)
         });
         let mut media = media.clone();
-        match self.mistake {
+        match self.mutation {
             M::FailsAlways => return Err(Error::new(ErrorKind::Upstream, "no")),
             M::StopsAtOneFailure if self.failed.load(Ordering::Relaxed) => {
                 return Err(
@@ -214,7 +214,7 @@ impl Provider for Broken {
     async fn open(&self, media: &MediaDescriptor, mut options: OpenOptions) -> Result<MediaStream> {
         let mut media = media.clone();
         let resume = options.resume.as_ref().map(|resume| resume.offset);
-        match self.mistake {
+        match self.mutation {
             M::FailsAlways => return Err(Error::new(ErrorKind::Upstream, "no")),
             M::StopsAtOneFailure if self.failed.load(Ordering::Relaxed) => {
                 return Err(
@@ -288,7 +288,7 @@ impl Provider for Broken {
             let link = "https://x.test/1".parse().unwrap_or_else(|_| unreachable!("it is a link"));
             Ok(Uploaded::from_link(link))
         };
-        match self.mistake {
+        match self.mutation {
             M::FailsAlways => return Err(Error::new(ErrorKind::Upstream, "no")),
             M::GuessesLengths => content.size_bytes = content.size_bytes.or(Some(4)),
             M::TakesAnyType => {
@@ -296,7 +296,7 @@ impl Provider for Broken {
                 content.kind = None;
             }
             M::TakesAnySize => {
-                // It sends what the real client refuses.
+                // It sends content that the real client refuses.
                 if let UploadBody::Bytes(bytes) = &mut content.body {
                     bytes.truncate(1000);
                     content.size_bytes = Some(bytes.len() as u64);

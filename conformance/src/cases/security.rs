@@ -5,16 +5,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 use wamedia_core::{ErrorKind, MediaLink};
 
-use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
+use super::{Case, Setup, Verdict, ensure, equal, finish, paused};
 use crate::CANARY;
-use crate::double::{Double, Options};
-use crate::script::{Framing, Reply};
+use crate::fake_server::Options;
+use wamedia_sandbox::http1::{Framing, Response};
 
-/// Long enough for any link.
+/// Longer than any link lives.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    if !subject.capabilities.open {
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    if !setup.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -40,7 +40,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         cases.push(Case::new("SE-005", target.replace(":PORT", ""), move |c| redirect_inside(c, target)));
     }
     cases.push(Case::new("SE-008", "foreign-link-in-a-webhook", foreign_link));
-    let content_host = subject
+    let content_host = setup
         .base()
         .ok()
         .and_then(|base| base.origins.get("content").or_else(|| base.origins.get("api")).cloned());
@@ -61,65 +61,66 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 }
 
 /// A redirect to there is refused, and nothing is sent.
-fn redirect(subject: &Subject, to: &str) -> Verdict {
-    let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
-    let wanted = turns.len();
-    let run = subject.fetch(turns)?;
+fn redirect(setup: &Setup, to: &str) -> Verdict {
+    let exchanges =
+        setup.with_content(|exchange| exchange.with(|_| Response::new(302).header("location", to)))?;
+    let wanted = exchanges.len();
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     equal("requests", &run.requests(), &wanted)
 }
 
-/// A delivery brought a link to somewhere else: it is refused, or the media is fetched as if there were none.
-fn foreign_link(subject: &Subject) -> Verdict {
-    let mut media = subject.media(subject.base()?)?;
+/// A delivery brought a link to a foreign host: it is refused, or the media is fetched without it.
+fn foreign_link(setup: &Setup) -> Verdict {
+    let mut media = setup.media(setup.base()?)?;
     let link = "https://evil.test/photo.jpg".parse().map_err(|error| format!("{error}"))?;
-    media.link = Some(MediaLink::with_credential(link).with_expires_at(Some(subject.clock() + DAY)));
-    let turns = subject.turns(subject.base()?);
-    // Whatever goes there meets a server that expects nothing from that host.
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    media.link = Some(MediaLink::with_credential(link).with_expires_at(Some(setup.clock() + DAY)));
+    let exchanges = setup.exchanges(setup.base()?);
+    // A request to that host would be unexpected, and would fail the case.
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     match &run.outcome {
-        Ok(fetched) => equal("content", &fetched.bytes, &subject.content_bytes()?),
+        Ok(fetched) => equal("content", &fetched.bytes, &setup.content_bytes()?),
         Err(error) => equal("kind", &error.kind(), &ErrorKind::Refused),
     }
 }
 
-fn redirect_loop(subject: &Subject) -> Verdict {
-    let (mut turns, content) = subject.split()?;
-    let before = turns.len();
+fn redirect_loop(setup: &Setup) -> Verdict {
+    let (mut exchanges, content) = setup.split()?;
+    let before = exchanges.len();
     let target = match &content.request.target {
         crate::matching::Matcher::EqualTo(target) => target.clone(),
         _ => return Err("the content target of the base fixture must be exact".to_owned()),
     };
     // The hop after a redirect carries no credential, so the strict matcher must not ask for one.
-    let mut hop = content.clone().with(|_| Reply::new(302).header("location", target.clone())).forever();
+    let mut hop = content.clone().with(|_| Response::new(302).header("location", target.clone())).forever();
     hop.request.headers.clear();
-    turns.push(content.with(|_| Reply::new(302).header("location", target)));
-    turns.push(hop);
-    let run = subject.fetch(turns)?;
+    exchanges.push(content.with(|_| Response::new(302).header("location", target)));
+    exchanges.push(hop);
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     ensure(run.requests() <= before + 4, format!("{} requests", run.requests()))
 }
 
-fn downgrade(subject: &Subject) -> Verdict {
-    let (_, content) = subject.split()?;
-    redirect(subject, &format!("{}/x", content.origin.replace("https://", "http://")))
+fn downgrade(setup: &Setup) -> Verdict {
+    let (_, content) = setup.split()?;
+    redirect(setup, &format!("{}/x", content.origin.replace("https://", "http://")))
 }
 
 /// A second loopback address stands for every address that must not be reached.
-fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
-    let media = subject.media(subject.base()?)?;
+fn redirect_inside(setup: &Setup, target: &str) -> Verdict {
+    let media = setup.media(setup.base()?)?;
     paused(async {
         let forbidden =
             TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await.map_err(|e| e.to_string())?;
         let port = forbidden.local_addr().map_err(|e| e.to_string())?.port();
         let to = target.replace("PORT", &port.to_string());
-        let turns = subject.with_content(|turn| turn.with(|_| Reply::new(302).header("location", to)))?;
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let exchanges =
+            setup.with_content(|exchange| exchange.with(|_| Response::new(302).header("location", to)))?;
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         let started = tokio::time::Instant::now();
-        let outcome = subject.transfer(&*provider).fetch(&media).await;
-        let run = finish(&double, outcome, started.elapsed()).await?;
+        let outcome = setup.transfer(&*provider).fetch(&media).await;
+        let run = finish(&server, outcome, started.elapsed()).await?;
         equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
         let wait = std::time::Duration::from_millis(50);
         let connected: Result<std::io::Result<(_, SocketAddr)>, _> =
@@ -129,18 +130,18 @@ fn redirect_inside(subject: &Subject, target: &str) -> Verdict {
 }
 
 /// Every name leads to an address that is not public.
-fn leads_inside(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    let run = subject.fetch_with(turns, |_| {}, Options { inside: true, ..Options::default() })?;
+fn leads_inside(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    let run = setup.fetch_with(exchanges, |_| {}, Options { inside: true, ..Options::default() })?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Refused)?;
     equal("connections", &run.connections, &0)
 }
 
-fn bad_tls(subject: &Subject, options: Options) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    let run = subject.fetch_with(turns, |_| {}, options)?;
+fn bad_tls(setup: &Setup, options: Options) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    let run = setup.fetch_with(exchanges, |_| {}, options)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::Transport)?;
     ensure(!error.is_retryable(), "it must not be tried again")?;
@@ -149,27 +150,27 @@ fn bad_tls(subject: &Subject, options: Options) -> Verdict {
 }
 
 /// The canary is only where the base fixture asks for a credential.
-fn credentials(subject: &Subject) -> Verdict {
-    let turns = subject.turns(subject.base()?);
-    let run = subject.fetch(turns.clone())?;
+fn credentials(setup: &Setup) -> Verdict {
+    let exchanges = setup.exchanges(setup.base()?);
+    let run = setup.fetch(exchanges.clone())?;
     run.fetched()?;
-    for (received, turn) in run.received.iter().zip(&turns) {
-        let asked: Vec<_> = turn.request.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+    for (received, exchange) in run.received.iter().zip(&exchanges) {
+        let asked: Vec<_> = exchange.request.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
         for (name, value) in &received.headers {
             let carries = value.contains(CANARY);
             ensure(
                 !carries || asked.contains(&name.to_ascii_lowercase()),
-                format!("the request {:?} carries the credential in {name}", turn.id),
+                format!("the request {:?} carries the credential in {name}", exchange.id),
             )?;
         }
     }
     Ok(())
 }
 
-fn hostile_head(subject: &Subject, value: String) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|reply| reply.header("x-flood", value).framing(Framing::Length)).forever()
+fn hostile_head(setup: &Setup, value: String) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange.with(|reply| reply.header("x-flood", value).framing(Framing::Length)).forever()
     })?;
-    let run = subject.fetch(turns)?;
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Transport)
 }

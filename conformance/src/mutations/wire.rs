@@ -1,5 +1,4 @@
-//! Mistakes that show on the wire or in the settings: what the server sees of the client, what the
-//! client makes of a reply, and how it is configured.
+//! The mutations of settings and receipts, and those that the tampering proxy makes on the wire.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,10 +7,10 @@ use std::time::Duration;
 use wamedia_provider::{Lookup, Resolver, TransportOptions};
 use wamedia_transfer::{Fetched, OnMismatch, TransferOptions, Verified};
 
-use super::Mistake;
+use super::Mutation;
 use crate::matching::Received;
-use crate::script::Reply;
 use crate::{CANARY, TestNet};
+use wamedia_sandbox::http1::Response;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
@@ -33,7 +32,7 @@ fn accept(transport: &mut TransportOptions, all: bool) {
     transport.network.resolver = Arc::new(Accepting(Arc::clone(&transport.network.resolver), all));
 }
 
-impl Mistake {
+impl Mutation {
     pub(crate) fn net(self, net: &mut TestNet) {
         let transport = &mut net.transport;
         match self {
@@ -47,7 +46,7 @@ impl Mistake {
             }
             Self::IgnoresTheMinimumRate => transport.min_rate = None,
             Self::ChecksNoAddress => accept(transport, true),
-            // The variable leads nowhere, and so does this client.
+            // The proxy variable leads nowhere, so this client reaches nothing.
             Self::TakesProxies if std::env::var_os("https_proxy").is_some() => {
                 accept(transport, false);
             }
@@ -82,8 +81,36 @@ impl Mistake {
         }
     }
 
-    /// What the server would have seen of such a client.
-    pub(crate) fn request(self, received: &mut Received) {
+    /// Whether the mutation is made by the tampering proxy.
+    pub(crate) fn is_on_the_wire(self) -> bool {
+        matches!(
+            self,
+            Self::RewritesLinks
+                | Self::SendsContentType
+                | Self::SendsTheTokenInAHeader
+                | Self::SignsOnce
+                | Self::SignsTheForm
+                | Self::RenamesParts
+                | Self::QuotesNothing
+                | Self::ChokesOnUnknownFields
+                | Self::IgnoresRetryAfter
+                | Self::WaitsOnlyForSeconds
+                | Self::TrustsNonsenseWaits
+                | Self::TakesSeveralParts
+                | Self::Inflates
+                | Self::SwallowsHostileHeads
+                | Self::TakesPages
+                | Self::ConnectsAnew
+                | Self::FollowsDowngrades
+                | Self::FollowsInside
+                | Self::FollowsAnyHost
+                | Self::FollowsLookalikes
+                | Self::FollowsForEver
+        )
+    }
+
+    /// Changes a request of the client before the server gets it.
+    pub(super) fn request(self, received: &mut Received) {
         let is_form = received.header("content-type").is_some_and(|kind| kind.starts_with("multipart/"));
         match self {
             Self::RewritesLinks => received.target = received.target.replace("%3D", "=").replace("/?", "?"),
@@ -111,16 +138,16 @@ impl Mistake {
         }
     }
 
-    /// What such a client makes of a reply.
-    pub(crate) fn reply(self, reply: &mut Reply) {
-        let header = |reply: &Reply, name: &str| {
+    /// Changes a reply before the client gets it, into what such a client would read.
+    pub(super) fn reply(self, reply: &mut Response) {
+        let header = |reply: &Response, name: &str| {
             reply
                 .headers
                 .iter()
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.clone())
         };
-        let without = |reply: &mut Reply, name: &str| {
+        let without = |reply: &mut Response, name: &str| {
             reply.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         };
         match self {
@@ -128,15 +155,15 @@ impl Mistake {
                 reply.body = "{}".into();
             }
             Self::IgnoresRetryAfter => without(reply, "retry-after"),
-            Self::WaitsOnlyForSeconds => {
-                if header(reply, "retry-after").is_some_and(|wait| wait.contains("GMT")) {
-                    without(reply, "retry-after");
-                }
+            Self::WaitsOnlyForSeconds
+                if header(reply, "retry-after").is_some_and(|wait| wait.contains("GMT")) =>
+            {
+                without(reply, "retry-after");
             }
-            Self::TrustsNonsenseWaits => {
-                if header(reply, "retry-after").is_some_and(|wait| wait.parse::<u32>().is_err()) {
-                    *reply = reply.clone().header("retry-after", "86400");
-                }
+            Self::TrustsNonsenseWaits
+                if header(reply, "retry-after").is_some_and(|wait| wait.parse::<u32>().is_err()) =>
+            {
+                *reply = reply.clone().header("retry-after", "86400");
             }
             Self::TakesSeveralParts => {
                 without(reply, "content-encoding");
@@ -153,15 +180,14 @@ impl Mistake {
                 reply.body = [b"_", &reply.body[..]].concat().into();
             }
             Self::ConnectsAnew => *reply = reply.clone().header("connection", "close"),
-            _ => self.redirect(reply, header(reply, "location").as_deref()),
+            _ => {}
         }
     }
 
-    /// Such a client has followed, and has found something.
-    fn redirect(self, reply: &mut Reply, location: Option<&str>) {
-        let Some(location) = location else { return };
+    /// Whether such a client follows a redirect to this location.
+    pub(super) fn follows(self, location: &str) -> bool {
         let inside = ["127.", "2130706434", "[::ffff:"].iter().any(|text| location.contains(text));
-        let kind = if location.starts_with("http://") {
+        self == if location.starts_with("http://") {
             Self::FollowsDowngrades
         } else if inside {
             Self::FollowsInside
@@ -171,9 +197,6 @@ impl Mistake {
             Self::FollowsLookalikes
         } else {
             Self::FollowsForEver
-        };
-        if kind == self {
-            *reply = Reply::new(200).body("found elsewhere");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A reader of deliveries with one mistake in it.
+//! The mutations of the reader of deliveries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,30 +8,30 @@ use wamedia_core::{
     ReceiveOptions, Received, Result, Role, WebhookCapabilities, Webhooks,
 };
 
-use super::Mistake;
-use super::Mistake as M;
+use super::Mutation;
+use super::Mutation as M;
 
-/// The real reader and its mistake.
+/// The real reader and its mutation.
 #[derive(Debug)]
-pub(crate) struct BrokenWebhooks {
+pub(crate) struct MutatedWebhooks {
     inner: Arc<dyn Webhooks>,
-    mistake: Mistake,
+    mutation: Mutation,
 }
 
-impl BrokenWebhooks {
-    pub(crate) fn new(inner: Arc<dyn Webhooks>, mistake: Mistake) -> Self {
-        Self { inner, mistake }
+impl MutatedWebhooks {
+    pub(crate) fn new(inner: Arc<dyn Webhooks>, mutation: Mutation) -> Self {
+        Self { inner, mutation }
     }
 
-    fn is(&self, mistake: Mistake) -> bool {
-        self.mistake == mistake
+    fn is(&self, mutation: Mutation) -> bool {
+        self.mutation == mutation
     }
 
     fn inbound(&self, mut inbound: Inbound) -> Result<Inbound> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let is_media = |item: &InboundItem| matches!(item, InboundItem::Media(_));
         let items = &mut inbound.items;
-        match self.mistake {
+        match self.mutation {
             M::KeepsOneItem => {
                 let mut seen = false;
                 items.retain(|item| !is_media(item) || !std::mem::replace(&mut seen, true));
@@ -61,7 +61,7 @@ impl BrokenWebhooks {
     }
 }
 
-impl Webhooks for BrokenWebhooks {
+impl Webhooks for MutatedWebhooks {
     fn provider(&self) -> &'static str {
         self.inner.provider()
     }
@@ -71,7 +71,7 @@ impl Webhooks for BrokenWebhooks {
     }
 
     fn verify(&self, delivery: &Delivery<'_>) -> Authenticity {
-        match (self.mistake, self.inner.verify(delivery)) {
+        match (self.mutation, self.inner.verify(delivery)) {
             (M::BelievesEverybody, _) | (M::CallsUnsignedVerified, Authenticity::NotConfigured) => {
                 Authenticity::Verified
             }
