@@ -1,8 +1,8 @@
 //! Exit codes, and what a failure says to people.
 
-use wamedia::{Error, ErrorKind, PROVIDERS, Phase};
+use wamedia::{Error, ErrorKind, Phase};
 
-use crate::configuration::variable;
+use crate::configuration::{registry, variable};
 use crate::output;
 
 pub(crate) const OTHER: u8 = 1;
@@ -106,7 +106,7 @@ pub(crate) fn causes(error: &Error) -> Vec<String> {
 pub(crate) fn hint(error: &Error) -> Option<String> {
     let provider = error.provider().unwrap_or_default();
     let variables = || {
-        let info = PROVIDERS.iter().find(|info| info.name == provider)?;
+        let info = registry().info(provider)?;
         let credentials = info.settings.iter().filter(|setting| setting.required && setting.secret);
         // A number is no credential, however private it is.
         let credentials = credentials.filter(|setting| setting.key != "business_phone");

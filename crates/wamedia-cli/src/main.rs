@@ -1,6 +1,7 @@
 //! The `wamedia` program: everything the library does, from the command line.
 
 mod args;
+mod config_file;
 mod configuration;
 mod demo;
 mod exit;
