@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod circles;
 mod client;
 mod conformance;
 mod fixtures;

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
-use wamedia::{Config, ConfigFile, ConfigProblem, Registry};
+use wamedia::{Config, ConfigFile, ConfigProblem};
 
 use crate::exit::Failure;
 use crate::output;
+use crate::settings::registry;
 
 /// The configuration file, read strictly: what it does not know is a mistake.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl File {
         };
         let document = DeTable::parse(text).map_err(not_toml)?;
         let source = toml::Deserializer::parse(text).map_err(not_toml)?;
-        ConfigFile::read(source, &Registry::built_in()).map(Self).map_err(|error| {
+        ConfigFile::read(source, &registry()).map(Self).map_err(|error| {
             let place = |problem: &ConfigProblem| line(offset(document.get_ref(), &problem.path));
             let mut problems: Vec<_> =
                 error.problems.iter().map(|problem| (place(problem), problem.to_string())).collect();
@@ -67,7 +68,7 @@ impl File {
     }
 
     fn has_secrets(&self) -> bool {
-        Registry::built_in().infos().any(|info| {
+        registry().infos().any(|info| {
             let profiles = self.0.profiles(info.name).into_iter().map(Some).chain([None]);
             let mut accounts = profiles.filter_map(|profile| self.0.config(info.name, profile));
             let secrets: Vec<_> = info.settings.iter().filter(|setting| setting.secret).collect();

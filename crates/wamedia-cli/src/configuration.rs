@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wamedia::{
-    Capabilities, Config, Error, ErrorKind, Limits, MediaRef, Provider, ProviderInfo, Registry, Secret,
+    Capabilities, Config, Error, ErrorKind, Limits, MediaRef, Provider, ProviderInfo, Secret,
     TransferOptions, TransportOptions, Webhooks,
 };
 
@@ -13,6 +13,7 @@ use crate::args::{Common, LINK_REFUSED};
 use crate::config_file::File;
 use crate::exit::Failure;
 use crate::output;
+use crate::settings::{environment, registry, variable};
 
 /// Providers as they are asked for, each made once.
 pub(crate) struct Providers<'a> {
@@ -133,16 +134,6 @@ pub(crate) fn placeholder(key: &str) -> &'static str {
     }
 }
 
-/// The variable of a setting: `WAMEDIA_META_TOKEN`.
-pub(crate) fn variable(provider: &str, key: &str) -> String {
-    format!("WAMEDIA_{}_{}", provider.to_uppercase(), key.to_uppercase())
-}
-
-/// The providers of this program.
-pub(crate) fn registry() -> Registry {
-    Registry::built_in()
-}
-
 pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
     registry().info(name).ok_or_else(|| {
         Failure::usage(format!(
@@ -151,10 +142,6 @@ pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
             registry().names().join(", ")
         ))
     })
-}
-
-pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 fn transport(common: &Common) -> TransportOptions {

@@ -17,9 +17,9 @@ use wamedia::{
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
 use crate::configuration::{Deadline, Providers, transfer_options};
-use crate::exit::{self, Failure};
+use crate::exit::{self, ErrorJson, Failure};
 use crate::input;
-use crate::output::{self, ErrorJson};
+use crate::output;
 use crate::progress::Bars;
 
 /// More than anybody lists.
@@ -269,7 +269,7 @@ fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs)
                     error: &ErrorJson::from(error),
                 })?;
             }
-            output::error_of(&media.short(), error);
+            exit::error_of(&media.short(), error);
             Ok(())
         }
     }

@@ -4,8 +4,9 @@ use serde::Serialize;
 use wamedia::{Authenticity, Delivery, InboundItem, MediaRef, ReceiveOptions, Webhooks as _, format_rfc3339};
 
 use crate::args::InboundArgs;
-use crate::configuration::{Providers, variable};
+use crate::configuration::Providers;
 use crate::exit::Failure;
+use crate::settings::variable;
 use crate::{input, output};
 
 /// More than any provider sends; what a provider takes is checked by its parser.

@@ -7,9 +7,10 @@ use wamedia::{
 
 use crate::args::ProvidersArgs;
 use crate::config_file::File;
-use crate::configuration::{self, environment, known, registry, variable};
+use crate::configuration::{self, known};
 use crate::exit::Failure;
 use crate::output;
+use crate::settings::{environment, registry, variable};
 
 pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     match &args.name {
