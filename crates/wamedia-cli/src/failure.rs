@@ -19,6 +19,12 @@ impl Failure {
         Self { code, message: Some(message.into()), causes: Vec::new(), hint: None }
     }
 
+    /// Says what to do next.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, message)
     }
