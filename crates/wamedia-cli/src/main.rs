@@ -1,9 +1,11 @@
 //! The `wamedia` program: everything the library does, from the command line.
 
 mod args;
+mod config_file;
 mod configuration;
 mod demo;
 mod exit;
+mod failure;
 mod get;
 mod inbound;
 mod info;
@@ -14,6 +16,7 @@ mod progress;
 mod providers;
 mod put;
 mod sandbox;
+mod settings;
 mod signals;
 
 use std::process::ExitCode;
@@ -29,7 +32,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return args::refused(&error),
     };
-    output::set_up_log(&cli);
+    if cli.verbose() {
+        output::set_up_log();
+    }
     // One thread is enough: the work beside the network has threads of its own when it needs them.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -54,7 +59,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            exit::print(&failure);
             ExitCode::from(failure.code)
         }
     }
