@@ -92,9 +92,7 @@ impl Attempt<'_, '_, '_> {
         {
             return Ok(Err(AttemptOutcome::Failed(too_large(whole, max))));
         }
-        if self.expected.declared.name.is_none() {
-            self.expected.declared.name.clone_from(&head.name);
-        }
+        self.expected.add_headers(head);
         let declared = match self.expected.limit(whole) {
             Ok(limit) => limit,
             Err(error) => return Ok(Err(AttemptOutcome::Failed(error))),

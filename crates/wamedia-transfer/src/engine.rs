@@ -34,6 +34,12 @@ pub struct Transfer<'p, P: ?Sized> {
     barrier: Option<Barrier>,
 }
 
+/// Where the bytes are, and what they must be.
+struct Resolved {
+    descriptor: MediaDescriptor,
+    expected: Expected,
+}
+
 /// Content that was read to its end, before the destination has made it visible.
 struct TransferOutput {
     receipt: Receipt,
@@ -214,8 +220,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         writer: &mut HashingWriter<'_>,
         state: &mut TransferState<'_>,
     ) -> Result<TransferOutput> {
-        let (mut descriptor, started) = self.resolve_in_turn(media, state).await?;
-        let mut expected = self.expected(&descriptor, state)?;
+        let (Resolved { mut descriptor, mut expected }, started) = self.resolve_in_turn(media, state).await?;
         let mut reply = Reply::default();
         if writer.taken() > 0 && expected.has_digest() {
             // What an earlier run left may be all of it.
@@ -249,15 +254,17 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                     expected.forget_mismatch();
                     tokio::time::sleep(wait).await;
                 }
+                // Nobody else has bytes for a reference that is nothing but its inline bytes.
+                Next::Renew(error) if media.id.is_none() && media.link.is_none() => return Err(error),
                 Next::Renew(error) => {
                     debug!(kind = error.kind().name(), "resolving again");
                     state.tell(Event::Renewing);
-                    descriptor = self.resolve(media, state, true).await?;
-                    let renewed = self.expected(&descriptor, state)?;
-                    if error.kind() == ErrorKind::UnexpectedContent || !renewed.is_same_content(&expected) {
+                    let renewed = self.resolve(media, state, true).await?;
+                    let is_same = renewed.expected.is_same_content(&expected);
+                    if error.kind() == ErrorKind::UnexpectedContent || !is_same {
                         restart(writer, state).await?;
                     }
-                    expected = renewed;
+                    Resolved { descriptor, expected } = renewed;
                 }
                 Next::Fail(error) => return Err(error),
             }
@@ -304,47 +311,36 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         &self,
         media: &MediaRef,
         state: &TransferState<'_>,
-    ) -> Result<(MediaDescriptor, Instant)> {
+    ) -> Result<(Resolved, Instant)> {
         let started = Instant::now();
-        let descriptor = self.resolve(media, state, false).await?;
-        let Some(barrier) = &self.barrier else { return Ok((descriptor, started)) };
-        let resolved = Instant::now();
+        let resolved = self.resolve(media, state, false).await?;
+        let Some(barrier) = &self.barrier else { return Ok((resolved, started)) };
+        let waiting = Instant::now();
         barrier.passed().await;
-        // Waiting for one's turn is no part of the work.
-        let waited = resolved.elapsed();
+        // The wait for its turn is not part of the transfer.
+        let waited = waiting.elapsed();
         let is_fresh = waited <= FRESH;
-        let descriptor = if is_fresh { descriptor } else { self.resolve(media, state, false).await? };
-        Ok((descriptor, started + waited))
+        let resolved = if is_fresh { resolved } else { self.resolve(media, state, false).await? };
+        Ok((resolved, started + waited))
     }
 
-    async fn resolve(
-        &self,
-        media: &MediaRef,
-        state: &TransferState<'_>,
-        renew: bool,
-    ) -> Result<MediaDescriptor> {
-        if let Some(bytes) = media.inline.clone().filter(|_| !renew) {
-            return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
-        }
-        let options = ResolveOptions::default().with_budget(state.budget.clone()).with_renew(renew);
-        let descriptor = self.provider.resolve(media, options).await?;
-        state.tell(Event::Resolved {
-            size_bytes: descriptor.declared.size_bytes.or(media.declared.size_bytes),
-        });
-        Ok(descriptor)
-    }
-
-    /// What the content must be, unless that is impossible or too large.
-    fn expected(&self, descriptor: &MediaDescriptor, state: &TransferState<'_>) -> Result<Expected> {
-        let expected = Expected::new(&self.options, descriptor);
-        let contradiction =
-            expected.contradiction().filter(|_| self.options.on_mismatch != OnMismatch::Record);
-        if let Some(error) = contradiction {
-            return Err(error);
-        }
-        match expected.stated_size() {
-            Some(size) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
-            _ => Ok(expected),
+    /// Finds out where the bytes are and what they must be, unless that is impossible or too large. Bytes that came
+    /// with the reference need no provider; once they proved to be something else, `renew` asks for others.
+    async fn resolve(&self, media: &MediaRef, state: &TransferState<'_>, renew: bool) -> Result<Resolved> {
+        let descriptor = match &media.inline {
+            Some(bytes) if !renew => MediaDescriptor::new(media.clone(), Source::Inline(bytes.clone())),
+            _ => {
+                let options = ResolveOptions::default().with_budget(state.budget.clone()).with_renew(renew);
+                self.provider.resolve(media, options).await?
+            }
+        };
+        let expected = Expected::new(&self.options, &descriptor);
+        state.tell(Event::Resolved { size_bytes: expected.stated_size() });
+        let is_recorded = self.options.on_mismatch == OnMismatch::Record;
+        match (expected.contradiction(), expected.stated_size()) {
+            (Some(error), _) if !is_recorded => Err(error),
+            (_, Some(size)) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
+            _ => Ok(Resolved { descriptor, expected }),
         }
     }
 

@@ -3,12 +3,13 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_core::{ContentMetadata, Error, ErrorKind, Phase, Result, Sha256};
+use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
 
 use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{IfExists, OnMismatch, Receipt, TransferOptions};
+use crate::expected::Expected;
+use crate::{IfExists, Receipt, TransferOptions};
 
 /// What content that is not what was declared ends in.
 const QUARANTINE: &str = ".wamedia-quarantine";
@@ -105,30 +106,21 @@ impl Destination for File {
     }
 }
 
-/// Checks what is kept against every digest and size that is known before the first request.
+/// Checks what is kept against every digest and size that binds before the first request.
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
-    let (options, declared) = (context.options, &context.media.declared);
-    // What others state and what differs from it is only recorded then.
-    let declared = if options.on_mismatch == OnMismatch::Record { &ContentMetadata::EMPTY } else { declared };
-    let bound_size = declared.size_bytes.filter(|_| declared.sha256.is_none() || context.media.signed);
-    let digests = [options.sha256, declared.sha256].into_iter().flatten();
-    let sizes = [options.size_bytes, bound_size].into_iter().flatten();
-    let (digests, sizes): (Vec<_>, Vec<_>) = (digests.collect(), sizes.collect());
-    if digests.is_empty() && sizes.is_empty() {
+    let mut expected = Expected::before_requests(context.options, context.media);
+    if !expected.is_binding() {
         return Ok(());
     }
     let (size, digest) = digest_of(path).await?;
-    if digests.iter().all(|want| *want == digest) && sizes.iter().all(|want| *want == size) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Integrity,
-        format!(
-            "{} exists and is not what is wanted ({size} bytes, {digest}); replace it or choose another name",
-            path.display()
-        ),
-    )
-    .with_phase(Phase::Prepare))
+    expected.verify(size, digest).map_err(|error| {
+        let path = path.display();
+        let message = format!(
+            "{path} exists and is not what was declared: {}; replace it or choose another name",
+            error.message()
+        );
+        Error::new(ErrorKind::Integrity, message).with_phase(Phase::Prepare)
+    })
 }
 
 /// Keeps content under a name that cannot be mistaken, with a note beside it. Nothing that is there is changed.
