@@ -115,7 +115,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// As [`fetch`](Self::fetch); [`ErrorKind::Local`] when the file exists or cannot be written.
     pub async fn download_to(&self, media: &MediaRef, path: &Path) -> Result<Downloaded> {
         let receipt = self.store(media, &mut File::new(path)).await?;
-        Ok(Downloaded::new(path.to_owned(), receipt))
+        Ok(Downloaded { path: path.to_owned(), receipt })
     }
 
     /// Fetches into a folder, under a safe name made from what was declared and what arrived. Many transfers
@@ -131,7 +131,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         let mut entry = folder.entry(&media);
         let receipt = self.store(&media, &mut entry).await?;
         let path = entry.path().unwrap_or(folder.path()).to_owned();
-        Ok(Downloaded::new(path, receipt))
+        Ok(Downloaded { path, receipt })
     }
 
     async fn transfer(
@@ -200,7 +200,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ) -> Result<Option<TransferOutput>> {
         let context = BeginContext { media, options: &self.options };
         let begin = destination.begin(&context).await?;
-        let mut writer = HashingWriter::new(destination);
+        let mut writer = HashingWriter::new(destination, &self.options.offload);
         let mut state = TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max));
         match begin {
             Begin::AlreadyStored => return Ok(None),

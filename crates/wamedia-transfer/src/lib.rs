@@ -38,25 +38,16 @@ pub use content::sniff;
 #[doc(hidden)]
 pub use destination::CrashPoint;
 pub use destination::{
-    Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, sweep,
+    Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, remove_stale_partials,
 };
 pub use engine::Transfer;
 pub use hash::Hasher;
-pub use many::{Finished, Job, Target, transfer_many};
+pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
+pub use offload::OffloadLimit;
 pub use options::{IfExists, OnMismatch, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
-
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is stored under its final name.
-    Stored,
-    /// It was there before, and was kept; nothing was requested.
-    Kept,
-}
 
 /// A file under its final name.
 #[derive(Clone, Debug)]
@@ -64,16 +55,14 @@ pub enum Outcome {
 pub struct Downloaded {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it is new.
-    pub outcome: Outcome,
-    /// How it came here; `None` for a file that was kept.
+    /// How it was fetched; `None` for a file that was there before and was kept.
     pub receipt: Option<Receipt>,
 }
 
 impl Downloaded {
-    fn new(path: PathBuf, receipt: Option<Receipt>) -> Self {
-        let outcome = if receipt.is_some() { Outcome::Stored } else { Outcome::Kept };
-        Self { path, outcome, receipt }
+    /// Whether the file was there before, so that nothing was requested.
+    pub fn is_kept(&self) -> bool {
+        self.receipt.is_none()
     }
 }
 

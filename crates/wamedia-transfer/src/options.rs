@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use wamedia_core::{Limits, Sha256};
 
-use crate::Observer;
+use crate::{Observer, OffloadLimit};
 
 /// What to do when the bytes are not what was declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,10 @@ pub struct TransferOptions {
     pub sync: bool,
     /// Go on from the partial file that a killed run left behind, where a digest is known to check the whole.
     pub resume_partial: bool,
-    /// Hears of every step.
+    /// How many blocking threads hash content. Transfers that run at the same time should share one limit: clone
+    /// their options from one value, or use [`transfer_many`](crate::transfer_many).
+    pub offload: OffloadLimit,
+    /// Is told of every step.
     pub observer: Option<Arc<dyn Observer>>,
     /// Where a simulated crash ends all file operations.
     #[cfg(feature = "simulation")]

@@ -5,7 +5,7 @@ use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
 use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
 use crate::destination::Destination;
-use crate::offload::{ActiveGuard, Permit, under_pressure};
+use crate::offload::{ActiveGuard, OffloadLimit};
 
 /// The size of a batch while many bodies arrive at once, so that all together hold little.
 const PRESSED_BATCH_BYTES: usize = 128 * 1024;
@@ -29,13 +29,15 @@ pub(crate) struct HashingWriter<'d> {
     taken: u64,
     /// The first of them, to tell the type.
     first: Vec<u8>,
+    offload: &'d OffloadLimit,
     active: Option<ActiveGuard>,
 }
 
 impl<'d> HashingWriter<'d> {
-    pub(crate) fn new(destination: &'d mut dyn Destination) -> Self {
+    pub(crate) fn new(destination: &'d mut dyn Destination, offload: &'d OffloadLimit) -> Self {
         Self {
             destination,
+            offload,
             hasher: Hasher::new(),
             hashing: None,
             batch: Vec::new(),
@@ -67,7 +69,7 @@ impl<'d> HashingWriter<'d> {
         if let Some(room) = SNIFFED_BYTES.checked_sub(self.first.len()).filter(|room| *room > 0) {
             self.first.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
-        self.active.get_or_insert_with(ActiveGuard::new);
+        self.active.get_or_insert_with(|| self.offload.activate());
         self.batch_bytes += chunk.len();
         if chunk.len() < SMALL_CHUNK_BYTES {
             self.small.extend_from_slice(&chunk);
@@ -76,7 +78,7 @@ impl<'d> HashingWriter<'d> {
             self.batch.push(chunk);
         }
         let full = self.destination.batch_bytes();
-        let full = if under_pressure() { full.min(PRESSED_BATCH_BYTES) } else { full };
+        let full = if self.offload.under_pressure() { full.min(PRESSED_BATCH_BYTES) } else { full };
         if self.batch_bytes < full { Ok(()) } else { self.flush().await }
     }
 
@@ -110,7 +112,8 @@ impl<'d> HashingWriter<'d> {
         // Bytes are hashed in order.
         self.join().await?;
         let batch = std::mem::take(&mut self.batch);
-        let permit = (self.batch_bytes >= OFFLOADED_BYTES).then(Permit::take).flatten();
+        let is_large = self.batch_bytes >= OFFLOADED_BYTES;
+        let permit = is_large.then(|| self.offload.try_acquire()).flatten();
         self.batch_bytes = 0;
         match permit {
             Some(permit) => {

@@ -6,8 +6,9 @@ pub use wamedia_core::*;
 pub use wamedia_provider::{Net, SystemClock, TransportOptions};
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
-    FolderEntry, Hasher, IfExists, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt,
-    Sequential, Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
+    FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,
+    Receipt, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials, safe_name,
+    sniff, transfer_many,
 };
 
 pub use config::{Config, PROVIDERS, ProviderInfo, Setting, nearest_name, provider, webhooks};

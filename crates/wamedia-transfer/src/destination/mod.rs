@@ -17,7 +17,7 @@ use wamedia_core::{Error, ErrorKind, MediaRef, Phase, Result, Sha256};
 pub use file::File;
 pub use folder::{Folder, FolderEntry};
 pub use memory::Memory;
-pub use partial::sweep;
+pub use partial::remove_stale_partials;
 pub use sequential::Sequential;
 #[cfg(feature = "simulation")]
 pub use steps::CrashPoint;

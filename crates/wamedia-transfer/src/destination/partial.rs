@@ -231,7 +231,7 @@ fn slot_path(target: &Path, slot: u32) -> PathBuf {
 /// Removes what killed runs left behind in a folder, and gives the number of files removed. Files that a
 /// running transfer holds, and links, are left alone. It reads the whole folder, so it belongs on a thread that
 /// may wait.
-pub fn sweep(folder: &Path) -> usize {
+pub fn remove_stale_partials(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let is_partial = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
