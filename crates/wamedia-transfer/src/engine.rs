@@ -221,6 +221,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         state: &mut TransferState<'_>,
     ) -> Result<TransferOutput> {
         let (Resolved { mut descriptor, mut expected }, started) = self.resolve_in_turn(media, state).await?;
+        writer.expect(&expected.declared);
         let mut reply = Reply::default();
         if writer.taken() > 0 && expected.has_digest() {
             // What an earlier run left may be all of it.
@@ -265,6 +266,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                         restart(writer, state).await?;
                     }
                     Resolved { descriptor, expected } = renewed;
+                    writer.expect(&expected.declared);
                 }
                 Next::Fail(error) => return Err(error),
             }

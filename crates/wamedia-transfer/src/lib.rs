@@ -37,6 +37,8 @@ pub use content::sniff;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub use destination::CrashPoint;
+#[cfg(feature = "object_store")]
+pub use destination::Object;
 pub use destination::{
     Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, remove_stale_partials,
 };

@@ -1,6 +1,6 @@
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
-use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
+use wamedia_core::{ContentMetadata, Error, ErrorKind, Phase, Result, Sha256};
 
 use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
@@ -52,6 +52,11 @@ impl<'d> HashingWriter<'d> {
     /// Goes on behind `taken` bytes that the destination has already.
     pub(crate) fn resume_from(&mut self, taken: u64, hasher: Hasher, first: Vec<u8>) {
         (self.taken, self.hasher, self.first) = (taken, hasher, first);
+    }
+
+    /// Tells the destination what is declared about the content.
+    pub(crate) fn expect(&mut self, declared: &ContentMetadata) {
+        self.destination.expect(declared);
     }
 
     /// How many bytes of the content have been taken.

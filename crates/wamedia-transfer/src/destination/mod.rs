@@ -4,6 +4,8 @@ mod file;
 mod folder;
 mod manifest;
 mod memory;
+#[cfg(feature = "object_store")]
+mod object;
 mod partial;
 mod sequential;
 mod steps;
@@ -12,11 +14,13 @@ use std::io;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_core::{Error, ErrorKind, MediaRef, Phase, Result, Sha256};
+use wamedia_core::{ContentMetadata, Error, ErrorKind, MediaRef, Phase, Result, Sha256};
 
 pub use file::File;
 pub use folder::{Folder, FolderEntry};
 pub use memory::Memory;
+#[cfg(feature = "object_store")]
+pub use object::Object;
 pub use partial::remove_stale_partials;
 pub use sequential::Sequential;
 #[cfg(feature = "simulation")]
@@ -62,6 +66,9 @@ pub enum Begin {
 pub trait Destination: Send {
     /// Prepares, before the first request. An error here costs no request.
     async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin>;
+
+    /// Is told what is declared about the content, after every resolving: what the engine will check it against.
+    fn expect(&mut self, _declared: &ContentMetadata) {}
 
     /// Stores the next bytes, in order.
     async fn write(&mut self, chunks: Vec<Bytes>) -> Result<()>;
