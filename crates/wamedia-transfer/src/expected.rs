@@ -80,27 +80,27 @@ impl Expected {
         self.has_digest() && self.digests.iter().all(|(want, _)| *want == digest)
     }
 
-    /// The size for progress and for the first look at limits.
+    /// The declared size, for progress and for the first check of the limits.
     pub(crate) fn stated_size(&self) -> Option<u64> {
         self.declared.size_bytes
     }
 
-    /// Whether both speak of the same content.
+    /// Whether both describe the same content.
     pub(crate) fn is_same_content(&self, other: &Self) -> bool {
         self.declared.sha256 == other.declared.sha256 && self.declared.size_bytes == other.declared.size_bytes
     }
 
-    /// Statements that no content can satisfy together, before a byte is fetched.
+    /// The error for statements that no content can satisfy together, before a byte is fetched.
     pub(crate) fn contradiction(&self) -> Option<Error> {
         let digests = self.digests.windows(2).find(|pair| pair[0].0 != pair[1].0).map(|pair| {
             let [(first, by), (second, other)] = [pair[0], pair[1]];
-            format!("{} states the digest {first}, {} states {second}", said(by), said(other))
+            format!("{} states the digest {first}, {} states {second}", party(by), party(other))
         });
         let sizes = self.sizes.windows(2).find(|pair| pair[0].0 != pair[1].0).map(|pair| {
             let [(first, by), (second, other)] = [pair[0], pair[1]];
-            format!("{} states {first} bytes, {} states {second}", said(by), said(other))
+            format!("{} states {first} bytes, {} states {second}", party(by), party(other))
         });
-        // What a signed webhook states is not corrected by the provider's reply.
+        // The provider's reply does not correct a signed webhook.
         let signed = self.sizes.iter().find(|(_, by)| *by == DeclaredBy::Webhook).and_then(|(size, _)| {
             let other = self.unbinding_size.filter(|other| other != size)?;
             Some(format!("the webhook states {size} bytes, the provider states {other}"))
@@ -111,10 +111,10 @@ impl Expected {
             .map(|message| Error::new(ErrorKind::Integrity, message).with_phase(Phase::Head))
     }
 
-    /// How many bytes may come in before the content is certainly too long.
+    /// How many bytes may arrive before the content is certainly too long.
     ///
-    /// `whole` is the length that the reply states. Where a digest will tell, a stated length is believed
-    /// within reason although the provider stated another.
+    /// `whole` is the size in the response headers. Where a digest decides, that size may be up to about twice the one
+    /// that the provider declared.
     pub(crate) fn limit(&self, whole: Option<u64>) -> Result<u64> {
         if let Some(size) = self.sizes.iter().map(|(size, _)| *size).min() {
             return match whole {
@@ -131,21 +131,21 @@ impl Expected {
     }
 
     /// Compares the finished content with what was declared.
-    pub(crate) fn verify(&mut self, taken: u64, digest: Sha256) -> Result<()> {
+    pub(crate) fn verify(&mut self, actual: u64, digest: Sha256) -> Result<()> {
         let mut problems = Vec::new();
         if let Some((want, _)) = self.digests.iter().find(|(want, _)| *want != digest) {
             self.differences.push(Difference::Digest { declared: *want, actual: digest });
             problems.push(format!("the content hashes to {digest}, declared was {want}"));
         }
-        let wrong_size = self.sizes.iter().map(|(size, _)| *size).find(|size| *size != taken);
-        let stated = wrong_size.or(self.unbinding_size.filter(|size| *size != taken));
+        let wrong_size = self.sizes.iter().map(|(size, _)| *size).find(|size| *size != actual);
+        let stated = wrong_size.or(self.unbinding_size.filter(|size| *size != actual));
         if let Some(declared) = stated {
-            self.differences.push(Difference::Size { declared, actual: taken });
+            self.differences.push(Difference::Size { declared, actual });
             if wrong_size.is_some() || !problems.is_empty() {
-                problems.push(format!("{taken} bytes arrived, {declared} were declared"));
+                problems.push(format!("{actual} bytes arrived, {declared} were declared"));
             }
         }
-        if taken == 0 && self.digests.is_empty() && self.sizes.is_empty() {
+        if actual == 0 && self.digests.is_empty() && self.sizes.is_empty() {
             problems.push("the reply was empty, and no size of zero was declared".to_owned());
         }
         if problems.is_empty() {
@@ -154,18 +154,18 @@ impl Expected {
         Err(Error::new(ErrorKind::Integrity, problems.join("; ")).with_phase(Phase::Verify))
     }
 
-    /// Who made the strongest statement.
+    /// Who declared the strongest digest or size.
     pub(crate) fn declared_by(&self) -> Option<DeclaredBy> {
         self.digests.first().map(|(_, by)| *by).or(self.sizes.first().map(|(_, by)| *by))
     }
 
-    /// Forgets what the last verification found, before the content is read again.
+    /// Removes the differences of the last verification, before the content is read again.
     pub(crate) fn forget_mismatch(&mut self) {
         self.differences
             .retain(|difference| !matches!(difference, Difference::Digest { .. } | Difference::Size { .. }));
     }
 
-    /// What content without a mismatch has been verified against.
+    /// What the content was verified against, if there was no mismatch.
     pub(crate) fn verified(&self) -> Verified {
         match (self.digests.first(), self.sizes.first()) {
             (Some((_, by)), _) => Verified::Digest(*by),
@@ -209,7 +209,7 @@ fn merged(webhook: &ContentMetadata, is_signed: bool, provider: &ContentMetadata
     declared
 }
 
-fn said(by: DeclaredBy) -> &'static str {
+fn party(by: DeclaredBy) -> &'static str {
     match by {
         DeclaredBy::Caller => "the caller",
         DeclaredBy::Webhook => "the webhook",

@@ -25,8 +25,8 @@ pub(crate) struct HashingWriter<'d> {
     batch: Vec<Bytes>,
     small: BytesMut,
     batch_bytes: usize,
-    /// Bytes of the content taken so far.
-    taken: u64,
+    /// Bytes of the content written so far.
+    written: u64,
     /// The first of them, to tell the type.
     first: Vec<u8>,
     offload: &'d OffloadLimit,
@@ -43,15 +43,15 @@ impl<'d> HashingWriter<'d> {
             batch: Vec::new(),
             small: BytesMut::new(),
             batch_bytes: 0,
-            taken: 0,
+            written: 0,
             first: Vec::new(),
             active: None,
         }
     }
 
-    /// Goes on behind `taken` bytes that the destination has already.
-    pub(crate) fn resume_from(&mut self, taken: u64, hasher: Hasher, first: Vec<u8>) {
-        (self.taken, self.hasher, self.first) = (taken, hasher, first);
+    /// Goes on behind `written` bytes that the destination has already.
+    pub(crate) fn resume_from(&mut self, written: u64, hasher: Hasher, first: Vec<u8>) {
+        (self.written, self.hasher, self.first) = (written, hasher, first);
     }
 
     /// Tells the destination what is declared about the content.
@@ -59,9 +59,9 @@ impl<'d> HashingWriter<'d> {
         self.destination.expect(declared);
     }
 
-    /// How many bytes of the content have been taken.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken
+    /// How many bytes of the content have been written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// The first bytes of the content, as many as tell its type.
@@ -70,7 +70,7 @@ impl<'d> HashingWriter<'d> {
     }
 
     pub(crate) async fn write(&mut self, chunk: Bytes) -> Result<()> {
-        self.taken += chunk.len() as u64;
+        self.written += chunk.len() as u64;
         if let Some(room) = SNIFFED_BYTES.checked_sub(self.first.len()).filter(|room| *room > 0) {
             self.first.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
@@ -91,11 +91,11 @@ impl<'d> HashingWriter<'d> {
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.join().await?;
         // What was batched and not handed over is simply forgotten.
-        let handed = self.taken - self.batch_bytes as u64;
+        let handed = self.written - self.batch_bytes as u64;
         self.batch.clear();
         self.small.clear();
         self.batch_bytes = 0;
-        self.taken = 0;
+        self.written = 0;
         self.first.clear();
         let hasher = std::mem::take(&mut self.hasher);
         if handed > 0 { self.destination.restart(handed, hasher.finish()).await } else { Ok(()) }

@@ -49,7 +49,7 @@ impl File {
         }
         match context.options.if_exists {
             IfExists::Replace => Ok(false),
-            IfExists::Refuse => Err(taken(&self.path)),
+            IfExists::Refuse => Err(already_exists(&self.path)),
             IfExists::Keep => check_kept(&self.path, context).await.map(|()| true),
         }
     }
@@ -88,7 +88,11 @@ impl Destination for File {
         match self.exists {
             IfExists::Replace => partial.replace(&self.path).map_err(local)?,
             IfExists::Refuse | IfExists::Keep => partial.rename(&self.path).map_err(|(error, _)| {
-                if error.kind() == io::ErrorKind::AlreadyExists { taken(&self.path) } else { local(error) }
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    already_exists(&self.path)
+                } else {
+                    local(error)
+                }
             })?,
         }
         if self.sync { sync_folder_of(&self.path).await } else { Ok(()) }
@@ -100,7 +104,7 @@ impl Destination for File {
 
     async fn quarantine(&mut self, _: &Receipt, mismatch: Error) -> Error {
         match self.partial.take() {
-            Some(partial) => set_aside(partial, &self.path, mismatch),
+            Some(partial) => quarantine_file(partial, &self.path, mismatch),
             None => mismatch,
         }
     }
@@ -124,7 +128,7 @@ async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
 }
 
 /// Keeps content under a name that cannot be mistaken, with a note beside it. Nothing that is there is changed.
-pub(crate) fn set_aside(partial: PartialFile, path: &Path, mismatch: Error) -> Error {
+pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error) -> Error {
     let mut partial = partial.private();
     for number in 1..1000 {
         let kept = quarantine_name(path, number, "");
@@ -188,7 +192,7 @@ pub(crate) fn not_begun() -> Error {
         .with_phase(Phase::Store)
 }
 
-pub(crate) fn taken(path: &Path) -> Error {
+pub(crate) fn already_exists(path: &Path) -> Error {
     refused(path, "exists; choose another name, or keep or replace it")
 }
 

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use wamedia_core::{Error, MediaRef, Result, Sha256};
 
-use super::file::{cannot_create, not_begun, set_aside, steps_of, sync_folder_of, taken};
+use super::file::{already_exists, cannot_create, not_begun, quarantine_file, steps_of, sync_folder_of};
 use super::manifest::{Manifest, Record};
-use super::partial::{PartialFile, SUFFIX, digest_of, is_at, mode_of, open_own, remove_unused};
+use super::partial::{PartialFile, SUFFIX, digest_of, is_same_file, mode_of, open_own, remove_unused};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::{IfExists, Receipt, safe_name};
@@ -41,12 +41,12 @@ struct Shared {
     /// Looked up once, not for every file.
     absolute: PathBuf,
     has_manifest: bool,
-    run: OnceCell<Run>,
+    session: OnceCell<Session>,
 }
 
 /// What one process has in the folder, from the first transfer to the last.
 #[derive(Debug)]
-struct Run {
+struct Session {
     own: PathBuf,
     /// Begins the names of this run's temporary files.
     id: String,
@@ -70,7 +70,7 @@ impl Folder {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        Self { shared: Arc::new(Shared { path, absolute, has_manifest: false, run: OnceCell::new() }) }
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest: false, session: OnceCell::new() }) }
     }
 
     /// Records which reference is stored under which name, in `.wamedia/manifest.jsonl`. Then
@@ -79,7 +79,7 @@ impl Folder {
     #[must_use]
     pub fn with_manifest(self, has_manifest: bool) -> Self {
         let (path, absolute) = (self.shared.path.clone(), self.shared.absolute.clone());
-        Self { shared: Arc::new(Shared { path, absolute, has_manifest, run: OnceCell::new() }) }
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest, session: OnceCell::new() }) }
     }
 
     /// The path, as it was given.
@@ -100,15 +100,15 @@ impl Folder {
         }
     }
 
-    async fn run(&self, steps: Steps) -> Result<&Run> {
+    async fn session(&self, steps: Steps) -> Result<&Session> {
         let shared = Arc::clone(&self.shared);
         let begin = || async move {
             let (path, has_manifest) = (shared.absolute.clone(), shared.has_manifest);
-            blocking(move || Run::begin(&path, has_manifest, steps))
+            blocking(move || Session::begin(&path, has_manifest, steps))
                 .await?
                 .map_err(|error| cannot_create(&self.shared.absolute, error))
         };
-        self.shared.run.get_or_try_init(begin).await
+        self.shared.session.get_or_try_init(begin).await
     }
 }
 
@@ -145,7 +145,7 @@ fn fallback_name(media: &MediaRef) -> String {
     }
 }
 
-impl Run {
+impl Session {
     fn begin(folder: &Path, has_manifest: bool, steps: Steps) -> io::Result<Self> {
         let own = folder.join(OWN);
         let (lock_path, lock) = lock_in(&own, &steps)?;
@@ -213,7 +213,7 @@ impl Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for Session {
     fn drop(&mut self) {
         if self.steps.has_crashed() {
             return;
@@ -244,7 +244,7 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
         let path = own.join(format!("{:016x}{LOCK}", fastrand::u64(..)));
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
             // Another run may have seen the file before it was locked; then it is gone, or will be.
-            Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_at(&file, &path) => {
+            Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_same_file(&file, &path) => {
                 return Ok((path, file));
             }
             Ok(_) => {}
@@ -274,8 +274,8 @@ impl Stale {
         let mut locks = Vec::new();
         for name in names_in(own, LOCK)? {
             let path = own.join(&name);
-            let held =
-                open_own(&path).filter(|file| fs4::FileExt::try_lock(file).is_ok() && is_at(file, &path));
+            let held = open_own(&path)
+                .filter(|file| fs4::FileExt::try_lock(file).is_ok() && is_same_file(file, &path));
             match held {
                 Some(lock) => locks.push((path, lock)),
                 None => drop(living.insert(name.trim_end_matches(LOCK).to_owned())),
@@ -338,10 +338,10 @@ impl FolderEntry {
     }
 
     /// The recorded file, while it is still what was recorded.
-    async fn recorded(&self, run: &Run) -> Option<Record> {
+    async fn recorded(&self, session: &Session) -> Option<Record> {
         let folder = &self.folder.shared.absolute;
         let record = {
-            let names = run.names();
+            let names = session.names();
             names.manifest.as_ref()?.stored(&self.identity, folder)?.clone()
         };
         let seen = digest_of(&folder.join(&record.name)).await.ok()?;
@@ -349,9 +349,9 @@ impl FolderEntry {
     }
 
     /// Swaps the recorded file for this one.
-    fn replace(&self, run: &Run, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
+    fn replace(&self, session: &Session, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
         let target = self.folder.shared.absolute.join(&record.name);
-        let mut names = run.names();
+        let mut names = session.names();
         let part = partial.name();
         if let Some(manifest) = names.manifest.as_mut() {
             manifest.append(&self.identity, &record, &part)?;
@@ -372,9 +372,9 @@ impl Destination for FolderEntry {
     async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin> {
         let options = context.options;
         (self.exists, self.sync) = (options.if_exists, options.sync);
-        let run = self.folder.run(steps_of(options)).await?;
+        let session = self.folder.session(steps_of(options)).await?;
         let stored = {
-            let names = run.names();
+            let names = session.names();
             names
                 .manifest
                 .as_ref()
@@ -386,7 +386,7 @@ impl Destination for FolderEntry {
             let is_wanted = options.sha256.is_none_or(|digest| digest == record.sha256)
                 && options.size_bytes.is_none_or(|size| size == record.size);
             match self.exists {
-                IfExists::Refuse => return Err(taken(&target)),
+                IfExists::Refuse => return Err(already_exists(&target)),
                 IfExists::Keep if is_wanted => {
                     self.path = Some(target);
                     return Ok(Begin::AlreadyStored);
@@ -394,8 +394,8 @@ impl Destination for FolderEntry {
                 IfExists::Keep | IfExists::Replace => {}
             }
         }
-        let prefix = format!("{}-", run.id);
-        let partial = PartialFile::create_in(&run.own, &prefix, run.mode, &run.steps)
+        let prefix = format!("{}-", session.id);
+        let partial = PartialFile::create_in(&session.own, &prefix, session.mode, &session.steps)
             .map_err(|error| cannot_create(self.folder.path(), error))?;
         self.partial = Some(partial);
         Ok(Begin::Fresh)
@@ -411,20 +411,20 @@ impl Destination for FolderEntry {
 
     async fn commit(&mut self, receipt: &Receipt) -> Result<()> {
         let partial = self.partial.take().ok_or_else(not_begun)?;
-        let run = self.folder.shared.run.get().ok_or_else(not_begun)?;
+        let session = self.folder.shared.session.get().ok_or_else(not_begun)?;
         if self.sync {
             partial.sync().await?;
         }
         let record = Record { name: self.name_for(receipt), size: receipt.bytes, sha256: receipt.sha256 };
-        let old = if self.exists == IfExists::Replace { self.recorded(run).await } else { None };
+        let old = if self.exists == IfExists::Replace { self.recorded(session).await } else { None };
         let target = match old {
-            Some(old) => self.replace(run, partial, Record { name: old.name, ..record }),
-            None => run.store(partial, &self.folder.shared.absolute, &self.identity, &record),
+            Some(old) => self.replace(session, partial, Record { name: old.name, ..record }),
+            None => session.store(partial, &self.folder.shared.absolute, &self.identity, &record),
         };
         let target = target.map_err(local)?;
         if self.sync {
             sync_folder_of(&target).await?;
-            run.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
+            session.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
         }
         self.path = target.file_name().map(|name| self.folder.path().join(name));
         Ok(())
@@ -436,7 +436,9 @@ impl Destination for FolderEntry {
 
     async fn quarantine(&mut self, receipt: &Receipt, mismatch: Error) -> Error {
         match self.partial.take() {
-            Some(partial) => set_aside(partial, &self.folder.path().join(self.name_for(receipt)), mismatch),
+            Some(partial) => {
+                quarantine_file(partial, &self.folder.path().join(self.name_for(receipt)), mismatch)
+            }
             None => mismatch,
         }
     }

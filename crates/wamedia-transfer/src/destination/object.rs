@@ -88,7 +88,7 @@ impl Object {
         match self.store.head(&self.location).await {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(failed(&self.location, "look for", error, Phase::Prepare)),
-            Ok(_) if self.if_exists == IfExists::Refuse => Err(taken(&self.location)),
+            Ok(_) if self.if_exists == IfExists::Refuse => Err(already_exists(&self.location)),
             Ok(_) => self.check_kept(context).await.map(|()| true),
         }
     }
@@ -268,14 +268,14 @@ fn attributes(mime: Option<&Mime>, digest: Option<Sha256>) -> Attributes {
     mime.into_iter().chain(digest).collect()
 }
 
-fn taken(location: &Path) -> Error {
+fn already_exists(location: &Path) -> Error {
     let message = format!("{location} exists; choose another name, or keep or replace it");
     Error::new(ErrorKind::Local, message).with_phase(Phase::Store)
 }
 
 fn failed(location: &Path, what: &str, error: object_store::Error, phase: Phase) -> Error {
     match error {
-        object_store::Error::AlreadyExists { .. } => taken(location),
+        object_store::Error::AlreadyExists { .. } => already_exists(location),
         error => Error::new(ErrorKind::Local, format!("cannot {what} {location}: {error}"))
             .with_phase(phase)
             .with_source(error),

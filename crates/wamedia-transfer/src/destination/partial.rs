@@ -59,7 +59,7 @@ impl PartialFile {
             let is_new = created.is_some();
             let Some(file) = created.or_else(|| open_own(&path)) else { continue };
             // Another run writes it, or has just removed it.
-            if fs4::FileExt::try_lock(&file).is_err() || !is_at(&file, &path) {
+            if fs4::FileExt::try_lock(&file).is_err() || !is_same_file(&file, &path) {
                 continue;
             }
             let mode = if is_new { mode_of(&file) } else { ordinary_mode(&path) };
@@ -245,7 +245,7 @@ pub fn remove_stale_partials(folder: &Path) -> usize {
 /// Removes a file of ours that no run holds.
 pub(crate) fn remove_unused(path: &Path) -> bool {
     let Some(file) = open_own(path) else { return false };
-    fs4::FileExt::try_lock(&file).is_ok() && is_at(&file, path) && fs::remove_file(path).is_ok()
+    fs4::FileExt::try_lock(&file).is_ok() && is_same_file(&file, path) && fs::remove_file(path).is_ok()
 }
 
 /// Opens an existing file for reading and writing if it is a regular file of this user with this one name.
@@ -278,7 +278,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
 
 /// Whether the name still leads to this very file.
 #[cfg(unix)]
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     match (file.metadata(), path.symlink_metadata()) {
@@ -288,7 +288,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_at(_: &File, path: &Path) -> bool {
+pub(crate) fn is_same_file(_: &File, path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
