@@ -7,17 +7,17 @@ use crate::content::SNIFFED_BYTES;
 use crate::destination::Destination;
 use crate::offload::{ActiveGuard, OffloadLimit};
 
-/// The size of a batch while many bodies arrive at once, so that all together hold little.
+/// The size of a batch under pressure, so that many bodies together hold little memory.
 const PRESSED_BATCH_BYTES: usize = 128 * 1024;
-/// A smaller chunk is copied into a buffer: kept by itself, it may hold a whole receive buffer in memory.
+/// A smaller chunk is copied into a buffer, since each chunk may keep a whole receive buffer in memory.
 const SMALL_CHUNK_BYTES: usize = 4096;
-/// A smaller batch is hashed in place, since a thread hop costs more than the work.
+/// A smaller batch is hashed on the async thread, since moving it to another thread costs more than the hashing.
 const OFFLOADED_BYTES: usize = 128 * 1024;
 
 /// Hashes content in order and hands it to a destination in batches.
 ///
 /// A large batch is hashed on a blocking thread while the destination stores it and the next bytes arrive.
-/// At most two batches are held: one that fills, one that is hashed.
+/// At most two batches are in memory: one that fills, and one that is being hashed.
 pub(crate) struct HashingWriter<'d> {
     destination: &'d mut dyn Destination,
     hasher: Hasher,
@@ -25,9 +25,9 @@ pub(crate) struct HashingWriter<'d> {
     batch: Vec<Bytes>,
     small: BytesMut,
     batch_bytes: usize,
-    /// Bytes of the content written so far.
+    /// The bytes of the content so far, batched ones included.
     written: u64,
-    /// The first of them, to tell the type.
+    /// The first bytes of the content, for its media type.
     first: Vec<u8>,
     offload: &'d OffloadLimit,
     active: Option<ActiveGuard>,
@@ -49,7 +49,7 @@ impl<'d> HashingWriter<'d> {
         }
     }
 
-    /// Goes on behind `written` bytes that the destination has already.
+    /// Resumes after `written` bytes that the destination has already.
     pub(crate) fn resume_from(&mut self, written: u64, hasher: Hasher, first: Vec<u8>) {
         (self.written, self.hasher, self.first) = (written, hasher, first);
     }
@@ -59,12 +59,12 @@ impl<'d> HashingWriter<'d> {
         self.destination.expect(declared);
     }
 
-    /// How many bytes of the content have been written.
+    /// How many bytes of the content were written, batched ones included.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
-    /// The first bytes of the content, as many as tell its type.
+    /// The first bytes of the content, for its media type.
     pub(crate) fn first(&self) -> &[u8] {
         &self.first
     }
@@ -87,10 +87,10 @@ impl<'d> HashingWriter<'d> {
         if self.batch_bytes < full { Ok(()) } else { self.flush().await }
     }
 
-    /// Discards everything and begins again.
+    /// Discards everything, so that the content begins again.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.join().await?;
-        // What was batched and not handed over is simply forgotten.
+        // The destination has no batched bytes yet.
         let handed = self.written - self.batch_bytes as u64;
         self.batch.clear();
         self.small.clear();
@@ -101,7 +101,7 @@ impl<'d> HashingWriter<'d> {
         if handed > 0 { self.destination.restart(handed, hasher.finish()).await } else { Ok(()) }
     }
 
-    /// Hands everything over and gives the digest of the whole.
+    /// Writes what is batched and gives the digest of the whole content.
     pub(crate) async fn finish(&mut self) -> Result<Sha256> {
         self.flush().await?;
         self.join().await?;
@@ -142,11 +142,11 @@ impl<'d> HashingWriter<'d> {
         }
     }
 
-    /// Waits for the hash of the batch before.
+    /// Waits until the previous batch is hashed.
     async fn join(&mut self) -> Result<()> {
         let Some(hashing) = self.hashing.take() else { return Ok(()) };
         self.hasher = hashing.await.map_err(|error| {
-            Error::new(ErrorKind::Local, "the thread that hashes the content ended")
+            Error::new(ErrorKind::Local, "the thread that hashes the content stopped")
                 .with_phase(Phase::Body)
                 .with_source(error)
         })?;

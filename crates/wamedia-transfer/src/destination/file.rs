@@ -11,13 +11,13 @@ use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::expected::Expected;
 use crate::{IfExists, Receipt, TransferOptions};
 
-/// What content that is not what was declared ends in.
+/// The suffix of content that is not what was declared.
 const QUARANTINE: &str = ".wamedia-quarantine";
 
 /// A file with a name that the caller chose.
 ///
-/// The content stands in a temporary file beside it until it is verified; what has the name already is refused,
-/// kept or replaced as [`TransferOptions::exists`] says.
+/// The content is in a temporary file beside it until it is verified. An existing file is refused, kept or replaced
+/// as [`TransferOptions::if_exists`] says.
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
@@ -27,12 +27,12 @@ pub struct File {
 }
 
 impl File {
-    /// A file with this name.
+    /// The file with this path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), partial: None, exists: IfExists::Refuse, sync: false }
     }
 
-    /// The name.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -41,7 +41,7 @@ impl File {
         self.partial.as_ref().ok_or_else(not_begun)
     }
 
-    /// Whether what is there already is all that is wanted.
+    /// Whether the file exists and is kept.
     async fn is_stored(&self, context: &BeginContext<'_>) -> Result<bool> {
         let Ok(metadata) = self.path.symlink_metadata() else { return Ok(false) };
         if metadata.is_dir() {
@@ -127,7 +127,7 @@ async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
     })
 }
 
-/// Keeps content under a name that cannot be mistaken, with a note beside it. Nothing that is there is changed.
+/// Renames content to a free name with the quarantine suffix, and writes a note beside it.
 pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error) -> Error {
     let mut partial = partial.private();
     for number in 1..1000 {
@@ -136,20 +136,20 @@ pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error
         match write_note(&note, &mismatch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(error) => return mismatch.with_note(format!("it could not be kept aside: {error}")),
+            Err(error) => return mismatch.with_note(format!("it could not be quarantined: {error}")),
         }
         match partial.rename(&kept) {
-            Ok(()) => return mismatch.with_note(format!("kept aside as {}", kept.display())),
+            Ok(()) => return mismatch.with_note(format!("quarantined as {}", kept.display())),
             Err((error, back)) => {
                 let _ = std::fs::remove_file(&note);
                 if error.kind() != io::ErrorKind::AlreadyExists {
-                    return mismatch.with_note(format!("it could not be kept aside: {error}"));
+                    return mismatch.with_note(format!("it could not be quarantined: {error}"));
                 }
                 partial = back;
             }
         }
     }
-    mismatch.with_note("it was not kept aside: there are a thousand such files already")
+    mismatch.with_note("it was not quarantined: there are 999 such files already")
 }
 
 fn quarantine_name(path: &Path, number: u32, ending: &str) -> PathBuf {
@@ -168,10 +168,10 @@ fn write_note(note: &Path, mismatch: &Error) -> io::Result<()> {
     writeln!(file, "This content is not what was declared. Do not use it.\n{mismatch}")
 }
 
-/// Makes a new name in a folder durable, on a blocking thread.
+/// Flushes the folder of a new file to the disk, on a blocking thread.
 pub(crate) async fn sync_folder_of(path: &Path) -> Result<()> {
     if !cfg!(unix) {
-        // Elsewhere a folder cannot be opened, and its names are durable with the file.
+        // Other systems cannot open a folder, and flush the name with the file.
         return Ok(());
     }
     let folder =
@@ -188,7 +188,7 @@ pub(crate) fn steps_of(options: &TransferOptions) -> Steps {
 }
 
 pub(crate) fn not_begun() -> Error {
-    Error::new(ErrorKind::Local, "the destination was used before it began or after it ended")
+    Error::new(ErrorKind::Local, "the destination was used before begin, or after commit or abort")
         .with_phase(Phase::Store)
 }
 

@@ -16,19 +16,19 @@ use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::{IfExists, Receipt, safe_name};
 
-/// Everything of ours in a folder lies in here.
+/// The folder for partial files, the manifest and locks.
 const OWN: &str = ".wamedia";
 const MANIFEST: &str = "manifest.jsonl";
 const LOCK: &str = ".lock";
 
-/// A folder that receives files under safe names, made from what was declared and what arrived.
+/// A folder that receives files under safe names, made from the declared metadata and the content.
 ///
-/// A name that a stranger chose never decides whose file survives: different content of the same name gets the
+/// An existing file is never replaced because of a name that a sender chose: other content with the same name gets the
 /// next free one, such as `photo (2).jpg`, in every mode, between all tasks and processes. With a
-/// [manifest](Self::with_manifest) the folder recognises references that it holds already.
+/// [manifest](Self::with_manifest) the folder recognises references that it has already.
 ///
-/// Temporary files, the manifest and a lock lie in `.wamedia` inside the folder. What a killed run left there is
-/// removed when the next run begins. Clones are the same folder; share one among many transfers.
+/// Temporary files, the manifest and locks are in `.wamedia` inside the folder. What a killed run left there is
+/// removed when the next run begins. Clones are the same folder: share one among many transfers.
 #[derive(Clone, Debug)]
 pub struct Folder {
     shared: Arc<Shared>,
@@ -36,19 +36,19 @@ pub struct Folder {
 
 #[derive(Debug)]
 struct Shared {
-    /// As the caller wrote it.
+    /// As the caller gave it.
     path: PathBuf,
-    /// Looked up once, not for every file.
+    /// Made absolute once, not for every file.
     absolute: PathBuf,
     has_manifest: bool,
     session: OnceCell<Session>,
 }
 
-/// What one process has in the folder, from the first transfer to the last.
+/// The use of the folder by this process, from the first transfer to the last.
 #[derive(Debug)]
 struct Session {
     own: PathBuf,
-    /// Begins the names of this run's temporary files.
+    /// The prefix of the temporary files of this session.
     id: String,
     lock_path: PathBuf,
     _lock: fs::File,
@@ -61,7 +61,7 @@ struct Session {
 #[derive(Debug)]
 struct Names {
     manifest: Option<Manifest>,
-    /// The next number to try for a name that was taken.
+    /// The next number to try for a name that exists.
     next: HashMap<String, u32>,
 }
 
@@ -136,7 +136,7 @@ impl From<PathBuf> for Folder {
     }
 }
 
-/// The name of media whose sender gave none.
+/// The name of media without a declared name.
 fn fallback_name(media: &MediaRef) -> String {
     let id = media.id.as_ref().map_or("media", |id| id.as_str());
     match &media.provider {
@@ -152,7 +152,7 @@ impl Session {
         let id = lock_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let stale = Stale::find(&own)?;
         let manifest = own.join(MANIFEST);
-        // Without a manifest of its own this run still makes the records void whose files it removes.
+        // A session without a manifest must make records void, too, when it removes their temporary files.
         let manifest = if has_manifest || (!stale.partials.is_empty() && manifest.exists()) {
             Some(Manifest::load(manifest, &stale.present, &steps)?)
         } else {
@@ -168,7 +168,7 @@ impl Session {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the file the first free name, and records it before it has it.
+    /// Gives the file the first free name, and records that name before.
     fn store(
         &self,
         partial: PartialFile,
@@ -219,12 +219,12 @@ impl Drop for Session {
             return;
         }
         let _ = fs::remove_file(&self.lock_path);
-        // Only where nothing else is in it.
+        // This fails while anything is in it.
         let _ = fs::remove_dir(&self.own);
     }
 }
 
-/// Makes the folder of ours where it is missing, and a locked file in it that says that this run lives.
+/// Creates `.wamedia` where it is missing, and a locked file in it: while the lock is held, the session is alive.
 fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
     for _ in 0..100 {
         steps.step()?;
@@ -234,7 +234,7 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
                 match own.symlink_metadata() {
                     Ok(metadata) if metadata.is_dir() => {}
                     Ok(_) => return Err(io::Error::other(format!("{OWN} is not a folder"))),
-                    // Another run has just ended and removed it.
+                    // Another session has just ended and removed it.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
@@ -243,32 +243,33 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
         }
         let path = own.join(format!("{:016x}{LOCK}", fastrand::u64(..)));
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-            // Another run may have seen the file before it was locked; then it is gone, or will be.
+            // Otherwise another session saw the file before it was locked, and removes it as stale.
             Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_same_file(&file, &path) => {
                 return Ok((path, file));
             }
             Ok(_) => {}
-            // Another run has just ended and removed the folder, or has this very name.
+            // Another session has just ended and removed the folder, or has the same random name.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("other processes keep removing the lock"))
+    Err(io::Error::other("other processes removed the lock file again and again"))
 }
 
-/// What runs left behind that did not end by themselves. A run lives as long as its lock is held.
+/// What killed sessions left. A session is alive while its lock is held.
 struct Stale {
-    /// The names of all temporary files, of living runs as well.
+    /// The names of all temporary files, those of live sessions included.
     present: HashSet<String>,
     partials: Vec<String>,
-    /// The locks of the dead runs, held so that nobody else clears up after them.
+    /// The lock files of dead sessions, locked so that no other session removes their files at the same time.
     locks: Vec<(PathBuf, fs::File)>,
     own: PathBuf,
 }
 
 impl Stale {
     fn find(own: &Path) -> io::Result<Self> {
-        // Locks after temporary files: a run makes its lock first, so a temporary file without one is dead.
+        // Temporary files are listed before locks: a session creates its lock first, so a temporary file without a
+        // lock is stale.
         let partials = names_in(own, SUFFIX)?;
         let mut living = HashSet::new();
         let mut locks = Vec::new();
@@ -286,7 +287,7 @@ impl Stale {
         Ok(Self { present: partials.into_iter().collect(), partials: stale, locks, own: own.to_owned() })
     }
 
-    /// Removes all of it, and makes the records of its files void.
+    /// Removes the files, and makes their records void.
     fn remove(self, mut manifest: Option<Manifest>, steps: &Steps) -> io::Result<Option<Manifest>> {
         for part in &self.partials {
             steps.step()?;
@@ -312,7 +313,7 @@ fn names_in(folder: &Path, ending: &str) -> io::Result<Vec<String>> {
 /// One reference on its way into a folder.
 #[derive(Debug)]
 pub struct FolderEntry {
-    /// Before the folder, whose own files go when the last entry has gone.
+    /// Declared before the folder, so that `.wamedia` is empty when the folder removes it.
     partial: Option<PartialFile>,
     folder: Folder,
     identity: String,
@@ -323,7 +324,7 @@ pub struct FolderEntry {
 }
 
 impl FolderEntry {
-    /// The file, once it is stored or known to be stored already.
+    /// The file, once it is stored or found to be stored already.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -337,7 +338,7 @@ impl FolderEntry {
         safe_name(receipt.declared.name.as_deref(), mime, &self.fallback)
     }
 
-    /// The recorded file, while it is still what was recorded.
+    /// The record of this reference, while its file still has the recorded content.
     async fn recorded(&self, session: &Session) -> Option<Record> {
         let folder = &self.folder.shared.absolute;
         let record = {
@@ -348,7 +349,7 @@ impl FolderEntry {
         (seen == (record.size, record.sha256)).then_some(record)
     }
 
-    /// Swaps the recorded file for this one.
+    /// Replaces the recorded file.
     fn replace(&self, session: &Session, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
         let target = self.folder.shared.absolute.join(&record.name);
         let mut names = session.names();

@@ -27,16 +27,16 @@ const DIGEST_KEY: &str = "sha256";
 
 /// An object in a store of the `object_store` crate: S3, Google Cloud Storage, Azure, a local folder, memory.
 ///
-/// Content up to 8 MiB is sent in one request once it is verified. Larger content goes as a multipart upload, of
-/// which nothing is visible before it completes, and which is aborted when the transfer fails or is dropped. Give the
-/// bucket a lifecycle rule that removes incomplete uploads all the same: after a kill nobody aborts them.
+/// Content up to 8 MiB is sent in one request once it is verified. Larger content is a multipart upload: nothing is
+/// visible before it completes, and it is aborted when the transfer fails or is dropped. A killed process cannot abort
+/// it, so give the bucket a lifecycle rule that removes incomplete uploads.
 ///
-/// What is at the location is refused, kept or replaced as [`TransferOptions::if_exists`] says. Unless it is replaced,
-/// large content is completed under a temporary location beside it, and then renamed if the location is still free.
-/// A store must support that: S3 does with `S3CopyIfNotExists`, which loses the attributes.
+/// An existing object is refused, kept or replaced as [`TransferOptions::if_exists`] says. Unless it may replace an
+/// object, a large upload completes at a temporary location (`*.wamedia-part`), which is then renamed if the location
+/// is still free. The store must support that. S3 does with `S3CopyIfNotExists`, but loses the attributes.
 ///
-/// The content type, and the SHA-256 as metadata `sha256`, are set as attributes where the store has attributes. The
-/// digest of large content is set where it was declared.
+/// The attributes are the content type and the metadata `sha256`, where the store supports attributes. Large content
+/// has the `sha256` only if it was declared.
 ///
 /// [`TransferOptions::if_exists`]: crate::TransferOptions::if_exists
 pub struct Object {
@@ -45,13 +45,13 @@ pub struct Object {
     if_exists: IfExists,
     on_mismatch: OnMismatch,
     declared: ContentMetadata,
-    /// Content that is too small for a multipart upload so far.
+    /// Content that is not yet large enough for a multipart upload.
     held: Vec<Bytes>,
     held_bytes: usize,
     upload: Option<Upload>,
 }
 
-/// A multipart upload that is not visible at the location.
+/// A multipart upload that has no object at the location yet.
 struct Upload {
     parts: Option<WriteMultipart>,
     /// Where it completes.
@@ -80,7 +80,7 @@ impl Object {
         &self.location
     }
 
-    /// Whether the object is stored already and is what is wanted.
+    /// Whether the object exists and is kept.
     async fn is_stored(&mut self, context: &BeginContext<'_>) -> Result<bool> {
         if self.if_exists == IfExists::Replace {
             return Ok(false);
@@ -117,7 +117,7 @@ impl Object {
         })
     }
 
-    /// Starts a multipart upload with what is held.
+    /// Starts a multipart upload.
     async fn start_upload(&mut self) -> Result<Upload> {
         let is_temporary = self.if_exists != IfExists::Replace;
         let location = if is_temporary {
@@ -130,7 +130,7 @@ impl Object {
         for chunk in &self.held {
             first.extend_from_slice(&chunk[..chunk.len().min(SNIFFED_BYTES - first.len())]);
         }
-        // A digest that binds is compared before the object becomes visible, so the attribute is true.
+        // A declared digest is verified before the object becomes visible, unless mismatches are only recorded.
         let digest = self.declared.sha256.filter(|_| self.on_mismatch != OnMismatch::Record);
         let attributes = attributes(sniff(&first).as_ref().or(self.declared.mime.as_ref()), digest);
         let start = |attributes| {
@@ -163,12 +163,12 @@ impl Object {
         done.map(drop).map_err(|error| failed(&self.location, "store", error, Phase::Store))
     }
 
-    /// Completes a multipart upload, and gives a temporary object its location unless that is taken.
+    /// Completes the multipart upload, and renames a temporary object if the location is free.
     async fn complete(&mut self) -> Result<()> {
         let upload = self.upload.as_mut().ok_or_else(not_begun)?;
         let parts = upload.parts.take().ok_or_else(not_begun)?;
         let (location, is_temporary) = (upload.location.clone(), upload.is_temporary);
-        // An upload that cannot be completed is aborted by the store's crate.
+        // `finish` aborts an upload that cannot be completed.
         if let Err(error) = parts.finish().await {
             self.upload = None;
             return Err(failed(&self.location, "complete the upload of", error, Phase::Store));
@@ -178,7 +178,7 @@ impl Object {
             if let Err(error) = renamed {
                 self.abort().await;
                 let is_unsupported = is_unsupported(&error);
-                let error = failed(&self.location, "give the name to", error, Phase::Store);
+                let error = failed(&self.location, "rename the upload to", error, Phase::Store);
                 return Err(if is_unsupported { error.with_hint(CANNOT_CREATE) } else { error });
             }
         }
@@ -190,7 +190,7 @@ impl Object {
 const CANNOT_CREATE: &str = "configure the store so that it copies only where nothing exists (for S3: S3CopyIfNotExists), or choose to replace what exists";
 
 impl Upload {
-    /// Removes what was sent. It is not visible, so that a failure costs space and nothing else.
+    /// Removes what was sent. Errors are ignored: it is not visible at the location, and only takes space.
     async fn abort(self, store: &dyn ObjectStore) {
         match self.parts {
             Some(parts) => drop(parts.abort().await),
@@ -247,7 +247,7 @@ impl Destination for Object {
 }
 
 impl Drop for Object {
-    /// A transfer that was cancelled leaves no upload where there is a runtime to abort it.
+    /// Aborts the upload of a cancelled transfer, if there is a runtime for it.
     fn drop(&mut self) {
         if let (Some(upload), Ok(runtime)) = (self.upload.take(), tokio::runtime::Handle::try_current()) {
             let store = Arc::clone(&self.store);
