@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use wamedia_core::{ErrorKind, MediaRef, OpenOptions, ResolveOptions};
 use wamedia_sandbox::http1::{Framing, Outcome, Response, Step};
-use wamedia_transfer::{Job, Target, safe_name, transfer_many};
+use wamedia_transfer::{Job, ManyOptions, Target, safe_name, transfer_many};
 
 use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, paused, settled};
 use crate::fake_server::Options;
@@ -128,7 +128,8 @@ fn limited(setup: &Setup) -> Verdict {
             let target = Target::File(folder.path().join(number.to_string()));
             Job::new(std::sync::Arc::clone(&provider), media.clone(), target)
         });
-        let finished: Vec<_> = transfer_many(jobs, 4).collect().await;
+        let finished: Vec<_> =
+            transfer_many(futures_util::stream::iter(jobs), ManyOptions::new(4)).collect().await;
         let failed = finished.iter().filter(|finished| finished.outcome.is_err()).count();
         equal("finished and failed", &(finished.len(), failed), &(20, 1))?;
         // Contents that were on their way at the same time: each took a second.

@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    ContentMetadata, Downloaded, Error, Folder, Job, MediaKind, MediaRef, Outcome, Receipt, Target, Transfer,
-    TransferOptions, transfer_many,
+    ContentMetadata, Downloaded, Error, Folder, Job, ManyOptions, MediaKind, MediaRef, Receipt, Target,
+    Transfer, TransferOptions, transfer_many,
 };
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
@@ -110,7 +110,8 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         jobs.push(Job::new(provider, media, target.clone()).with_options(options));
     }
     let mut codes = Vec::new();
-    let mut results = std::pin::pin!(transfer_many(jobs, usize::from(args.concurrency)));
+    let many = ManyOptions::new(usize::from(args.concurrency));
+    let mut results = std::pin::pin!(transfer_many(futures_util::stream::iter(jobs), many));
     loop {
         let (media, outcome) = match deadline.reached(results.next()).await {
             Ok(Some(finished)) => (finished.media, finished.outcome),
@@ -297,7 +298,7 @@ fn stored<'a>(media: &MediaRef, done: &'a Downloaded) -> StoredJson<'a> {
     let receipt = done.receipt.as_ref();
     StoredJson {
         r#ref: media.short(),
-        outcome: if done.outcome == Outcome::Kept { "kept" } else { "stored" },
+        outcome: if done.is_kept() { "kept" } else { "stored" },
         path: done.path.to_str(),
         bytes: receipt.map(|receipt| receipt.bytes),
         sha256: receipt.map(|receipt| receipt.sha256.to_hex()),

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::stream;
 use wamedia_core::{
-    Capabilities, ContentMetadata, DeleteOptions, DeleteOutcome, Error, ListOptions, MediaDescriptor,
-    MediaHead, MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions,
-    Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, ContentMetadata, MediaDescriptor, MediaHead, MediaId, MediaRef, MediaStream, Mime,
+    OpenOptions, Provider, ResolveOptions, Result, Sha256, Source,
 };
 use wamedia_transfer::{ProviderExt as _, safe_name};
 
@@ -45,18 +44,6 @@ impl Provider for Memory {
         let piece =
             move |index: usize| Ok(content.slice(index * chunk..((index + 1) * chunk).min(content.len())));
         Ok(MediaStream::new(MediaHead::default(), stream::iter((0..count).map(piece))))
-    }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        Err(Error::unsupported("upload"))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete"))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list"))
     }
 }
 

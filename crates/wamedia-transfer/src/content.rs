@@ -1,30 +1,30 @@
-//! What is content, and what is a page or an error in place of it.
+//! Tells content from a page or an error in its place.
 //!
 //! The rules, in this order:
 //!
-//! 1. Content with a matching digest is accepted, whatever it looks like. (The engine checks that.)
+//! 1. Content that matches its digest is accepted, whatever it looks like. (The engine checks that.)
 //! 2. Without a digest an HTML page is refused, unless a document of that type was declared.
 //! 3. Where an image, sound, video or sticker was declared and the beginning is text, it is refused.
 //! 4. Everything else is content.
 //!
-//! A vendor's own error envelope is recognised by the provider, which alone knows it.
+//! The provider recognises the error envelope of its vendor.
 
 use wamedia_core::{ContentMetadata, MediaKind, Mime};
 
 /// How many bytes at the beginning of the content decide whether it is content.
-pub(crate) const JUDGED_BYTES: usize = 64;
+pub(crate) const PREFIX_BYTES: usize = 64;
 /// How many bytes at the beginning of the content tell its type.
 pub(crate) const SNIFFED_BYTES: usize = 4096;
 
-/// The type of content by its first bytes; `None` where they tell nothing.
+/// The media type of content by its first bytes; `None` where they do not show it.
 pub fn sniff(bytes: &[u8]) -> Option<Mime> {
     let found = infer::get(bytes)?;
     Mime::parse(found.mime_type()).ok()
 }
 
-/// What the beginning of a body is instead of the declared content; `None` where it may be content.
+/// What a body is instead of the declared content; `None` where it may be the content.
 ///
-/// `beginning` is the first [`JUDGED_BYTES`], or all of a shorter body.
+/// `beginning` is the first [`PREFIX_BYTES`], or all of a shorter body. `replied` is the type in the response headers.
 pub(crate) fn unexpected(
     beginning: &[u8],
     declared: &ContentMetadata,
@@ -40,7 +40,7 @@ pub(crate) fn unexpected(
 /// Whether media that is never text was declared.
 fn is_binary_media(declared: &ContentMetadata) -> bool {
     if let Some(mime) = &declared.mime {
-        // SVG and the like are pictures made of text.
+        // SVG is an image and a text.
         return matches!(mime.kind(), "image" | "audio" | "video") && !mime.essence().ends_with("xml");
     }
     matches!(
@@ -59,7 +59,7 @@ fn is_binary_media(declared: &ContentMetadata) -> bool {
     )
 }
 
-/// Whether HTML is what was declared. People send pages as text files: there the reply's own type decides.
+/// Whether HTML was declared. Pages are also sent as text files; for those the type in the response headers decides.
 fn may_be_html(declared: Option<&Mime>, replied: Option<&Mime>) -> bool {
     let is_markup = |mime: &Mime| mime.essence().contains("html") || mime.essence().ends_with("xml");
     declared.is_some_and(|mime| is_markup(mime) || (mime.kind() == "text" && !replied.is_some_and(is_markup)))
@@ -75,14 +75,14 @@ fn is_html(bytes: &[u8], replied: Option<&Mime>) -> bool {
     while let Some(comment) = rest.strip_prefix(b"<!--") {
         match comment.windows(3).position(|three| three == b"-->") {
             Some(end) => rest = without_padding(&comment[end + 3..]),
-            // Longer than what is looked at: the reply's own type decides.
+            // The comment does not end within these bytes: the type in the response headers decides.
             None => return replied.is_some_and(|mime| mime.essence().contains("html")),
         }
     }
     HTML_TAGS.iter().any(|tag| rest.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)))
 }
 
-/// Whether the bytes are text: UTF-8 without control characters, or UTF-16 with its mark.
+/// Whether the bytes are text: UTF-8 without control characters, or UTF-16 with a byte order mark.
 fn is_text(bytes: &[u8]) -> bool {
     let is_utf16 = |mark: &[u8], zero: usize| {
         bytes.strip_prefix(mark).is_some_and(|rest| {
@@ -94,7 +94,7 @@ fn is_text(bytes: &[u8]) -> bool {
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        // The last character may be cut.
+        // The last character may be incomplete.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
         }

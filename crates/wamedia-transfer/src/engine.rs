@@ -11,7 +11,7 @@ use wamedia_core::{
 
 use crate::attempt::{Attempt, too_large, wrong_content};
 use crate::barrier::Barrier;
-use crate::content::{JUDGED_BYTES, sniff, unexpected};
+use crate::content::{PREFIX_BYTES, sniff, unexpected};
 use crate::destination::{Begin, BeginContext, Destination, File, Folder, Memory, Sequential};
 use crate::expected::Expected;
 use crate::state::{AttemptOutcome, Next, TransferState};
@@ -22,22 +22,28 @@ use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, Transfe
 const MEMORY_MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// The most that is fetched to anywhere else unless the caller says otherwise.
 const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// How long what was resolved ahead may wait for its turn; links live five minutes and more.
+/// How long a resolved descriptor may wait for its turn; links live five minutes and more.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// One engine for every provider; see the crate documentation for its short forms.
+/// One engine for every provider. [`ProviderExt`](crate::ProviderExt) has short forms with the default options.
 #[derive(Clone, Debug)]
 pub struct Transfer<'p, P: ?Sized> {
     provider: &'p P,
     options: TransferOptions,
-    /// Passed between resolving and opening, where many transfers take turns.
+    /// Holds the transfer back between resolving and opening, where many transfers take turns.
     barrier: Option<Barrier>,
+}
+
+/// Where the bytes are, and what they must be.
+struct Resolved {
+    descriptor: MediaDescriptor,
+    expected: Expected,
 }
 
 /// Content that was read to its end, before the destination has made it visible.
 struct TransferOutput {
     receipt: Receipt,
-    /// The mismatch, where the policy does not accept the bytes.
+    /// Set where the content is not what was declared, and the policy does not accept that.
     mismatch: Option<Error>,
 }
 
@@ -63,18 +69,17 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ///
     /// # Errors
     ///
-    /// Whatever stays after the budget is spent; [`ErrorKind::Integrity`] when the bytes are not
-    /// what was declared.
+    /// The last error once the budget is spent; [`ErrorKind::Integrity`] when the bytes are not what was declared.
     pub async fn fetch(&self, media: &MediaRef) -> Result<Fetched> {
         let mut memory = Memory::new();
         let receipt = self.transfer(media, &mut memory, MEMORY_MAX_BYTES).await?;
         match (memory.into_bytes(), receipt) {
             (Some(bytes), Some(receipt)) => Ok(Fetched { bytes, receipt }),
-            _ => Err(Error::new(ErrorKind::Local, "the memory has no content").with_phase(Phase::Store)),
+            _ => Err(nothing_stored()),
         }
     }
 
-    /// Fetches into a writer. What was written counts only once the receipt is there.
+    /// Fetches into a writer. Use what was written only once this returns the receipt.
     ///
     /// # Errors
     ///
@@ -85,15 +90,14 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         writer: &mut W,
     ) -> Result<Receipt> {
         let receipt = self.transfer(media, &mut Sequential::new(writer), MAX_BYTES).await?;
-        receipt
-            .ok_or_else(|| Error::new(ErrorKind::Local, "the writer has no content").with_phase(Phase::Store))
+        receipt.ok_or_else(nothing_stored)
     }
 
-    /// Fetches into any destination; `None` where that has the content already.
+    /// Fetches into any destination; `None` where the destination has the content already.
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch), and what the destination says.
+    /// As [`fetch`](Self::fetch), and the errors of the destination.
     pub async fn store(
         &self,
         media: &MediaRef,
@@ -109,7 +113,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// As [`fetch`](Self::fetch); [`ErrorKind::Local`] when the file exists or cannot be written.
     pub async fn download_to(&self, media: &MediaRef, path: &Path) -> Result<Downloaded> {
         let receipt = self.store(media, &mut File::new(path)).await?;
-        Ok(Downloaded::new(path.to_owned(), receipt))
+        Ok(Downloaded { path: path.to_owned(), receipt })
     }
 
     /// Fetches into a folder, under a safe name made from what was declared and what arrived. Many transfers
@@ -125,7 +129,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         let mut entry = folder.entry(&media);
         let receipt = self.store(&media, &mut entry).await?;
         let path = entry.path().unwrap_or(folder.path()).to_owned();
-        Ok(Downloaded::new(path, receipt))
+        Ok(Downloaded { path, receipt })
     }
 
     async fn transfer(
@@ -194,14 +198,14 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ) -> Result<Option<TransferOutput>> {
         let context = BeginContext { media, options: &self.options };
         let begin = destination.begin(&context).await?;
-        let mut writer = HashingWriter::new(destination);
+        let mut writer = HashingWriter::new(destination, &self.options.offload);
         let mut state = TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max));
         match begin {
             Begin::AlreadyStored => return Ok(None),
             Begin::Fresh => {}
             Begin::Resume { offset, hasher, first } => {
                 writer.resume_from(offset, hasher, first);
-                state.adopt();
+                state.resume_from_partial();
             }
         }
         self.read(media, &mut writer, &mut state).await.map(Some)
@@ -214,54 +218,48 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         writer: &mut HashingWriter<'_>,
         state: &mut TransferState<'_>,
     ) -> Result<TransferOutput> {
-        let (mut descriptor, started) = self.resolve_in_turn(media, state).await?;
-        let mut expected = self.expected(&descriptor, state)?;
-        let mut reply = Reply::default();
-        if writer.taken() > 0 && expected.has_digest() {
-            // What an earlier run left may be all of it.
-            let digest = writer.finish().await?;
-            if expected.is_matched_by(digest) && expected.verify(writer.taken(), digest).is_ok() {
-                reply.digest = Some(digest);
-                let verified = expected.verified();
-                let receipt = receipt(expected, verified, writer, state, reply, started);
-                return Ok(TransferOutput { receipt, mismatch: None });
-            }
-            expected.forget_mismatch();
-        }
-        loop {
-            let outcome = self.attempt(&descriptor, &mut expected, writer, state, &mut reply).await?;
-            match state.next(outcome, writer.taken()) {
-                Next::Finish => {
-                    let verified = expected.verified();
-                    let receipt = receipt(expected, verified, writer, state, reply, started);
-                    return Ok(TransferOutput { receipt, mismatch: None });
-                }
-                Next::Mismatch(error) => {
-                    let receipt = receipt(expected, Verified::None, writer, state, reply, started);
-                    let is_accepted = self.options.on_mismatch == OnMismatch::Record;
-                    return Ok(TransferOutput { receipt, mismatch: (!is_accepted).then_some(error) });
-                }
+        let (Resolved { mut descriptor, mut expected }, started) = self.resolve_in_turn(media, state).await?;
+        writer.expect(&expected.declared);
+        let mut observed = Observed::default();
+        let mut outcome = finish_partial(&mut expected, writer, &mut observed).await?;
+        let mismatch = loop {
+            let ended = match outcome.take() {
+                Some(outcome) => outcome,
+                None => self.attempt(&descriptor, &mut expected, writer, state, &mut observed).await?,
+            };
+            match state.next(ended, writer.written()) {
+                Next::Finish => break None,
+                Next::Mismatch(error) => break Some(error),
                 Next::Again { wait, from_start } => {
-                    debug!(taken = writer.taken(), from_start, "trying again");
+                    debug!(written = writer.written(), from_start, "retrying");
                     if from_start {
                         restart(writer, state).await?;
                     }
                     expected.forget_mismatch();
                     tokio::time::sleep(wait).await;
                 }
+                // A reference that is nothing but its inline bytes cannot be resolved.
+                Next::Renew(error) if media.id.is_none() && media.link.is_none() => return Err(error),
                 Next::Renew(error) => {
                     debug!(kind = error.kind().name(), "resolving again");
-                    state.tell(Event::Renewing);
-                    descriptor = self.resolve(media, state, true).await?;
-                    let renewed = self.expected(&descriptor, state)?;
-                    if error.kind() == ErrorKind::UnexpectedContent || !renewed.is_same_content(&expected) {
+                    state.emit(Event::Renewing);
+                    let renewed = self.resolve(media, state, true).await?;
+                    let is_same = renewed.expected.is_same_content(&expected);
+                    if error.kind() == ErrorKind::UnexpectedContent || !is_same {
                         restart(writer, state).await?;
                     }
-                    expected = renewed;
+                    Resolved { descriptor, expected } = renewed;
+                    writer.expect(&expected.declared);
                 }
                 Next::Fail(error) => return Err(error),
             }
-        }
+        };
+        let verified = if mismatch.is_none() { expected.verified() } else { Verified::None };
+        let receipt = receipt(expected, verified, writer, state, observed, started);
+        Ok(TransferOutput {
+            receipt,
+            mismatch: mismatch.filter(|_| self.options.on_mismatch != OnMismatch::Record),
+        })
     }
 
     /// Opens, reads and verifies once.
@@ -271,14 +269,14 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         expected: &mut Expected,
         writer: &mut HashingWriter<'_>,
         state: &mut TransferState<'_>,
-        reply: &mut Reply,
+        observed: &mut Observed,
     ) -> Result<AttemptOutcome> {
         let stream = match self.open(descriptor, expected, writer, state).await? {
             Ok(stream) => stream,
             Err(outcome) => return Ok(outcome),
         };
         if !stream.head().partial {
-            reply.mime.clone_from(&stream.head().mime);
+            observed.mime.clone_from(&stream.head().mime);
         }
         let outcome = Attempt { state: &mut *state, expected: &mut *expected, writer: &mut *writer }
             .read(stream)
@@ -287,68 +285,57 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
             return Ok(outcome);
         }
         let digest = writer.finish().await?;
-        reply.digest = Some(digest);
-        let Err(mismatch) = expected.verify(writer.taken(), digest) else {
+        observed.digest = Some(digest);
+        let Err(mismatch) = expected.verify(writer.written(), digest) else {
             return Ok(AttemptOutcome::Complete);
         };
-        // The looks of it were no proof before; now they explain the mismatch.
-        let beginning = &writer.first()[..writer.first().len().min(JUDGED_BYTES)];
-        Ok(match unexpected(beginning, &expected.declared, reply.mime.as_ref()) {
+        // Before, the first bytes proved nothing; now they explain the mismatch.
+        let beginning = &writer.first()[..writer.first().len().min(PREFIX_BYTES)];
+        Ok(match unexpected(beginning, &expected.declared, observed.mime.as_ref()) {
             Some(what) => AttemptOutcome::NeedsNewLink(wrong_content(what)),
             None => AttemptOutcome::Mismatch(mismatch),
         })
     }
 
-    /// Resolves, and waits for its turn where many transfers take turns.
+    /// Resolves, and then waits where many transfers take turns.
     async fn resolve_in_turn(
         &self,
         media: &MediaRef,
         state: &TransferState<'_>,
-    ) -> Result<(MediaDescriptor, Instant)> {
+    ) -> Result<(Resolved, Instant)> {
         let started = Instant::now();
-        let descriptor = self.resolve(media, state, false).await?;
-        let Some(barrier) = &self.barrier else { return Ok((descriptor, started)) };
-        let resolved = Instant::now();
+        let resolved = self.resolve(media, state, false).await?;
+        let Some(barrier) = &self.barrier else { return Ok((resolved, started)) };
+        let waiting = Instant::now();
         barrier.passed().await;
-        // Waiting for one's turn is no part of the work.
-        let waited = resolved.elapsed();
+        // The wait for its turn is not part of the transfer.
+        let waited = waiting.elapsed();
         let is_fresh = waited <= FRESH;
-        let descriptor = if is_fresh { descriptor } else { self.resolve(media, state, false).await? };
-        Ok((descriptor, started + waited))
+        let resolved = if is_fresh { resolved } else { self.resolve(media, state, false).await? };
+        Ok((resolved, started + waited))
     }
 
-    async fn resolve(
-        &self,
-        media: &MediaRef,
-        state: &TransferState<'_>,
-        renew: bool,
-    ) -> Result<MediaDescriptor> {
-        if let Some(bytes) = media.inline.clone().filter(|_| !renew) {
-            return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
-        }
-        let options = ResolveOptions::default().with_budget(state.budget.clone()).with_renew(renew);
-        let descriptor = self.provider.resolve(media, options).await?;
-        state.tell(Event::Resolved {
-            size_bytes: descriptor.declared.size_bytes.or(media.declared.size_bytes),
-        });
-        Ok(descriptor)
-    }
-
-    /// What the content must be, unless that is impossible or too large.
-    fn expected(&self, descriptor: &MediaDescriptor, state: &TransferState<'_>) -> Result<Expected> {
-        let expected = Expected::new(&self.options, descriptor);
-        let contradiction =
-            expected.contradiction().filter(|_| self.options.on_mismatch != OnMismatch::Record);
-        if let Some(error) = contradiction {
-            return Err(error);
-        }
-        match expected.stated_size() {
-            Some(size) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
-            _ => Ok(expected),
+    /// Finds out where the bytes are and what they must be. Contradictory statements and content that is too large are
+    /// errors. Inline bytes need no provider; once they proved to be something else, `renew` resolves in their place.
+    async fn resolve(&self, media: &MediaRef, state: &TransferState<'_>, renew: bool) -> Result<Resolved> {
+        let descriptor = match &media.inline {
+            Some(bytes) if !renew => MediaDescriptor::new(media.clone(), Source::Inline(bytes.clone())),
+            _ => {
+                let options = ResolveOptions::default().with_budget(state.budget.clone()).with_renew(renew);
+                self.provider.resolve(media, options).await?
+            }
+        };
+        let expected = Expected::new(&self.options, &descriptor);
+        state.emit(Event::Resolved { size_bytes: expected.stated_size() });
+        let is_recorded = self.options.on_mismatch == OnMismatch::Record;
+        match (expected.contradiction(), expected.stated_size()) {
+            (Some(error), _) if !is_recorded => Err(error),
+            (_, Some(size)) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
+            _ => Ok(Resolved { descriptor, expected }),
         }
     }
 
-    /// Opens the content, behind the bytes that are there where that is safe.
+    /// Opens the content, from the end of the bytes so far where that is safe.
     async fn open(
         &self,
         descriptor: &MediaDescriptor,
@@ -359,13 +346,13 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         if let Source::Inline(bytes) = &descriptor.source {
             return Ok(Ok(MediaStream::from_bytes(bytes.clone())));
         }
-        let resume = state.resume(writer.taken(), expected, self.provider.capabilities().open_range);
+        let resume = state.resume(writer.written(), expected, self.provider.capabilities().open_range);
         let is_resumed = resume.is_some();
         if !is_resumed {
             restart(writer, state).await?;
         }
         let options = OpenOptions::default().with_budget(state.budget.clone()).with_resume(resume);
-        // All that is declared helps the provider to tell an error from the content.
+        // The provider needs all declared metadata to tell an error page from the content.
         let mut descriptor = descriptor.clone();
         descriptor.declared = expected.declared.clone();
         Ok(self
@@ -376,29 +363,47 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     }
 }
 
-/// What the replies said and gave.
+/// What the replies showed.
 #[derive(Default)]
-struct Reply {
-    /// The type of the last whole reply.
+struct Observed {
+    /// The type of the last reply that began at the first byte.
     mime: Option<Mime>,
-    /// The digest of the content that was read to its end.
+    /// The digest of the content once it was read to its end.
     digest: Option<Sha256>,
 }
 
-/// Discards what is there, if anything is.
+/// Checks whether the partial file of an earlier run is the whole content.
+async fn finish_partial(
+    expected: &mut Expected,
+    writer: &mut HashingWriter<'_>,
+    observed: &mut Observed,
+) -> Result<Option<AttemptOutcome>> {
+    if writer.written() == 0 || !expected.has_digest() {
+        return Ok(None);
+    }
+    let digest = writer.finish().await?;
+    if expected.is_matched_by(digest) && expected.verify(writer.written(), digest).is_ok() {
+        observed.digest = Some(digest);
+        return Ok(Some(AttemptOutcome::Complete));
+    }
+    expected.forget_mismatch();
+    Ok(None)
+}
+
+/// Discards the bytes so far, if there are any.
 async fn restart(writer: &mut HashingWriter<'_>, state: &mut TransferState<'_>) -> Result<()> {
     state.restarted();
-    if writer.taken() == 0 {
+    if writer.written() == 0 {
         return Ok(());
     }
-    state.tell(Event::Restarted);
+    state.emit(Event::Restarted);
     writer.restart().await
 }
 
 fn classify_open_error(error: Error, is_resumed: bool) -> AttemptOutcome {
     match error.kind() {
         ErrorKind::Expired => AttemptOutcome::NeedsNewLink(error),
-        // A range that was refused, or answered with something that is not a range.
+        // The range was refused, or the reply has no usable Content-Range.
         _ if is_resumed && matches!(error.status(), Some(206 | 416)) => {
             AttemptOutcome::NotAContinuation(error)
         }
@@ -412,13 +417,13 @@ fn receipt(
     verified: Verified,
     writer: &HashingWriter<'_>,
     state: &TransferState<'_>,
-    reply: Reply,
+    observed: Observed,
     started: Instant,
 ) -> Receipt {
     let sniffed_mime = sniff(writer.first());
     let declared_by = expected.declared_by();
     let Expected { declared, mut differences, .. } = expected;
-    if let (Some(declared), Some(actual)) = (&declared.mime, reply.mime)
+    if let (Some(declared), Some(actual)) = (&declared.mime, observed.mime)
         && *declared != actual
         && actual.essence() != "application/octet-stream"
     {
@@ -426,8 +431,8 @@ fn receipt(
     }
     let spent = state.budget.spent();
     Receipt {
-        bytes: writer.taken(),
-        sha256: reply.digest.unwrap_or_else(|| Sha256::of(b"")),
+        bytes: writer.written(),
+        sha256: observed.digest.unwrap_or_else(|| Sha256::of(b"")),
         verified,
         declared,
         declared_by,
@@ -441,6 +446,11 @@ fn receipt(
         waited: spent.waited,
         elapsed: started.elapsed(),
     }
+}
+
+/// A memory or a writer said that it has the content already, which neither can have.
+fn nothing_stored() -> Error {
+    Error::new(ErrorKind::Local, "the destination has no content").with_phase(Phase::Store)
 }
 
 fn deadline_passed() -> Error {

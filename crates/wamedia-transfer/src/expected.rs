@@ -1,69 +1,73 @@
-//! What the content must be, and whose statement binds.
+//! What the content must be: declared metadata from the caller, the webhook and the provider, merged in one place.
 //!
-//! | stated by | digest | size |
+//! | declared by | digest | size |
 //! |---|---|---|
 //! | the caller | binds | binds |
 //! | a signed webhook | binds | binds |
 //! | the provider's reply | binds | binds where no digest is known |
-//! | an unsigned webhook | binds where nobody above states one | the same |
+//! | an unsigned webhook | binds where nobody above declares one | the same |
 
-use wamedia_core::{ContentMetadata, DeclaredBy, Error, ErrorKind, MediaDescriptor, Phase, Result, Sha256};
+use wamedia_core::{
+    ContentMetadata, DeclaredBy, Error, ErrorKind, MediaDescriptor, MediaHead, MediaRef, Phase, Result,
+    Sha256, Source,
+};
 
-use crate::{Difference, TransferOptions, Verified};
+use crate::{Difference, OnMismatch, TransferOptions, Verified};
 
-/// What the content must be, and who said so.
+/// What the content must be, and who declared it.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     /// The digests that bind, the strongest first; the content must have each of them.
     digests: Vec<(Sha256, DeclaredBy)>,
     /// The sizes that bind, the strongest first.
     sizes: Vec<(u64, DeclaredBy)>,
-    /// A size that was stated and does not bind, because a digest decides.
+    /// A declared size that does not bind, because a digest decides.
     unbinding_size: Option<u64>,
-    /// All statements together, for the receipt and for the provider.
+    /// All declared metadata merged, for the receipt and for the provider.
     pub(crate) declared: ContentMetadata,
     pub(crate) differences: Vec<Difference>,
 }
 
 impl Expected {
-    /// Takes the statements of the caller, the webhook and the provider together.
+    /// Merges what the caller, the webhook and the provider declare.
     pub(crate) fn new(options: &TransferOptions, descriptor: &MediaDescriptor) -> Self {
         let (webhook, provider) = (&descriptor.media.declared, &descriptor.declared);
-        let is_signed = descriptor.media.signed;
-        let caller = DeclaredBy::Caller;
-        let mut digests: Vec<_> = options.sha256.map(|digest| (digest, caller)).into_iter().collect();
-        let mut sizes: Vec<_> = options.size_bytes.map(|size| (size, caller)).into_iter().collect();
-        if is_signed {
-            digests.extend(webhook.sha256.map(|digest| (digest, DeclaredBy::Webhook)));
-            sizes.extend(webhook.size_bytes.map(|size| (size, DeclaredBy::Webhook)));
-        }
-        digests.extend(provider.sha256.map(|digest| (digest, DeclaredBy::Provider)));
-        if digests.is_empty() {
-            digests.extend(webhook.sha256.map(|digest| (digest, DeclaredBy::Webhook)));
-        }
-        let weak_size = provider.size_bytes.map(|size| (size, DeclaredBy::Provider));
-        let weak_size = weak_size.or(webhook.size_bytes.map(|size| (size, DeclaredBy::Webhook)));
-        let mut unbinding_size = None;
-        if digests.is_empty() {
-            sizes.extend(weak_size);
-        } else {
-            unbinding_size = weak_size.map(|(size, _)| size);
-        }
+        let (digests, sizes, unbinding_size) = binding(options, descriptor);
         let mut differences = Vec::new();
         if let (Some(webhook), Some(provider)) = (webhook.sha256, provider.sha256)
             && webhook != provider
         {
             differences.push(Difference::Disagreement { webhook, provider });
         }
-        let mut declared = provider.clone().or(webhook);
+        let mut declared = merged(webhook, descriptor.media.signed, provider);
         if digests.is_empty() {
             differences.extend(declared.unusable_sha256.clone().map(Difference::UnusableDigest));
         }
         declared.sha256 = digests.first().map(|(digest, _)| *digest);
         declared.size_bytes = sizes.first().map(|(size, _)| *size).or(unbinding_size);
-        // The sender's name for the file is better than any name that a provider makes up.
-        declared.name = webhook.name.clone().or(declared.name);
         Self { digests, sizes, unbinding_size, declared, differences }
+    }
+
+    /// What is known before the first request, to check content that is stored already. Where mismatches are only
+    /// recorded, the caller alone binds.
+    pub(crate) fn before_requests(options: &TransferOptions, media: &MediaRef) -> Self {
+        let mut media = media.clone();
+        if options.on_mismatch == OnMismatch::Record {
+            media.declared = ContentMetadata::EMPTY;
+        }
+        Self::new(options, &MediaDescriptor::new(media, Source::Direct))
+    }
+
+    /// Adds the file name from the response headers, which counts where nobody else declared one.
+    pub(crate) fn add_headers(&mut self, head: &MediaHead) {
+        if self.declared.name.is_none() {
+            self.declared.name.clone_from(&head.name);
+        }
+    }
+
+    /// Whether any digest or size binds.
+    pub(crate) fn is_binding(&self) -> bool {
+        !self.digests.is_empty() || !self.sizes.is_empty()
     }
 
     /// Whether a digest will check the whole content.
@@ -76,27 +80,27 @@ impl Expected {
         self.has_digest() && self.digests.iter().all(|(want, _)| *want == digest)
     }
 
-    /// The size for progress and for the first look at limits.
+    /// The declared size, for progress and for the first check of the limits.
     pub(crate) fn stated_size(&self) -> Option<u64> {
         self.declared.size_bytes
     }
 
-    /// Whether both speak of the same content.
+    /// Whether both describe the same content.
     pub(crate) fn is_same_content(&self, other: &Self) -> bool {
         self.declared.sha256 == other.declared.sha256 && self.declared.size_bytes == other.declared.size_bytes
     }
 
-    /// Statements that no content can satisfy together, before a byte is fetched.
+    /// The error for statements that no content can satisfy together, before a byte is fetched.
     pub(crate) fn contradiction(&self) -> Option<Error> {
         let digests = self.digests.windows(2).find(|pair| pair[0].0 != pair[1].0).map(|pair| {
             let [(first, by), (second, other)] = [pair[0], pair[1]];
-            format!("{} states the digest {first}, {} states {second}", said(by), said(other))
+            format!("{} states the digest {first}, {} states {second}", party(by), party(other))
         });
         let sizes = self.sizes.windows(2).find(|pair| pair[0].0 != pair[1].0).map(|pair| {
             let [(first, by), (second, other)] = [pair[0], pair[1]];
-            format!("{} states {first} bytes, {} states {second}", said(by), said(other))
+            format!("{} states {first} bytes, {} states {second}", party(by), party(other))
         });
-        // What a signed webhook states is not corrected by the provider's reply.
+        // The provider's reply does not correct a signed webhook.
         let signed = self.sizes.iter().find(|(_, by)| *by == DeclaredBy::Webhook).and_then(|(size, _)| {
             let other = self.unbinding_size.filter(|other| other != size)?;
             Some(format!("the webhook states {size} bytes, the provider states {other}"))
@@ -107,10 +111,10 @@ impl Expected {
             .map(|message| Error::new(ErrorKind::Integrity, message).with_phase(Phase::Head))
     }
 
-    /// How many bytes may come in before the content is certainly too long.
+    /// How many bytes may arrive before the content is certainly too long.
     ///
-    /// `whole` is the length that the reply states. Where a digest will tell, a stated length is believed
-    /// within reason although the provider stated another.
+    /// `whole` is the size in the response headers. Where a digest decides, that size may be up to about twice the one
+    /// that the provider declared.
     pub(crate) fn limit(&self, whole: Option<u64>) -> Result<u64> {
         if let Some(size) = self.sizes.iter().map(|(size, _)| *size).min() {
             return match whole {
@@ -127,21 +131,21 @@ impl Expected {
     }
 
     /// Compares the finished content with what was declared.
-    pub(crate) fn verify(&mut self, taken: u64, digest: Sha256) -> Result<()> {
+    pub(crate) fn verify(&mut self, actual: u64, digest: Sha256) -> Result<()> {
         let mut problems = Vec::new();
         if let Some((want, _)) = self.digests.iter().find(|(want, _)| *want != digest) {
             self.differences.push(Difference::Digest { declared: *want, actual: digest });
             problems.push(format!("the content hashes to {digest}, declared was {want}"));
         }
-        let wrong_size = self.sizes.iter().map(|(size, _)| *size).find(|size| *size != taken);
-        let stated = wrong_size.or(self.unbinding_size.filter(|size| *size != taken));
+        let wrong_size = self.sizes.iter().map(|(size, _)| *size).find(|size| *size != actual);
+        let stated = wrong_size.or(self.unbinding_size.filter(|size| *size != actual));
         if let Some(declared) = stated {
-            self.differences.push(Difference::Size { declared, actual: taken });
+            self.differences.push(Difference::Size { declared, actual });
             if wrong_size.is_some() || !problems.is_empty() {
-                problems.push(format!("{taken} bytes arrived, {declared} were declared"));
+                problems.push(format!("{actual} bytes arrived, {declared} were declared"));
             }
         }
-        if taken == 0 && self.digests.is_empty() && self.sizes.is_empty() {
+        if actual == 0 && self.digests.is_empty() && self.sizes.is_empty() {
             problems.push("the reply was empty, and no size of zero was declared".to_owned());
         }
         if problems.is_empty() {
@@ -150,18 +154,18 @@ impl Expected {
         Err(Error::new(ErrorKind::Integrity, problems.join("; ")).with_phase(Phase::Verify))
     }
 
-    /// Who made the strongest statement.
+    /// Who declared the strongest digest or size.
     pub(crate) fn declared_by(&self) -> Option<DeclaredBy> {
         self.digests.first().map(|(_, by)| *by).or(self.sizes.first().map(|(_, by)| *by))
     }
 
-    /// Forgets what the last verification found, before the content is read again.
+    /// Removes the differences of the last verification, before the content is read again.
     pub(crate) fn forget_mismatch(&mut self) {
         self.differences
             .retain(|difference| !matches!(difference, Difference::Digest { .. } | Difference::Size { .. }));
     }
 
-    /// What content without a mismatch has been verified against.
+    /// What the content was verified against, if there was no mismatch.
     pub(crate) fn verified(&self) -> Verified {
         match (self.digests.first(), self.sizes.first()) {
             (Some((_, by)), _) => Verified::Digest(*by),
@@ -171,7 +175,41 @@ impl Expected {
     }
 }
 
-fn said(by: DeclaredBy) -> &'static str {
+type Digests = Vec<(Sha256, DeclaredBy)>;
+type Sizes = Vec<(u64, DeclaredBy)>;
+
+/// The digests and sizes that bind, by the table above, and a size that does not.
+fn binding(options: &TransferOptions, descriptor: &MediaDescriptor) -> (Digests, Sizes, Option<u64>) {
+    use DeclaredBy::{Caller, Provider, Webhook};
+    let (webhook, provider) = (&descriptor.media.declared, &descriptor.declared);
+    let mut digests: Digests = options.sha256.map(|digest| (digest, Caller)).into_iter().collect();
+    let mut sizes: Sizes = options.size_bytes.map(|size| (size, Caller)).into_iter().collect();
+    if descriptor.media.signed {
+        digests.extend(webhook.sha256.map(|digest| (digest, Webhook)));
+        sizes.extend(webhook.size_bytes.map(|size| (size, Webhook)));
+    }
+    digests.extend(provider.sha256.map(|digest| (digest, Provider)));
+    if digests.is_empty() {
+        digests.extend(webhook.sha256.map(|digest| (digest, Webhook)));
+    }
+    let weak = provider.size_bytes.map(|size| (size, Provider));
+    let weak = weak.or(webhook.size_bytes.map(|size| (size, Webhook)));
+    if digests.is_empty() {
+        sizes.extend(weak);
+        return (digests, sizes, None);
+    }
+    (digests, sizes, weak.map(|(size, _)| size))
+}
+
+/// Declared metadata by rank: a signed webhook, the provider's reply, an unsigned webhook.
+fn merged(webhook: &ContentMetadata, is_signed: bool, provider: &ContentMetadata) -> ContentMetadata {
+    let mut declared = if is_signed { webhook.clone().or(provider) } else { provider.clone().or(webhook) };
+    // The sender's name for the file is better than any name that a provider makes up.
+    declared.name = webhook.name.clone().or(declared.name);
+    declared
+}
+
+fn party(by: DeclaredBy) -> &'static str {
     match by {
         DeclaredBy::Caller => "the caller",
         DeclaredBy::Webhook => "the webhook",
@@ -249,6 +287,18 @@ mod tests {
         assert!(with.verify(6, digest(1)).is_ok());
         assert_eq!(with.differences, [Difference::Size { declared: 5, actual: 6 }]);
         assert_eq!(with.verified(), Verified::Digest(DeclaredBy::Provider));
+    }
+
+    #[test]
+    fn metadata_of_a_signed_webhook_outranks_the_reply_and_that_of_an_unsigned_one_does_not() {
+        let typed = |mime, name| NONE.with_mime_text(Some(mime)).with_name(name);
+        let (webhook, reply) = (typed("image/jpeg", None), typed("image/png", Some("reply.png")));
+        let declared = |is_signed| expected(&NONE, webhook.clone(), is_signed, reply.clone()).declared;
+        assert_eq!(declared(true).mime, webhook.mime);
+        assert_eq!(declared(false).mime, reply.mime);
+        assert_eq!(declared(true).name.as_deref(), Some("reply.png"));
+        let named = typed("image/jpeg", Some("sender.jpg"));
+        assert_eq!(expected(&NONE, named, false, reply).declared.name.as_deref(), Some("sender.jpg"));
     }
 
     #[test]

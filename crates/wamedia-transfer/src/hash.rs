@@ -1,8 +1,8 @@
-//! The one place that chooses who computes SHA-256.
+//! SHA-256, by the library that the feature `aws-lc` chooses.
 //!
-//! Where the processor has instructions for it, all libraries are equal. Where it has none, the
-//! hand-written code of `aws-lc-rs` takes two thirds of the time of `sha2`, and hashing is most of
-//! the work; it is linked anyway where TLS is, so the feature `aws-lc` goes with that.
+//! Where the processor has instructions for SHA-256, the libraries are equally fast. Where it has none,
+//! `aws-lc-rs` takes two thirds of the time of `sha2`, and hashing is most of the work. A program with TLS
+//! links `aws-lc-rs` anyway.
 
 use wamedia_core::Sha256;
 

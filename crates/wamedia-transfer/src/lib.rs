@@ -1,8 +1,8 @@
 //! The engine of wamedia: a media reference in, verified bytes out.
 //!
-//! There is one engine for every provider. It resolves, reads, hashes while bytes pass, renews a
-//! dead link, goes on after a break, compares length and digest, and gives a [`Receipt`]. Memory
-//! stays flat, and dropping the future closes the connection and removes the temporary file.
+//! There is one engine for every provider. It resolves, reads and hashes, renews a dead link, resumes
+//! after a break, checks size and digest, and gives a [`Receipt`]. Memory stays flat. Dropping the
+//! future closes the connection and removes the temporary file.
 //!
 //! * [`ProviderExt::fetch`]: into memory;
 //! * [`ProviderExt::fetch_into`]: into any writer;
@@ -37,43 +37,34 @@ pub use content::sniff;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub use destination::CrashPoint;
+#[cfg(feature = "object_store")]
+pub use destination::Object;
 pub use destination::{
-    Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, sweep,
+    Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, remove_stale_partials,
 };
 pub use engine::Transfer;
 pub use hash::Hasher;
-pub use many::{Finished, Job, Target, transfer_many};
+pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
+pub use offload::OffloadLimit;
 pub use options::{IfExists, OnMismatch, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
 
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is stored under its final name.
-    Stored,
-    /// It was there before, and was kept; nothing was requested.
-    Kept,
-}
-
-/// A file under its final name.
+/// A file that is stored under its final name.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Downloaded {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it is new.
-    pub outcome: Outcome,
-    /// How it came here; `None` for a file that was kept.
+    /// How it was fetched; `None` for a file that was there before and was kept.
     pub receipt: Option<Receipt>,
 }
 
 impl Downloaded {
-    fn new(path: PathBuf, receipt: Option<Receipt>) -> Self {
-        let outcome = if receipt.is_some() { Outcome::Stored } else { Outcome::Kept };
-        Self { path, outcome, receipt }
+    /// Whether the file was there before, so that nothing was requested.
+    pub fn is_kept(&self) -> bool {
+        self.receipt.is_none()
     }
 }
 
@@ -83,19 +74,19 @@ impl Downloaded {
 pub struct Fetched {
     /// The content.
     pub bytes: Bytes,
-    /// How it came here, and what it was verified against.
+    /// How it was fetched, and what it was verified against.
     pub receipt: Receipt,
 }
 
-/// What callers use most; implemented for every provider, `dyn Provider` included.
+/// The short forms with the default options, for every provider, `dyn Provider` included.
 pub trait ProviderExt: Provider {
-    /// Resolves, reads and verifies into memory, at most 256 MiB.
+    /// Fetches and verifies into memory, at most 256 MiB.
     fn fetch(&self, media: &MediaRef) -> impl Future<Output = Result<Fetched>> + Send {
         async move { Transfer::new(self).fetch(media).await }
     }
 
-    /// The same into a writer. A mismatch is known only at the end: do not use what was written
-    /// before the receipt is there.
+    /// Fetches and verifies into a writer. A mismatch is known only at the end: use what was written only once
+    /// this returns the receipt.
     fn fetch_into<W: AsyncWrite + Unpin + Send>(
         &self,
         media: &MediaRef,
@@ -104,8 +95,8 @@ pub trait ProviderExt: Provider {
         async move { Transfer::new(self).fetch_into(media, writer).await }
     }
 
-    /// The same into a file, which appears under its name only after verification. An existing
-    /// file is refused and stays untouched.
+    /// Fetches into a file, which appears under its name only after verification. An existing file stays as it is,
+    /// and the download fails.
     fn download_to(&self, media: &MediaRef, path: &Path) -> impl Future<Output = Result<Downloaded>> + Send {
         async move { Transfer::new(self).download_to(media, path).await }
     }

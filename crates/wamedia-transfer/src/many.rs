@@ -1,19 +1,24 @@
-use std::collections::VecDeque;
+//! Many transfers: a stream of jobs in, a stream of results out.
+
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_core::Stream;
 use futures_util::StreamExt as _;
-use futures_util::stream::{FuturesUnordered, unfold};
+use futures_util::stream::{FuturesUnordered, poll_fn};
 use wamedia_core::{MediaRef, Provider, Result};
 
 use crate::barrier::Barrier;
-use crate::{Downloaded, Folder, Transfer, TransferOptions};
+use crate::{Downloaded, Folder, OffloadLimit, Transfer, TransferOptions};
 
-/// How many jobs resolve ahead at most: far from the provider they are what keeps the contents coming,
-/// but each holds a connection.
+/// How many jobs resolve ahead at most: far from the provider they keep the contents coming, but each holds a
+/// connection.
 const MAX_AHEAD: usize = 16;
+/// How many jobs are pulled from the stream before they start. Fairness between keys reaches as far.
+const MAX_WAITING: usize = 1024;
 
 /// Where a job puts its file.
 #[derive(Clone, Debug)]
@@ -30,20 +35,24 @@ pub enum Target {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Job {
-    /// Who is asked. Jobs of one provider instance share its connections and its circuit breaker.
+    /// Who is asked. Jobs of one provider instance share its connections.
     pub provider: Arc<dyn Provider>,
     /// What to fetch.
     pub media: MediaRef,
     /// Where to put it.
     pub target: Target,
-    /// How.
+    /// How. [`ManyOptions::offload`] takes the place of the limit in here.
     pub options: TransferOptions,
+    key: Option<JobKey>,
 }
+
+/// Jobs with the same key share their turns with each other, not with others.
+type JobKey = Arc<str>;
 
 impl Job {
     /// A download with default options.
     pub fn new(provider: Arc<dyn Provider>, media: MediaRef, target: Target) -> Self {
-        Self { provider, media, target, options: TransferOptions::default() }
+        Self { provider, media, target, options: TransferOptions::default(), key: None }
     }
 
     /// Sets the options.
@@ -53,9 +62,25 @@ impl Job {
         self
     }
 
+    /// Sets what the job shares its turns with: all keys that have jobs get the same share. By default it is the
+    /// provider's name and the account of the reference.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    fn key(&self) -> JobKey {
+        let default = || {
+            let account = self.media.scope.account.as_deref().unwrap_or_default();
+            format!("{}/{account}", self.provider.name()).into()
+        };
+        self.key.clone().unwrap_or_else(default)
+    }
+
     async fn run(self, barrier: Barrier) -> Finished {
         if self.options.deadline.is_some() {
-            // Waiting for its turn must not eat the time that a job has.
+            // The wait for its turn must not use up the time that a job has.
             barrier.passed().await;
         }
         let transfer = Transfer::new(&*self.provider).with_options(self.options).with_barrier(barrier);
@@ -77,116 +102,168 @@ pub struct Finished {
     pub outcome: Result<Downloaded>,
 }
 
-/// Runs many downloads, at most `concurrency` at once; results come as they finish, and one failure
-/// stops no other.
+/// How many downloads run together.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ManyOptions {
+    /// How many contents are read at once, at least one.
+    pub concurrency: usize,
+    /// The limit for hashing on blocking threads that all jobs share.
+    pub offload: OffloadLimit,
+}
+
+impl ManyOptions {
+    /// At most this many contents at once.
+    pub fn new(concurrency: usize) -> Self {
+        Self { concurrency, ..Self::default() }
+    }
+
+    /// Sets the limit for hashing on blocking threads, to share it with other transfers.
+    #[must_use]
+    pub fn with_offload(mut self, offload: OffloadLimit) -> Self {
+        self.offload = offload;
+        self
+    }
+}
+
+impl Default for ManyOptions {
+    fn default() -> Self {
+        Self { concurrency: 4, offload: OffloadLimit::default() }
+    }
+}
+
+/// Runs many downloads; results come as they finish, and one failure stops no other.
 ///
-/// While contents come in, further jobs resolve ahead, as many and at most 16, so that the next content can begin
-/// without another round trip. The next job is always taken from the account with the fewest running
-/// ones, so a slow account does not starve another. Dropping the stream cancels what is running.
+/// Jobs are pulled from the stream as they are needed, and at most 1,024 wait. The next one comes from the
+/// [key](Job::with_key) with the fewest running jobs, so that a slow account does not starve another. While
+/// contents come in, further jobs resolve ahead, as many as are running and at most 16, so that the next content
+/// begins without another round trip. Dropping the stream cancels what is running and drops what waits.
 pub fn transfer_many(
-    jobs: impl IntoIterator<Item = Job>,
-    concurrency: usize,
+    jobs: impl Stream<Item = Job> + Send,
+    options: ManyOptions,
 ) -> impl Stream<Item = Finished> + Send {
-    let mut queues =
-        ProviderQueues { all: Vec::new(), concurrency: concurrency.max(1), running: 0, numbers: 0 };
-    jobs.into_iter().for_each(|job| queues.add(job));
-    unfold((queues, FuturesUnordered::new()), |(mut queues, running)| async move {
-        let mut running: FuturesUnordered<_> = running;
+    let mut jobs = Box::pin(jobs.fuse());
+    let mut queues = ProviderQueues::new(options);
+    let mut running = FuturesUnordered::new();
+    poll_fn(move |cx| {
+        while queues.waiting < MAX_WAITING
+            && let Poll::Ready(Some(job)) = jobs.poll_next_unpin(cx)
+        {
+            queues.add(job);
+        }
         while let Some(start) = queues.next_start() {
             running.push(start);
         }
-        let (key, finished) = running.next().await?;
-        queues.ended(key);
-        Some((finished, (queues, running)))
+        match running.poll_next_unpin(cx) {
+            Poll::Ready(Some((key, number, finished))) => {
+                queues.finished(&key, number);
+                Poll::Ready(Some(finished))
+            }
+            Poll::Ready(None) if jobs.is_done() => Poll::Ready(None),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
     })
 }
 
-/// All jobs that have not ended, by account.
+/// All jobs that were pulled and have not finished, by key.
 struct ProviderQueues {
-    all: Vec<ProviderQueue>,
-    concurrency: usize,
-    running: usize,
-    numbers: u64,
-}
-
-/// The jobs of one account.
-struct ProviderQueue {
-    account: usize,
-    waiting: VecDeque<Job>,
+    by_key: BTreeMap<JobKey, ProviderQueue>,
+    options: ManyOptions,
+    /// Jobs that have not started.
+    waiting: usize,
     /// Jobs that resolve and then wait for their turn.
-    ahead: VecDeque<(u64, Barrier)>,
+    ahead: usize,
     /// Jobs whose turn it is.
     running: usize,
+    /// The number of the last job that started.
+    started: u64,
+    /// The number of the last turn.
+    turns: u64,
 }
 
-/// Which job it was: its queue and its number.
-type JobKey = (usize, u64);
+/// The jobs of one key.
+#[derive(Default)]
+struct ProviderQueue {
+    waiting: VecDeque<Job>,
+    ahead: VecDeque<(u64, Barrier)>,
+    running: usize,
+    /// The number of its last turn.
+    last_turn: u64,
+}
 
 impl ProviderQueues {
-    fn add(&mut self, job: Job) {
-        let account: *const () = Arc::as_ptr(&job.provider).cast();
-        let account = account.addr();
-        match self.all.iter_mut().find(|queue| queue.account == account) {
-            Some(queue) => queue.waiting.push_back(job),
-            None => self.all.push(ProviderQueue {
-                account,
-                waiting: VecDeque::from([job]),
-                ahead: VecDeque::new(),
-                running: 0,
-            }),
-        }
+    fn new(options: ManyOptions) -> Self {
+        Self { by_key: BTreeMap::new(), options, waiting: 0, ahead: 0, running: 0, started: 0, turns: 0 }
     }
 
-    /// Lets those go on whose turn it is, and gives the next job to start, if there is one.
-    fn next_start(&mut self) -> Option<impl Future<Output = (JobKey, Finished)> + Send + use<>> {
+    fn add(&mut self, mut job: Job) {
+        job.options.offload = self.options.offload.clone();
+        self.by_key.entry(job.key()).or_default().waiting.push_back(job);
+        self.waiting += 1;
+    }
+
+    /// Opens the barrier of those whose turn it is, and gives the next job to start, if there is one.
+    fn next_start(&mut self) -> Option<impl Future<Output = (JobKey, u64, Finished)> + Send + use<>> {
         let barrier = Barrier::new();
-        let (index, job) = self.next_in_turn(&barrier).or_else(|| self.next_ahead(&barrier))?;
-        let key = (index, self.numbers);
-        self.numbers += 1;
-        Some(async move { (key, job.run(barrier).await) })
+        self.started += 1;
+        let number = self.started;
+        let (key, job) = self.next_in_turn(&barrier).or_else(|| self.next_ahead(&barrier))?;
+        Some(async move { (key, number, job.run(barrier).await) })
     }
 
-    fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
-        while self.running < self.concurrency {
-            let queues = self.all.iter_mut().enumerate();
-            let (index, queue) = queues
-                .filter(|(_, queue)| !queue.ahead.is_empty() || !queue.waiting.is_empty())
-                .min_by_key(|(_, queue)| queue.running)?;
+    fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(JobKey, Job)> {
+        while self.running < self.options.concurrency.max(1) {
+            let has_job = |queue: &ProviderQueue| !queue.ahead.is_empty() || !queue.waiting.is_empty();
+            let queues = self.by_key.iter_mut().filter(|(_, queue)| has_job(queue));
+            let (key, queue) = queues.min_by_key(|(_, queue)| (queue.running, queue.last_turn))?;
+            self.turns += 1;
+            queue.last_turn = self.turns;
             queue.running += 1;
             self.running += 1;
             match queue.ahead.pop_front() {
-                Some((_, resolved)) => resolved.open(),
+                Some((_, resolved)) => {
+                    self.ahead -= 1;
+                    resolved.open();
+                }
                 None => {
+                    self.waiting -= 1;
                     barrier.open();
-                    return Some((index, queue.waiting.pop_front()?));
+                    return Some((Arc::clone(key), queue.waiting.pop_front()?));
                 }
             }
         }
         None
     }
 
-    /// No account is asked for more in advance than it has running.
-    fn next_ahead(&mut self, barrier: &Barrier) -> Option<(usize, Job)> {
-        if self.all.iter().map(|queue| queue.ahead.len()).sum::<usize>() >= MAX_AHEAD {
+    /// No more jobs resolve ahead than are running.
+    fn next_ahead(&mut self, barrier: &Barrier) -> Option<(JobKey, Job)> {
+        if self.ahead >= self.running.min(MAX_AHEAD) {
             return None;
         }
-        let queues = self.all.iter_mut().enumerate();
-        let (index, queue) = queues
-            .into_iter()
-            .find(|(_, queue)| queue.ahead.len() < queue.running && !queue.waiting.is_empty())?;
-        queue.ahead.push_back((self.numbers, barrier.clone()));
-        Some((index, queue.waiting.pop_front()?))
+        let queues = self.by_key.iter_mut().filter(|(_, queue)| !queue.waiting.is_empty());
+        let started = |queue: &ProviderQueue| queue.running + queue.ahead.len();
+        let (key, queue) = queues.min_by_key(|(_, queue)| (started(queue), queue.last_turn))?;
+        self.waiting -= 1;
+        self.ahead += 1;
+        queue.ahead.push_back((self.started, barrier.clone()));
+        Some((Arc::clone(key), queue.waiting.pop_front()?))
     }
 
-    fn ended(&mut self, (index, number): JobKey) {
-        let queue = &mut self.all[index];
+    fn finished(&mut self, key: &JobKey, number: u64) {
+        let Some(queue) = self.by_key.get_mut(key) else { return };
         match queue.ahead.iter().position(|(ahead, _)| *ahead == number) {
-            // It ended before its turn came: it failed to resolve, or nothing was to be done.
-            Some(position) => drop(queue.ahead.remove(position)),
+            // It finished before its turn: it failed to resolve, or its content was stored already.
+            Some(position) => {
+                queue.ahead.remove(position);
+                self.ahead -= 1;
+            }
             None => {
                 queue.running -= 1;
                 self.running -= 1;
             }
+        }
+        if queue.running == 0 && queue.ahead.is_empty() && queue.waiting.is_empty() {
+            self.by_key.remove(key);
         }
     }
 }

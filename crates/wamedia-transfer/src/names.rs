@@ -1,9 +1,9 @@
 use wamedia_core::{Mime, is_invisible};
 
-/// The longest name that is made, in bytes; file systems allow 255 and temporary names add some.
+/// The longest name that is made, in bytes. File systems allow 255, and temporary names are longer.
 const MAX_BYTES: usize = 180;
 
-/// Names that some systems reserve, with or without an extension. Windows takes the superscript digits for digits.
+/// Names that some systems reserve, with or without an extension. Windows treats superscript digits as digits.
 ///
 /// Source: <https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions>
 const RESERVED: &[&str] = &[
@@ -39,12 +39,12 @@ const RESERVED: &[&str] = &[
     "lpt9",
 ];
 
-/// A safe base name from a name that an untrusted person wrote.
+/// Makes a safe base name from a name that an untrusted person wrote.
 ///
-/// It has no folder, no control, bidi or reserved character, is no reserved name, does not begin
-/// with a dot or a dash, and has a bounded length. The extension follows `mime` (the type of the
-/// bytes themselves) unless the name has one that stands for the same type. Without a usable name
-/// `fallback` is used, under the same rules.
+/// The result has no folder and no control, bidi or reserved character, is not a reserved name, does not
+/// begin with a dot or a dash, and has a bounded length. The extension is that of `mime` (the type by the
+/// first bytes) unless the name has one for the same type. Without a usable name, `fallback` is used under
+/// the same rules.
 pub fn safe_name(name: Option<&str>, mime: Option<&Mime>, fallback: &str) -> String {
     let clean = name.map(clean).filter(|name| !name.is_empty());
     let clean = clean.unwrap_or_else(|| {
@@ -81,7 +81,7 @@ pub fn safe_name(name: Option<&str>, mime: Option<&Mime>, fallback: &str) -> Str
     }
 }
 
-/// Types that share a container, so that a declared extension says more than the bytes do.
+/// Whether two types share a container format, so that the extension tells more than the bytes.
 fn compatible(by_name: &Mime, sniffed: &Mime) -> bool {
     let family = |mime: &Mime| match mime.essence() {
         "audio/ogg" | "audio/opus" | "video/ogg" | "application/ogg" => 1,
@@ -100,7 +100,7 @@ fn compatible(by_name: &Mime, sniffed: &Mime) -> bool {
     by_name == sniffed || (family(by_name) != 0 && family(by_name) == family(sniffed))
 }
 
-/// The base name alone, without what a name must not have.
+/// The base name without the characters that a name must not have.
 fn clean(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut out = String::new();
@@ -118,12 +118,12 @@ fn clean(name: &str) -> String {
     trimmed.to_owned()
 }
 
+/// The beginning of a text, at most `max` bytes long.
 pub(crate) fn truncated(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    // The extension is worth more than the middle of the name, so callers cut stem and extension apart.
     &text[..end]
 }
 

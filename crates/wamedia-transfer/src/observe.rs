@@ -7,39 +7,39 @@ use wamedia_core::ErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The provider said where the bytes are, and how many, where it knows.
+    /// The provider named the source of the bytes.
     Resolved {
-        /// The declared size.
+        /// The declared size, where one is known.
         size_bytes: Option<u64>,
     },
-    /// Content begins to come in at this offset.
+    /// The body of a reply begins.
     Opened {
-        /// The first byte of this reply.
+        /// The offset of its first byte in the content.
         offset: u64,
-        /// The size of the whole content, where the reply says so.
+        /// The size of the whole content, where the headers state it.
         size_bytes: Option<u64>,
     },
-    /// So many more bytes are here.
+    /// A chunk arrived.
     Received {
         /// The length of this chunk.
         bytes: u64,
     },
-    /// An attempt failed and another follows after this wait.
+    /// An attempt failed, and another follows after a wait.
     Retrying {
         /// Why it failed.
         kind: ErrorKind,
-        /// How long the engine waits.
+        /// The length of the wait.
         wait: Duration,
     },
-    /// The link was dead and is resolved again.
+    /// The link is dead, and the reference is resolved again.
     Renewing,
-    /// The bytes so far are discarded.
+    /// The bytes so far were discarded.
     Restarted,
 }
 
-/// Hears of the steps of a transfer: for progress bars and metrics. It is called on the transfer's
-/// own task and must not block.
+/// Receives the events of a transfer, for progress bars and metrics. It is called on the task of the
+/// transfer and must not block.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A step was made.
+    /// Takes one event.
     fn event(&self, event: &Event);
 }

@@ -3,25 +3,25 @@ use std::time::Duration;
 
 use wamedia_core::{Limits, Sha256};
 
-use crate::Observer;
+use crate::{Observer, OffloadLimit};
 
 /// What to do when the bytes are not what was declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMismatch {
-    /// An error, and nothing is kept.
+    /// The transfer fails, and nothing is kept.
     #[default]
     Reject,
-    /// An error, and a file is kept aside under a name that cannot be mistaken, with a note that
-    /// says why. Only files can be kept aside.
+    /// The transfer fails, and a file is kept beside the target, named `*.wamedia-quarantine`, with a note that says
+    /// why. Other destinations keep nothing.
     Quarantine,
-    /// Success; the receipt says that the content is not verified, and what differs.
+    /// The transfer succeeds. The receipt says that the content is not verified, and lists the differences.
     Record,
 }
 
 /// What to do when the final name is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfExists {
-    /// An error, before the first request; the file stays untouched.
+    /// The transfer fails before the first request; the file stays as it is.
     #[default]
     Refuse,
     /// A file that agrees with every digest and size that is known before the first request counts as the result,
@@ -41,9 +41,9 @@ pub struct TransferOptions {
     pub limits: Limits,
     /// The most content bytes that are accepted; `None` for 4 GiB (256 MiB into memory).
     pub max_bytes: Option<u64>,
-    /// What the content must hash to, whatever anybody else says.
+    /// The digest that the content must have, whatever others declare.
     pub sha256: Option<Sha256>,
-    /// How long it must be, whatever anybody else says.
+    /// The size that the content must have, whatever others declare.
     pub size_bytes: Option<u64>,
     /// What to do when the bytes are not what was declared.
     pub on_mismatch: OnMismatch,
@@ -53,9 +53,12 @@ pub struct TransferOptions {
     pub deadline: Option<Duration>,
     /// Flush the file and its folder to the disk before the file counts as stored.
     pub sync: bool,
-    /// Go on from the partial file that a killed run left behind, where a digest is known to check the whole.
+    /// Resume from the partial file that a killed run left behind, where a digest checks the whole content.
     pub resume_partial: bool,
-    /// Hears of every step.
+    /// How many blocking threads hash content. Transfers that run at the same time should share one limit: clone
+    /// their options from one value, or use [`transfer_many`](crate::transfer_many).
+    pub offload: OffloadLimit,
+    /// Is told of every step.
     pub observer: Option<Arc<dyn Observer>>,
     /// Where a simulated crash ends all file operations.
     #[cfg(feature = "simulation")]

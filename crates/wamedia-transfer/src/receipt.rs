@@ -8,7 +8,7 @@ use wamedia_core::{ContentMetadata, DeclaredBy, Mime, Sha256};
 pub enum Verified {
     /// A digest that the caller, the webhook or the provider declared.
     Digest(DeclaredBy),
-    /// Only its length.
+    /// Its length alone.
     Length(DeclaredBy),
     /// Nothing was declared, or the mismatch was only recorded.
     None,
@@ -33,11 +33,11 @@ impl Verified {
     }
 }
 
-/// Something that was not as declared, and did not make the transfer fail.
+/// A difference between declared metadata and the content that did not make the transfer fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The digest fits, the declared size does not.
+    /// The size differs, although the digest matches.
     Size {
         /// What was declared.
         declared: u64,
@@ -51,49 +51,49 @@ pub enum Difference {
         /// What arrived.
         actual: Mime,
     },
-    /// The digest does not fit (recorded on the caller's wish).
+    /// The digest differs, and the caller chose to record that.
     Digest {
         /// What was declared.
         declared: Sha256,
         /// What arrived.
         actual: Sha256,
     },
-    /// A declared digest could not be used: it is truncated, or no SHA-256.
+    /// A declared digest could not be used: it is truncated, or not a SHA-256.
     UnusableDigest(String),
     /// The webhook and the provider declared different digests; the provider's was used.
     Disagreement {
-        /// What the webhook said.
+        /// The digest in the webhook.
         webhook: Sha256,
-        /// What the provider said.
+        /// The digest in the provider's reply.
         provider: Sha256,
     },
 }
 
-/// How the content came here.
+/// How the content was fetched and verified.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// How many bytes the content has.
+    /// The size of the content.
     pub bytes: u64,
-    /// What it hashes to.
+    /// The digest of the content.
     pub sha256: Sha256,
     /// What it was verified against.
     pub verified: Verified,
-    /// What was declared, everybody's word together: caller before provider before webhook.
+    /// The declared metadata, merged in this order: caller, signed webhook, provider, unsigned webhook.
     pub declared: ContentMetadata,
-    /// Who declared most of it.
+    /// Who declared the digest, or else the size, that it was checked against.
     pub declared_by: Option<DeclaredBy>,
-    /// The type of the bytes themselves.
+    /// The media type by the first bytes.
     pub sniffed_mime: Option<Mime>,
-    /// What was not as declared.
+    /// What differs from the declared metadata.
     pub differences: Vec<Difference>,
-    /// Tries in all: the first one, and one for every failure that was absorbed.
+    /// Attempts in all: the first one, and one for every failure that was recovered from.
     pub attempts: u32,
-    /// How often a broken body was continued.
+    /// How often a broken body was resumed.
     pub resumes: u32,
     /// How often a dead link was replaced.
     pub renewals: u32,
-    /// Requests on the wire.
+    /// Requests that were sent.
     pub requests: u32,
     /// Content bytes received, discarded ones included.
     pub received_bytes: u64,

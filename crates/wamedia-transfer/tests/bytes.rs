@@ -3,9 +3,13 @@
 
 mod support;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use support::{Replies, Reply, media};
-use wamedia_core::{ContentMetadata, ErrorKind, MediaHead, Result, Sha256};
+use wamedia_core::{
+    Capabilities, ContentMetadata, ErrorKind, MediaDescriptor, MediaHead, MediaRef, MediaStream, OpenOptions,
+    Provider, ResolveOptions, Result, Sha256, Source,
+};
 use wamedia_transfer::{Fetched, OnMismatch, ProviderExt as _, Transfer, TransferOptions, Verified};
 
 const NONE: ContentMetadata = ContentMetadata::EMPTY;
@@ -16,6 +20,49 @@ fn content(size: usize, salt: u8) -> Bytes {
 
 async fn fetch(declared: ContentMetadata, replies: impl IntoIterator<Item = Reply>) -> Result<Fetched> {
     Replies::new(declared, replies).fetch(&media("1")).await
+}
+
+/// Has a descriptor with inline bytes for every id, and nothing else.
+#[derive(Debug)]
+struct InlineOnly(Bytes);
+
+#[async_trait]
+impl Provider for InlineOnly {
+    fn name(&self) -> &'static str {
+        "inline"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        const { &Capabilities::NONE.with_resolve() }
+    }
+
+    async fn resolve(&self, media: &MediaRef, _: ResolveOptions) -> Result<MediaDescriptor> {
+        assert!(media.id.is_some(), "there is nothing to resolve");
+        Ok(MediaDescriptor::new(media.clone(), Source::Inline(self.0.clone())))
+    }
+
+    async fn open(&self, _: &MediaDescriptor, _: OpenOptions) -> Result<MediaStream> {
+        panic!("inline bytes are not opened")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn inline_bytes_of_a_reference_or_a_descriptor_never_reach_open() {
+    let (all, page) = (content(300, 0), Bytes::from_static(b"<html>"));
+    let provider = InlineOnly(all.clone());
+    let inline = |bytes: &Bytes| {
+        let mut media = media("1").with_inline(bytes.clone());
+        media.declared = NONE.with_mime_text(Some("image/jpeg"));
+        media
+    };
+    for media in [media("1"), inline(&all), inline(&page)] {
+        assert_eq!(provider.fetch(&media).await.unwrap().bytes, all);
+    }
+    let mut only = inline(&page);
+    only.id = None;
+    assert_eq!(provider.fetch(&only).await.unwrap_err().kind(), ErrorKind::UnexpectedContent);
+    only.inline = Some(all.clone());
+    assert_eq!(provider.fetch(&only).await.unwrap().bytes, all);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,13 +12,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use wamedia_core::{
-    Capabilities, ContentMetadata, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions,
-    MediaDescriptor, MediaHead, MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider,
-    ResolveOptions, Result, Sha256, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef,
+    MediaStream, OpenOptions, Provider, ResolveOptions, Result, Sha256, Source,
 };
 use wamedia_transfer::{
-    IfExists, Job, OnMismatch, ProviderExt as _, Target, Transfer, TransferOptions, Verified, sweep,
-    transfer_many,
+    IfExists, Job, ManyOptions, OnMismatch, ProviderExt as _, Target, Transfer, TransferOptions, Verified,
+    remove_stale_partials, transfer_many,
 };
 
 /// What one `open` does.
@@ -127,18 +126,6 @@ impl Provider for Scripted {
             item
         });
         Ok(MediaStream::new(head, chunks))
-    }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        Err(Error::unsupported("upload"))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete"))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list"))
     }
 }
 
@@ -266,7 +253,7 @@ async fn a_folder_that_cannot_be_written_is_known_before_the_first_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leftovers_of_a_killed_run_are_swept_or_continued() {
+async fn leftovers_of_a_killed_run_are_removed_or_continued() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("photo.jpg");
     let provider = Scripted::new([Act::Good]);
@@ -282,7 +269,7 @@ async fn leftovers_of_a_killed_run_are_swept_or_continued() {
     assert_eq!(done.receipt.unwrap().received_bytes, 2_300_000);
     assert_eq!(std::fs::read(&target).unwrap(), provider.content);
     std::fs::write(&leftover, b"old").unwrap();
-    assert_eq!(sweep(folder.path()), 1);
+    assert_eq!(remove_stale_partials(folder.path()), 1);
     assert_eq!(names(folder.path()), ["photo.jpg"]);
 }
 
@@ -347,7 +334,7 @@ async fn one_failure_of_many_stops_no_other() {
             if number % 3 == 0 { Arc::new(Scripted::new([Act::Fail(ErrorKind::NotFound)])) } else { good() };
         Job::new(provider, Scripted::media(), Target::File(folder.path().join(format!("{number}.bin"))))
     });
-    let finished: Vec<_> = transfer_many(jobs, 3).collect().await;
+    let finished: Vec<_> = transfer_many(stream::iter(jobs), ManyOptions::new(3)).collect().await;
     assert_eq!(finished.len(), 12);
     assert_eq!(finished.iter().filter(|one| one.outcome.is_err()).count(), 4);
     assert_eq!(names(folder.path()).len(), 8);

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use support::{Replies, Reply, media, names};
 use wamedia_core::{ContentMetadata, ErrorKind, MediaRef, Provider, Result, Sha256};
 use wamedia_transfer::{
-    Downloaded, Folder, IfExists, Job, OnMismatch, Outcome, Target, Transfer, TransferOptions, transfer_many,
+    Downloaded, Folder, IfExists, Job, ManyOptions, OnMismatch, Target, Transfer, TransferOptions,
+    transfer_many,
 };
 
 const NONE: ContentMetadata = ContentMetadata::EMPTY;
@@ -58,7 +59,7 @@ async fn tasks_that_share_a_name_lose_nothing() {
         let provider: Arc<dyn Provider> = Arc::new(Replies::new(NONE, [Reply::whole(content)]));
         Job::new(provider, named(&number.to_string(), "photo.jpg"), Target::Folder(target.clone()))
     });
-    let finished: Vec<_> = transfer_many(jobs, 16).collect().await;
+    let finished: Vec<_> = transfer_many(stream::iter(jobs), ManyOptions::new(16)).collect().await;
     drop(target);
     assert!(finished.iter().all(|one| one.outcome.is_ok()));
     let mut contents: Vec<_> = names(folder.path()).iter().map(|name| read(folder.path(), name)).collect();
@@ -84,7 +85,7 @@ async fn the_second_run_of_a_command_asks_for_nothing() {
     assert_eq!(first.unwrap().path.file_name().unwrap(), "replies-7.jpg");
     let before = names(folder.path());
     let (second, opens) = run(vec![], IfExists::Keep, Some(Sha256::of(&jpeg))).await;
-    assert_eq!((second.unwrap().outcome, opens), (Outcome::Kept, 0));
+    assert_eq!((second.unwrap().is_kept(), opens), (true, 0));
     assert_eq!(names(folder.path()), before);
     let (refused, opens) = run(vec![], IfExists::Refuse, None).await;
     assert_eq!((refused.unwrap_err().kind(), opens), (ErrorKind::Local, 0));
@@ -205,10 +206,10 @@ async fn a_kept_file_must_be_what_is_wanted() {
         (options.sha256, options.size_bytes) = (digest, size);
         let kept = Transfer::new(&provider).with_options(options).download_to(&media("1"), &target).await;
         assert_eq!(provider.opens(), 0);
-        kept.map(|done| done.outcome).map_err(|error| error.kind())
+        kept.map(|done| done.is_kept()).map_err(|error| error.kind())
     };
-    assert_eq!(run(Some(Sha256::of(b"garbage")), Some(7)).await, Ok(Outcome::Kept));
-    assert_eq!(run(None, None).await, Ok(Outcome::Kept));
+    assert_eq!(run(Some(Sha256::of(b"garbage")), Some(7)).await, Ok(true));
+    assert_eq!(run(None, None).await, Ok(true));
     assert_eq!(run(Some(Sha256::of(b"wanted")), None).await, Err(ErrorKind::Integrity));
     assert_eq!(run(None, Some(6)).await, Err(ErrorKind::Integrity));
 }

@@ -10,15 +10,15 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 use wamedia_core::{
-    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor, MediaHead,
-    MediaId, MediaPage, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Source,
-    UploadContent, UploadOptions, Uploaded,
+    Capabilities, Error, ErrorKind, MediaDescriptor, MediaHead, MediaId, MediaRef, MediaStream, OpenOptions,
+    Provider, ResolveOptions, Result, Source,
 };
-use wamedia_transfer::{Job, Target, TransferOptions, transfer_many};
+use wamedia_transfer::{Job, ManyOptions, Target, TransferOptions, transfer_many};
 
 /// Answers every call after the same time.
 #[derive(Debug, Default)]
 struct Timed {
+    account: &'static str,
     delay: Duration,
     /// Ids that cannot be resolved begin with this.
     refused: Option<&'static str>,
@@ -29,12 +29,17 @@ struct Timed {
 
 impl Timed {
     fn new(millis: u64) -> Self {
-        Self { delay: Duration::from_millis(millis), ..Self::default() }
+        Self::with_account("a", millis)
+    }
+
+    fn with_account(account: &'static str, millis: u64) -> Self {
+        Self { account, delay: Duration::from_millis(millis), ..Self::default() }
     }
 
     fn jobs(self: &Arc<Self>, count: usize, folder: &std::path::Path) -> Vec<Job> {
         let job = |number: usize| {
-            let media = MediaRef::new("timed", MediaId::new(format!("{:p}-{number}", &**self)).unwrap());
+            let media = MediaRef::new("timed", MediaId::new(format!("{}-{number}", self.account)).unwrap());
+            let media = media.with_account(Some(self.account));
             Job::new(Arc::clone(self) as Arc<dyn Provider>, media, Target::Folder(folder.into()))
         };
         (0..count).map(job).collect()
@@ -70,24 +75,12 @@ impl Provider for Timed {
         head.body_bytes = Some(3);
         Ok(MediaStream::new(head, stream::iter([Ok(Bytes::from_static(b"abc"))])))
     }
-
-    async fn upload(&self, _: UploadContent, _: UploadOptions) -> Result<Uploaded> {
-        Err(Error::unsupported("upload"))
-    }
-
-    async fn delete(&self, _: &MediaRef, _: DeleteOptions) -> Result<DeleteOutcome> {
-        Err(Error::unsupported("delete"))
-    }
-
-    async fn list(&self, _: ListOptions) -> Result<MediaPage> {
-        Err(Error::unsupported("list"))
-    }
 }
 
 /// Runs all jobs, and gives the outcomes and when each came, in milliseconds.
 async fn finish(jobs: Vec<Job>, concurrency: usize) -> Vec<(bool, u128)> {
     let started = Instant::now();
-    let results = transfer_many(jobs, concurrency);
+    let results = transfer_many(stream::iter(jobs), ManyOptions::new(concurrency));
     results.map(|finished| (finished.outcome.is_ok(), started.elapsed().as_millis())).collect().await
 }
 
@@ -125,7 +118,8 @@ async fn a_job_that_fails_ahead_of_its_turn_takes_nobodys_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_times_slower_account_does_not_starve_another() {
     let folder = tempfile::tempdir().unwrap();
-    let (slow, fast) = (Arc::new(Timed::new(1000)), Arc::new(Timed::new(10)));
+    let (slow, fast) =
+        (Arc::new(Timed::with_account("slow", 1000)), Arc::new(Timed::with_account("fast", 10)));
     let mut jobs = slow.jobs(20, folder.path());
     jobs.extend(fast.jobs(200, folder.path()));
     let outcomes = finish(jobs, 4).await;
@@ -153,4 +147,52 @@ async fn waiting_for_a_turn_is_not_charged_to_the_deadline() {
     let jobs = provider.jobs(5, folder.path()).into_iter().map(|job| job.with_options(options.clone()));
     let outcomes = finish(jobs.collect(), 1).await;
     assert!(outcomes.iter().all(|(stored, _)| *stored), "{outcomes:?}");
+}
+
+/// The ids of all references, in the order in which they finished.
+async fn order(jobs: Vec<Job>, concurrency: usize) -> Vec<String> {
+    let results = transfer_many(stream::iter(jobs), ManyOptions::new(concurrency));
+    results.map(|finished| finished.media.id.unwrap().as_str().to_owned()).collect().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_take_turns_even_one_job_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Arc::new(Timed::with_account("a", 10)), Arc::new(Timed::with_account("b", 10)));
+    let jobs = || [first.jobs(3, folder.path()), second.jobs(3, folder.path())].concat();
+    assert_eq!(order(jobs(), 1).await, ["a-0", "b-0", "a-1", "b-1", "a-2", "b-2"]);
+    // The key decides, not the provider instance.
+    let jobs = jobs().into_iter().map(|job| job.with_key("both")).collect();
+    assert_eq!(order(jobs, 1).await, ["a-0", "a-1", "a-2", "b-0", "b-1", "b-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_are_pulled_as_they_are_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Arc::new(Timed::new(10));
+    let pulled = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&pulled);
+    let endless = stream::repeat_with(move || {
+        count.fetch_add(1, Relaxed);
+        provider.jobs(1, folder.path()).remove(0)
+    });
+    let results = transfer_many(endless, ManyOptions::new(4));
+    assert_eq!(results.take(10).count().await, 10);
+    let most = 1024 + 10 + 4 + 4;
+    assert!((10..=most).contains(&pulled.load(Relaxed)), "{pulled:?} were pulled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_comes_later_starts_while_others_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Arc::new(Timed::new(100));
+    let [first, second] = <[Job; 2]>::try_from(provider.jobs(2, folder.path())).unwrap();
+    let later = stream::once(async move {
+        sleep(Duration::from_millis(50)).await;
+        second
+    });
+    let started = Instant::now();
+    let jobs = stream::iter([first]).chain(Box::pin(later));
+    let finished: Vec<_> = transfer_many(jobs, ManyOptions::new(2)).collect().await;
+    assert_eq!((finished.len(), started.elapsed().as_millis()), (2, 250));
 }

@@ -38,8 +38,9 @@ pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date,
 // The engine: a reference in, verified bytes out.
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
-    FolderEntry, Hasher, IfExists, Job, Memory, Observer, OnMismatch, Outcome, ProviderExt, Receipt,
-    Sequential, Target, Transfer, TransferOptions, Verified, safe_name, sniff, sweep, transfer_many,
+    FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,
+    Receipt, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials, safe_name,
+    sniff, transfer_many,
 };
 
 // The vendors, with builders of their own.

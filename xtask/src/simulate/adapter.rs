@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 use wamedia_conformance::simulation::{
     Destination, Event, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World,
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    CrashPoint, Downloaded, Folder, Job, OnMismatch, Outcome, Receipt, Target, Transfer, TransferOptions,
+    CrashPoint, Downloaded, Folder, Job, ManyOptions, OnMismatch, Receipt, Target, Transfer, TransferOptions,
     Verified, transfer_many,
 };
 
@@ -57,7 +57,8 @@ pub(crate) async fn run(
                     crash.as_ref(),
                 )))
             });
-            let mut finished = std::pin::pin!(transfer_many(jobs, concurrency.into()));
+            let mut finished =
+                std::pin::pin!(transfer_many(stream::iter(jobs), ManyOptions::new(concurrency.into())));
             while let Some(finished) = finished.next().await {
                 let Some(object) = object_of(&finished.media) else { continue };
                 let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded));
@@ -69,7 +70,7 @@ pub(crate) async fn run(
             let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
             let jobs = (0..world.objects.len())
                 .map(|object| one(&shared, &*provider, run, object, &stored_in, crash.as_ref()));
-            let mut finished = std::pin::pin!(futures_util::stream::iter(jobs).buffer_unordered(concurrency));
+            let mut finished = std::pin::pin!(stream::iter(jobs).buffer_unordered(concurrency));
             while let Some((job, leaks)) = finished.next().await {
                 ended(job, leaks);
             }
@@ -153,7 +154,7 @@ fn of_file(folder: &Path, downloaded: &Downloaded) -> Success {
     let stored = fs::read(&downloaded.path).unwrap_or_default();
     let relative = downloaded.path.strip_prefix(folder).unwrap_or(&downloaded.path);
     let path = relative.to_string_lossy().into_owned();
-    let kept = downloaded.outcome == Outcome::Kept;
+    let kept = downloaded.is_kept();
     Success { kept, ..success(stored.into(), Some(path), downloaded.receipt.as_ref()) }
 }
 

@@ -3,20 +3,21 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_core::{ContentMetadata, Error, ErrorKind, Phase, Result, Sha256};
+use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
 
 use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{IfExists, OnMismatch, Receipt, TransferOptions};
+use crate::expected::Expected;
+use crate::{IfExists, Receipt, TransferOptions};
 
-/// What content that is not what was declared ends in.
+/// The suffix of content that is not what was declared.
 const QUARANTINE: &str = ".wamedia-quarantine";
 
 /// A file with a name that the caller chose.
 ///
-/// The content stands in a temporary file beside it until it is verified; what has the name already is refused,
-/// kept or replaced as [`TransferOptions::exists`] says.
+/// The content is in a temporary file beside it until it is verified. An existing file is refused, kept or replaced
+/// as [`TransferOptions::if_exists`] says.
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
@@ -26,12 +27,12 @@ pub struct File {
 }
 
 impl File {
-    /// A file with this name.
+    /// The file with this path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), partial: None, exists: IfExists::Refuse, sync: false }
     }
 
-    /// The name.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -40,7 +41,7 @@ impl File {
         self.partial.as_ref().ok_or_else(not_begun)
     }
 
-    /// Whether what is there already is all that is wanted.
+    /// Whether the file exists and is kept.
     async fn is_stored(&self, context: &BeginContext<'_>) -> Result<bool> {
         let Ok(metadata) = self.path.symlink_metadata() else { return Ok(false) };
         if metadata.is_dir() {
@@ -48,7 +49,7 @@ impl File {
         }
         match context.options.if_exists {
             IfExists::Replace => Ok(false),
-            IfExists::Refuse => Err(taken(&self.path)),
+            IfExists::Refuse => Err(already_exists(&self.path)),
             IfExists::Keep => check_kept(&self.path, context).await.map(|()| true),
         }
     }
@@ -87,7 +88,11 @@ impl Destination for File {
         match self.exists {
             IfExists::Replace => partial.replace(&self.path).map_err(local)?,
             IfExists::Refuse | IfExists::Keep => partial.rename(&self.path).map_err(|(error, _)| {
-                if error.kind() == io::ErrorKind::AlreadyExists { taken(&self.path) } else { local(error) }
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    already_exists(&self.path)
+                } else {
+                    local(error)
+                }
             })?,
         }
         if self.sync { sync_folder_of(&self.path).await } else { Ok(()) }
@@ -99,40 +104,31 @@ impl Destination for File {
 
     async fn quarantine(&mut self, _: &Receipt, mismatch: Error) -> Error {
         match self.partial.take() {
-            Some(partial) => set_aside(partial, &self.path, mismatch),
+            Some(partial) => quarantine_file(partial, &self.path, mismatch),
             None => mismatch,
         }
     }
 }
 
-/// Checks what is kept against every digest and size that is known before the first request.
+/// Checks what is kept against every digest and size that binds before the first request.
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
-    let (options, declared) = (context.options, &context.media.declared);
-    // What others state and what differs from it is only recorded then.
-    let declared = if options.on_mismatch == OnMismatch::Record { &ContentMetadata::EMPTY } else { declared };
-    let bound_size = declared.size_bytes.filter(|_| declared.sha256.is_none() || context.media.signed);
-    let digests = [options.sha256, declared.sha256].into_iter().flatten();
-    let sizes = [options.size_bytes, bound_size].into_iter().flatten();
-    let (digests, sizes): (Vec<_>, Vec<_>) = (digests.collect(), sizes.collect());
-    if digests.is_empty() && sizes.is_empty() {
+    let mut expected = Expected::before_requests(context.options, context.media);
+    if !expected.is_binding() {
         return Ok(());
     }
     let (size, digest) = digest_of(path).await?;
-    if digests.iter().all(|want| *want == digest) && sizes.iter().all(|want| *want == size) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Integrity,
-        format!(
-            "{} exists and is not what is wanted ({size} bytes, {digest}); replace it or choose another name",
-            path.display()
-        ),
-    )
-    .with_phase(Phase::Prepare))
+    expected.verify(size, digest).map_err(|error| {
+        let path = path.display();
+        let message = format!(
+            "{path} exists and is not what was declared: {}; replace it or choose another name",
+            error.message()
+        );
+        Error::new(ErrorKind::Integrity, message).with_phase(Phase::Prepare)
+    })
 }
 
-/// Keeps content under a name that cannot be mistaken, with a note beside it. Nothing that is there is changed.
-pub(crate) fn set_aside(partial: PartialFile, path: &Path, mismatch: Error) -> Error {
+/// Renames content to a free name with the quarantine suffix, and writes a note beside it.
+pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error) -> Error {
     let mut partial = partial.private();
     for number in 1..1000 {
         let kept = quarantine_name(path, number, "");
@@ -140,20 +136,20 @@ pub(crate) fn set_aside(partial: PartialFile, path: &Path, mismatch: Error) -> E
         match write_note(&note, &mismatch) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(error) => return mismatch.with_note(format!("it could not be kept aside: {error}")),
+            Err(error) => return mismatch.with_note(format!("it could not be quarantined: {error}")),
         }
         match partial.rename(&kept) {
-            Ok(()) => return mismatch.with_note(format!("kept aside as {}", kept.display())),
+            Ok(()) => return mismatch.with_note(format!("quarantined as {}", kept.display())),
             Err((error, back)) => {
                 let _ = std::fs::remove_file(&note);
                 if error.kind() != io::ErrorKind::AlreadyExists {
-                    return mismatch.with_note(format!("it could not be kept aside: {error}"));
+                    return mismatch.with_note(format!("it could not be quarantined: {error}"));
                 }
                 partial = back;
             }
         }
     }
-    mismatch.with_note("it was not kept aside: there are a thousand such files already")
+    mismatch.with_note("it was not quarantined: there are 999 such files already")
 }
 
 fn quarantine_name(path: &Path, number: u32, ending: &str) -> PathBuf {
@@ -172,10 +168,10 @@ fn write_note(note: &Path, mismatch: &Error) -> io::Result<()> {
     writeln!(file, "This content is not what was declared. Do not use it.\n{mismatch}")
 }
 
-/// Makes a new name in a folder durable, on a blocking thread.
+/// Flushes the folder of a new file to the disk, on a blocking thread.
 pub(crate) async fn sync_folder_of(path: &Path) -> Result<()> {
     if !cfg!(unix) {
-        // Elsewhere a folder cannot be opened, and its names are durable with the file.
+        // Other systems cannot open a folder, and flush the name with the file.
         return Ok(());
     }
     let folder =
@@ -192,11 +188,11 @@ pub(crate) fn steps_of(options: &TransferOptions) -> Steps {
 }
 
 pub(crate) fn not_begun() -> Error {
-    Error::new(ErrorKind::Local, "the destination was used before it began or after it ended")
+    Error::new(ErrorKind::Local, "the destination was used before begin, or after commit or abort")
         .with_phase(Phase::Store)
 }
 
-pub(crate) fn taken(path: &Path) -> Error {
+pub(crate) fn already_exists(path: &Path) -> Error {
     refused(path, "exists; choose another name, or keep or replace it")
 }
 

@@ -9,26 +9,26 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use wamedia_core::{Error, MediaRef, Result, Sha256};
 
-use super::file::{cannot_create, not_begun, set_aside, steps_of, sync_folder_of, taken};
+use super::file::{already_exists, cannot_create, not_begun, quarantine_file, steps_of, sync_folder_of};
 use super::manifest::{Manifest, Record};
-use super::partial::{PartialFile, SUFFIX, digest_of, is_at, mode_of, open_own, remove_unused};
+use super::partial::{PartialFile, SUFFIX, digest_of, is_same_file, mode_of, open_own, remove_unused};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::{IfExists, Receipt, safe_name};
 
-/// Everything of ours in a folder lies in here.
+/// The folder for partial files, the manifest and locks.
 const OWN: &str = ".wamedia";
 const MANIFEST: &str = "manifest.jsonl";
 const LOCK: &str = ".lock";
 
-/// A folder that receives files under safe names, made from what was declared and what arrived.
+/// A folder that receives files under safe names, made from the declared metadata and the content.
 ///
-/// A name that a stranger chose never decides whose file survives: different content of the same name gets the
+/// An existing file is never replaced because of a name that a sender chose: other content with the same name gets the
 /// next free one, such as `photo (2).jpg`, in every mode, between all tasks and processes. With a
-/// [manifest](Self::with_manifest) the folder recognises references that it holds already.
+/// [manifest](Self::with_manifest) the folder recognises references that it has already.
 ///
-/// Temporary files, the manifest and a lock lie in `.wamedia` inside the folder. What a killed run left there is
-/// removed when the next run begins. Clones are the same folder; share one among many transfers.
+/// Temporary files, the manifest and locks are in `.wamedia` inside the folder. What a killed run left there is
+/// removed when the next run begins. Clones are the same folder: share one among many transfers.
 #[derive(Clone, Debug)]
 pub struct Folder {
     shared: Arc<Shared>,
@@ -36,19 +36,19 @@ pub struct Folder {
 
 #[derive(Debug)]
 struct Shared {
-    /// As the caller wrote it.
+    /// As the caller gave it.
     path: PathBuf,
-    /// Looked up once, not for every file.
+    /// Made absolute once, not for every file.
     absolute: PathBuf,
     has_manifest: bool,
-    run: OnceCell<Run>,
+    session: OnceCell<Session>,
 }
 
-/// What one process has in the folder, from the first transfer to the last.
+/// The use of the folder by this process, from the first transfer to the last.
 #[derive(Debug)]
-struct Run {
+struct Session {
     own: PathBuf,
-    /// Begins the names of this run's temporary files.
+    /// The prefix of the temporary files of this session.
     id: String,
     lock_path: PathBuf,
     _lock: fs::File,
@@ -61,7 +61,7 @@ struct Run {
 #[derive(Debug)]
 struct Names {
     manifest: Option<Manifest>,
-    /// The next number to try for a name that was taken.
+    /// The next number to try for a name that exists.
     next: HashMap<String, u32>,
 }
 
@@ -70,7 +70,7 @@ impl Folder {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        Self { shared: Arc::new(Shared { path, absolute, has_manifest: false, run: OnceCell::new() }) }
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest: false, session: OnceCell::new() }) }
     }
 
     /// Records which reference is stored under which name, in `.wamedia/manifest.jsonl`. Then
@@ -79,7 +79,7 @@ impl Folder {
     #[must_use]
     pub fn with_manifest(self, has_manifest: bool) -> Self {
         let (path, absolute) = (self.shared.path.clone(), self.shared.absolute.clone());
-        Self { shared: Arc::new(Shared { path, absolute, has_manifest, run: OnceCell::new() }) }
+        Self { shared: Arc::new(Shared { path, absolute, has_manifest, session: OnceCell::new() }) }
     }
 
     /// The path, as it was given.
@@ -100,15 +100,15 @@ impl Folder {
         }
     }
 
-    async fn run(&self, steps: Steps) -> Result<&Run> {
+    async fn session(&self, steps: Steps) -> Result<&Session> {
         let shared = Arc::clone(&self.shared);
         let begin = || async move {
             let (path, has_manifest) = (shared.absolute.clone(), shared.has_manifest);
-            blocking(move || Run::begin(&path, has_manifest, steps))
+            blocking(move || Session::begin(&path, has_manifest, steps))
                 .await?
                 .map_err(|error| cannot_create(&self.shared.absolute, error))
         };
-        self.shared.run.get_or_try_init(begin).await
+        self.shared.session.get_or_try_init(begin).await
     }
 }
 
@@ -136,7 +136,7 @@ impl From<PathBuf> for Folder {
     }
 }
 
-/// The name of media whose sender gave none.
+/// The name of media without a declared name.
 fn fallback_name(media: &MediaRef) -> String {
     let id = media.id.as_ref().map_or("media", |id| id.as_str());
     match &media.provider {
@@ -145,14 +145,14 @@ fn fallback_name(media: &MediaRef) -> String {
     }
 }
 
-impl Run {
+impl Session {
     fn begin(folder: &Path, has_manifest: bool, steps: Steps) -> io::Result<Self> {
         let own = folder.join(OWN);
         let (lock_path, lock) = lock_in(&own, &steps)?;
         let id = lock_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let stale = Stale::find(&own)?;
         let manifest = own.join(MANIFEST);
-        // Without a manifest of its own this run still makes the records void whose files it removes.
+        // A session without a manifest must make records void, too, when it removes their temporary files.
         let manifest = if has_manifest || (!stale.partials.is_empty() && manifest.exists()) {
             Some(Manifest::load(manifest, &stale.present, &steps)?)
         } else {
@@ -168,7 +168,7 @@ impl Run {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the file the first free name, and records it before it has it.
+    /// Gives the file the first free name, and records that name before.
     fn store(
         &self,
         partial: PartialFile,
@@ -213,18 +213,18 @@ impl Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for Session {
     fn drop(&mut self) {
         if self.steps.has_crashed() {
             return;
         }
         let _ = fs::remove_file(&self.lock_path);
-        // Only where nothing else is in it.
+        // This fails while anything is in it.
         let _ = fs::remove_dir(&self.own);
     }
 }
 
-/// Makes the folder of ours where it is missing, and a locked file in it that says that this run lives.
+/// Creates `.wamedia` where it is missing, and a locked file in it: while the lock is held, the session is alive.
 fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
     for _ in 0..100 {
         steps.step()?;
@@ -234,7 +234,7 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
                 match own.symlink_metadata() {
                     Ok(metadata) if metadata.is_dir() => {}
                     Ok(_) => return Err(io::Error::other(format!("{OWN} is not a folder"))),
-                    // Another run has just ended and removed it.
+                    // Another session has just ended and removed it.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
@@ -243,39 +243,40 @@ fn lock_in(own: &Path, steps: &Steps) -> io::Result<(PathBuf, fs::File)> {
         }
         let path = own.join(format!("{:016x}{LOCK}", fastrand::u64(..)));
         match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-            // Another run may have seen the file before it was locked; then it is gone, or will be.
-            Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_at(&file, &path) => {
+            // Otherwise another session saw the file before it was locked, and removes it as stale.
+            Ok(file) if fs4::FileExt::try_lock(&file).is_ok() && is_same_file(&file, &path) => {
                 return Ok((path, file));
             }
             Ok(_) => {}
-            // Another run has just ended and removed the folder, or has this very name.
+            // Another session has just ended and removed the folder, or has the same random name.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("other processes keep removing the lock"))
+    Err(io::Error::other("other processes removed the lock file again and again"))
 }
 
-/// What runs left behind that did not end by themselves. A run lives as long as its lock is held.
+/// What killed sessions left. A session is alive while its lock is held.
 struct Stale {
-    /// The names of all temporary files, of living runs as well.
+    /// The names of all temporary files, those of live sessions included.
     present: HashSet<String>,
     partials: Vec<String>,
-    /// The locks of the dead runs, held so that nobody else clears up after them.
+    /// The lock files of dead sessions, locked so that no other session removes their files at the same time.
     locks: Vec<(PathBuf, fs::File)>,
     own: PathBuf,
 }
 
 impl Stale {
     fn find(own: &Path) -> io::Result<Self> {
-        // Locks after temporary files: a run makes its lock first, so a temporary file without one is dead.
+        // Temporary files are listed before locks: a session creates its lock first, so a temporary file without a
+        // lock is stale.
         let partials = names_in(own, SUFFIX)?;
         let mut living = HashSet::new();
         let mut locks = Vec::new();
         for name in names_in(own, LOCK)? {
             let path = own.join(&name);
-            let held =
-                open_own(&path).filter(|file| fs4::FileExt::try_lock(file).is_ok() && is_at(file, &path));
+            let held = open_own(&path)
+                .filter(|file| fs4::FileExt::try_lock(file).is_ok() && is_same_file(file, &path));
             match held {
                 Some(lock) => locks.push((path, lock)),
                 None => drop(living.insert(name.trim_end_matches(LOCK).to_owned())),
@@ -286,7 +287,7 @@ impl Stale {
         Ok(Self { present: partials.into_iter().collect(), partials: stale, locks, own: own.to_owned() })
     }
 
-    /// Removes all of it, and makes the records of its files void.
+    /// Removes the files, and makes their records void.
     fn remove(self, mut manifest: Option<Manifest>, steps: &Steps) -> io::Result<Option<Manifest>> {
         for part in &self.partials {
             steps.step()?;
@@ -312,7 +313,7 @@ fn names_in(folder: &Path, ending: &str) -> io::Result<Vec<String>> {
 /// One reference on its way into a folder.
 #[derive(Debug)]
 pub struct FolderEntry {
-    /// Before the folder, whose own files go when the last entry has gone.
+    /// Declared before the folder, so that `.wamedia` is empty when the folder removes it.
     partial: Option<PartialFile>,
     folder: Folder,
     identity: String,
@@ -323,7 +324,7 @@ pub struct FolderEntry {
 }
 
 impl FolderEntry {
-    /// The file, once it is stored or known to be stored already.
+    /// The file, once it is stored or found to be stored already.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -337,21 +338,21 @@ impl FolderEntry {
         safe_name(receipt.declared.name.as_deref(), mime, &self.fallback)
     }
 
-    /// The recorded file, while it is still what was recorded.
-    async fn recorded(&self, run: &Run) -> Option<Record> {
+    /// The record of this reference, while its file still has the recorded content.
+    async fn recorded(&self, session: &Session) -> Option<Record> {
         let folder = &self.folder.shared.absolute;
         let record = {
-            let names = run.names();
+            let names = session.names();
             names.manifest.as_ref()?.stored(&self.identity, folder)?.clone()
         };
         let seen = digest_of(&folder.join(&record.name)).await.ok()?;
         (seen == (record.size, record.sha256)).then_some(record)
     }
 
-    /// Swaps the recorded file for this one.
-    fn replace(&self, run: &Run, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
+    /// Replaces the recorded file.
+    fn replace(&self, session: &Session, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
         let target = self.folder.shared.absolute.join(&record.name);
-        let mut names = run.names();
+        let mut names = session.names();
         let part = partial.name();
         if let Some(manifest) = names.manifest.as_mut() {
             manifest.append(&self.identity, &record, &part)?;
@@ -372,9 +373,9 @@ impl Destination for FolderEntry {
     async fn begin(&mut self, context: &BeginContext<'_>) -> Result<Begin> {
         let options = context.options;
         (self.exists, self.sync) = (options.if_exists, options.sync);
-        let run = self.folder.run(steps_of(options)).await?;
+        let session = self.folder.session(steps_of(options)).await?;
         let stored = {
-            let names = run.names();
+            let names = session.names();
             names
                 .manifest
                 .as_ref()
@@ -386,7 +387,7 @@ impl Destination for FolderEntry {
             let is_wanted = options.sha256.is_none_or(|digest| digest == record.sha256)
                 && options.size_bytes.is_none_or(|size| size == record.size);
             match self.exists {
-                IfExists::Refuse => return Err(taken(&target)),
+                IfExists::Refuse => return Err(already_exists(&target)),
                 IfExists::Keep if is_wanted => {
                     self.path = Some(target);
                     return Ok(Begin::AlreadyStored);
@@ -394,8 +395,8 @@ impl Destination for FolderEntry {
                 IfExists::Keep | IfExists::Replace => {}
             }
         }
-        let prefix = format!("{}-", run.id);
-        let partial = PartialFile::create_in(&run.own, &prefix, run.mode, &run.steps)
+        let prefix = format!("{}-", session.id);
+        let partial = PartialFile::create_in(&session.own, &prefix, session.mode, &session.steps)
             .map_err(|error| cannot_create(self.folder.path(), error))?;
         self.partial = Some(partial);
         Ok(Begin::Fresh)
@@ -411,20 +412,20 @@ impl Destination for FolderEntry {
 
     async fn commit(&mut self, receipt: &Receipt) -> Result<()> {
         let partial = self.partial.take().ok_or_else(not_begun)?;
-        let run = self.folder.shared.run.get().ok_or_else(not_begun)?;
+        let session = self.folder.shared.session.get().ok_or_else(not_begun)?;
         if self.sync {
             partial.sync().await?;
         }
         let record = Record { name: self.name_for(receipt), size: receipt.bytes, sha256: receipt.sha256 };
-        let old = if self.exists == IfExists::Replace { self.recorded(run).await } else { None };
+        let old = if self.exists == IfExists::Replace { self.recorded(session).await } else { None };
         let target = match old {
-            Some(old) => self.replace(run, partial, Record { name: old.name, ..record }),
-            None => run.store(partial, &self.folder.shared.absolute, &self.identity, &record),
+            Some(old) => self.replace(session, partial, Record { name: old.name, ..record }),
+            None => session.store(partial, &self.folder.shared.absolute, &self.identity, &record),
         };
         let target = target.map_err(local)?;
         if self.sync {
             sync_folder_of(&target).await?;
-            run.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
+            session.names().manifest.as_ref().map_or(Ok(()), Manifest::sync).map_err(local)?;
         }
         self.path = target.file_name().map(|name| self.folder.path().join(name));
         Ok(())
@@ -436,7 +437,9 @@ impl Destination for FolderEntry {
 
     async fn quarantine(&mut self, receipt: &Receipt, mismatch: Error) -> Error {
         match self.partial.take() {
-            Some(partial) => set_aside(partial, &self.folder.path().join(self.name_for(receipt)), mismatch),
+            Some(partial) => {
+                quarantine_file(partial, &self.folder.path().join(self.name_for(receipt)), mismatch)
+            }
             None => mismatch,
         }
     }

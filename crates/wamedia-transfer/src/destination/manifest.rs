@@ -1,8 +1,8 @@
 //! The manifest of a folder: which reference is stored under which name.
 //!
-//! One JSON line is appended for each file, before the file gets its name, with the name of its temporary file.
-//! So a crash in between is recognised: while the temporary file is there, the file does not have its name, and
-//! whoever removes the temporary file first appends that its record is void.
+//! One JSON line is appended for each file before it gets its final name. The line names the temporary file, so that
+//! the next run recognises a crash in between: while the temporary file exists, the record is not valid. Whoever
+//! removes the temporary file appends a line first that makes the record void.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -37,14 +37,14 @@ pub(crate) struct Manifest {
     records: HashMap<String, Record>,
     /// Temporary files that have a record and were there when the manifest was read.
     unfinished: Vec<String>,
-    /// Set where the last line has no end, because a run ended while it was written.
+    /// Whether the last line has no end, because a run stopped while writing it.
     is_torn: bool,
     steps: Steps,
 }
 
 impl Manifest {
-    /// Reads the manifest. Lines that are torn or unknown are ignored; so are records that are void, and those of
-    /// the temporary files that are `present`, which do not have their names yet.
+    /// Reads the manifest. Torn and unknown lines and void records are ignored, and so are records whose temporary
+    /// file is still `present`.
     pub(crate) fn load(path: PathBuf, present: &HashSet<String>, steps: &Steps) -> io::Result<Self> {
         let mut text = Vec::new();
         match open(&path, false) {
@@ -72,7 +72,7 @@ impl Manifest {
                 unfinished.push(part.clone());
                 continue;
             }
-            // A name is one component, whoever wrote the line.
+            // The line may be damaged or forged: only a plain file name is accepted.
             if Path::new(name).file_name().is_none_or(|base| base != name.as_str()) {
                 continue;
             }
@@ -82,14 +82,14 @@ impl Manifest {
         Ok(Self { path, file: None, records, unfinished, is_torn, steps: steps.clone() })
     }
 
-    /// What is recorded for a reference, if that file is still there with its size.
+    /// The record of a reference, if its file still exists with the recorded size.
     pub(crate) fn stored(&self, identity: &str, folder: &Path) -> Option<&Record> {
         let record = self.records.get(identity)?;
         let metadata = folder.join(&record.name).symlink_metadata().ok()?;
         (metadata.is_file() && metadata.len() == record.size).then_some(record)
     }
 
-    /// Appends that a file is about to get its name.
+    /// Appends the record of a file that is about to get its name.
     pub(crate) fn append(&mut self, identity: &str, record: &Record, part: &str) -> io::Result<()> {
         self.append_line(&Line::Stored {
             r#ref: identity.to_owned(),
@@ -100,7 +100,7 @@ impl Manifest {
         })
     }
 
-    /// Notes that the file has its name.
+    /// Adds the record of a file that has its name now.
     pub(crate) fn remember(&mut self, identity: &str, record: Record) {
         self.records.insert(identity.to_owned(), record);
     }
@@ -110,7 +110,7 @@ impl Manifest {
         self.unfinished.iter().any(|unfinished| unfinished == part)
     }
 
-    /// Appends that a file did not get its name.
+    /// Appends that the record of a temporary file is void.
     pub(crate) fn append_void(&mut self, part: &str) -> io::Result<()> {
         self.append_line(&Line::Void { void: part.to_owned() })
     }
@@ -129,7 +129,7 @@ impl Manifest {
             Some(file) => file,
             None => self.file.insert(open(&self.path, true)?),
         };
-        // Whatever was written of a line that failed must not run into the next one.
+        // If this write fails, the next line must not continue what was written of this one.
         self.is_torn = true;
         file.write_all(&text)?;
         self.is_torn = false;
@@ -137,7 +137,7 @@ impl Manifest {
     }
 }
 
-/// Opens the manifest, never through a link.
+/// Opens the manifest without following a link.
 fn open(path: &Path, for_append: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(!for_append).append(for_append).create(for_append);

@@ -13,12 +13,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty one.
+    /// An empty memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The content, once it is verified; nothing before.
+    /// The content once it is verified, and `None` before.
     pub fn into_bytes(self) -> Option<Bytes> {
         self.is_committed.then(|| self.content.into())
     }

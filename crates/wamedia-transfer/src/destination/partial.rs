@@ -13,26 +13,26 @@ use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
 use crate::names::truncated;
 
-/// What every temporary file ends in, so that people and the next run recognise it.
+/// The suffix of every temporary file, by which people and the next run recognise it.
 pub(crate) const SUFFIX: &str = ".wamedia-part";
-/// How many downloads to one name may run at once.
+/// How many downloads to one name may run at the same time.
 const SLOTS: u32 = 16;
 /// A longer name is shortened in the name of its temporary file; file systems allow 255 bytes.
 const NAME_BYTES: usize = 180;
 
-/// Content that is not whole yet, in a file of ours that is removed when this is dropped.
+/// A temporary file with content that is not complete. It is removed on drop.
 #[derive(Debug)]
 pub(crate) struct PartialFile {
-    /// Before the file, so that the name goes before the lock on it does.
+    /// Declared before the file, so that the name is removed before the lock is released.
     path: OwnPath,
     file: File,
-    /// The permissions of an ordinary new file; until it is committed, only its owner may read it.
+    /// The permissions of an ordinary new file, which it gets on commit. Before, only its owner can read it.
     mode: Option<u32>,
     steps: Steps,
 }
 
 impl PartialFile {
-    /// Creates a temporary file with a random name. `mode` is what an ordinary new file has here.
+    /// Creates a temporary file with a random name. `mode` has the permissions of an ordinary new file.
     pub(crate) fn create_in(
         folder: &Path,
         prefix: &str,
@@ -46,8 +46,8 @@ impl PartialFile {
         Ok(Self { path: OwnPath::new(path, steps), file, mode, steps: steps.clone() })
     }
 
-    /// Creates the temporary file of a named target, or takes over what a run left that ended early; its content
-    /// stays only where it is wanted. What is not a file of ours alone is never touched.
+    /// Creates the temporary file of a named target, or opens the one that an interrupted run left. Its content is
+    /// cleared unless `keep_content`. A link, or a file of another user, is never opened.
     pub(crate) fn for_target(target: &Path, keep_content: bool, steps: &Steps) -> io::Result<Self> {
         for path in (0..SLOTS).map(|slot| slot_path(target, slot)) {
             steps.step()?;
@@ -59,7 +59,7 @@ impl PartialFile {
             let is_new = created.is_some();
             let Some(file) = created.or_else(|| open_own(&path)) else { continue };
             // Another run writes it, or has just removed it.
-            if fs4::FileExt::try_lock(&file).is_err() || !is_at(&file, &path) {
+            if fs4::FileExt::try_lock(&file).is_err() || !is_same_file(&file, &path) {
                 continue;
             }
             let mode = if is_new { mode_of(&file) } else { ordinary_mode(&path) };
@@ -71,10 +71,10 @@ impl PartialFile {
             }
             return Ok(partial);
         }
-        Err(io::Error::other("too many downloads to this name run at once"))
+        Err(io::Error::other("too many downloads to this name run at the same time"))
     }
 
-    /// What is there already, hashed on a blocking thread.
+    /// Hashes the existing content on a blocking thread.
     pub(crate) async fn begin(&self) -> Result<Begin> {
         if self.file.metadata().map_err(local)?.len() == 0 {
             return Ok(Begin::Fresh);
@@ -107,7 +107,7 @@ impl PartialFile {
         self.file.set_len(0)
     }
 
-    /// Makes the content durable, on a blocking thread.
+    /// Flushes the content to the disk, on a blocking thread.
     pub(crate) async fn sync(&self) -> Result<()> {
         self.steps.step().map_err(local)?;
         let file = self.file.try_clone().map_err(local)?;
@@ -125,7 +125,7 @@ impl PartialFile {
             .into_owned()
     }
 
-    /// Gives the file its final name, replacing what is there.
+    /// Gives the file its final name, and replaces an existing file.
     pub(crate) fn replace(mut self, target: &Path) -> io::Result<()> {
         set_mode(&self.file, self.mode)?;
         self.steps.step()?;
@@ -136,7 +136,7 @@ impl PartialFile {
         })
     }
 
-    /// Gives the file its final name unless that is taken; then the file comes back.
+    /// Gives the file its final name, or gives the file back if the name exists.
     pub(crate) fn rename(mut self, target: &Path) -> Result<(), (io::Error, Self)> {
         if let Err(error) = set_mode(&self.file, self.mode).and_then(|()| self.steps.step()) {
             return Err((error, self));
@@ -148,13 +148,13 @@ impl PartialFile {
         })
     }
 
-    /// Lets only its owner read the file under its final name, too.
+    /// Keeps the file readable by its owner alone, under its final name, too.
     pub(crate) fn private(self) -> Self {
         Self { mode: None, ..self }
     }
 }
 
-/// The name of a file of ours, removed on drop.
+/// The path of a temporary file, which is removed on drop.
 #[derive(Debug)]
 struct OwnPath(Option<TempPath>, Steps);
 
@@ -169,7 +169,7 @@ impl Drop for OwnPath {
         if self.1.has_crashed()
             && let Some(path) = self.0.take()
         {
-            // After a crash nothing is cleaned up.
+            // A crashed process cleans nothing up.
             let _ = path.keep();
         }
     }
@@ -182,7 +182,7 @@ pub(crate) struct Content {
     pub(crate) first: Vec<u8>,
 }
 
-/// Reads a file to its end and leaves it there.
+/// Reads and hashes a whole file. Its position is at the end afterwards.
 pub(crate) fn hash_all(file: &mut File) -> io::Result<Content> {
     file.seek(SeekFrom::Start(0))?;
     let mut content = Content { size: 0, hasher: Hasher::new(), first: Vec::new() };
@@ -210,7 +210,7 @@ pub(crate) async fn digest_of(path: &Path) -> Result<(u64, Sha256)> {
     blocking(read).await?.map_err(local)
 }
 
-/// The temporary file's name: it belongs to exactly one target.
+/// The name of the temporary file of exactly one target.
 fn slot_path(target: &Path, slot: u32) -> PathBuf {
     let name = target.file_name().unwrap_or_default();
     let mut temporary = OsString::from(".");
@@ -228,10 +228,9 @@ fn slot_path(target: &Path, slot: u32) -> PathBuf {
     target.with_file_name(temporary)
 }
 
-/// Removes what killed runs left behind in a folder, and gives the number of files removed. Files that a
-/// running transfer holds, and links, are left alone. It reads the whole folder, so it belongs on a thread that
-/// may wait.
-pub fn sweep(folder: &Path) -> usize {
+/// Removes the temporary files that killed runs left in a folder, and gives their number. Files of running transfers
+/// and links are left alone. It reads the whole folder: call it on a thread that may block.
+pub fn remove_stale_partials(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let is_partial = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -242,14 +241,14 @@ pub fn sweep(folder: &Path) -> usize {
     partials.filter(|path| remove_unused(path)).count()
 }
 
-/// Removes a file of ours that no run holds.
+/// Removes a temporary file that no run has locked.
 pub(crate) fn remove_unused(path: &Path) -> bool {
     let Some(file) = open_own(path) else { return false };
-    fs4::FileExt::try_lock(&file).is_ok() && is_at(&file, path) && fs::remove_file(path).is_ok()
+    fs4::FileExt::try_lock(&file).is_ok() && is_same_file(&file, path) && fs::remove_file(path).is_ok()
 }
 
-/// Opens an existing file for reading and writing if it is a regular file of this user with this one name.
-/// Links are not followed, and nothing that could block is waited for.
+/// Opens an existing file for reading and writing if it is a regular file of this user with no other name. Links are
+/// not followed, and a named pipe does not block.
 #[cfg(unix)]
 pub(crate) fn open_own(path: &Path) -> Option<File> {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -268,17 +267,17 @@ pub(crate) fn open_own(path: &Path) -> Option<File> {
     OpenOptions::new().read(true).write(true).open(path).ok()
 }
 
-/// Opens a regular file for reading; a named pipe is not waited for.
+/// Opens a regular file for reading. A named pipe is an error and does not block.
 fn open_regular(path: &Path) -> io::Result<File> {
     if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "what is there is not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     File::open(path)
 }
 
-/// Whether the name still leads to this very file.
+/// Whether the path still names this file.
 #[cfg(unix)]
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     match (file.metadata(), path.symlink_metadata()) {
@@ -288,7 +287,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_at(_: &File, path: &Path) -> bool {
+pub(crate) fn is_same_file(_: &File, path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -304,7 +303,7 @@ pub(crate) fn mode_of(_: &File) -> Option<u32> {
     None
 }
 
-/// The permissions of an ordinary new file beside this one: a new file tells.
+/// The permissions of an ordinary new file beside this one, found out by creating one.
 fn ordinary_mode(beside: &Path) -> Option<u32> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(SUFFIX);

@@ -8,10 +8,10 @@ use wamedia_core::{Error, ErrorKind, Phase, Result, Sha256};
 use super::{Begin, BeginContext, Destination, local};
 use crate::{Hasher, Receipt};
 
-/// A writer that cannot take bytes back, such as standard output.
+/// A writer that cannot discard bytes, such as standard output.
 ///
-/// After a break the content may begin again; then its bytes must first repeat exactly what the writer has,
-/// and only what follows is written. What was written counts once the transfer has succeeded.
+/// When the content begins again after a break, its bytes must first repeat exactly what was written, and only what
+/// follows is written. Use what was written only once the transfer has succeeded.
 pub struct Sequential<W> {
     writer: W,
     /// How many bytes the writer has.
@@ -28,12 +28,12 @@ struct Replay {
 }
 
 impl<W: AsyncWrite + Unpin + Send> Sequential<W> {
-    /// Writes into this writer.
+    /// A destination that writes to this writer.
     pub fn new(writer: W) -> Self {
         Self { writer, delivered: 0, replay: None }
     }
 
-    /// Compares a chunk with what the writer has, and gives what is new in it.
+    /// Compares a chunk with what was written, and gives the part that follows.
     fn repeated(&mut self, chunk: Bytes) -> Result<Bytes> {
         let Some(replay) = &mut self.replay else { return Ok(chunk) };
         let left = usize::try_from(replay.until - replay.seen).unwrap_or(usize::MAX).min(chunk.len());
@@ -73,7 +73,7 @@ impl<W: AsyncWrite + Unpin + Send> Destination for Sequential<W> {
 
     async fn restart(&mut self, _: u64, digest: Sha256) -> Result<()> {
         match &mut self.replay {
-            // The repetition itself broke off.
+            // The attempt that repeated the bytes broke off, too.
             Some(replay) => (replay.seen, replay.hasher) = (0, Hasher::new()),
             None => {
                 let until = self.delivered;
@@ -100,7 +100,9 @@ impl<W: AsyncWrite + Unpin + Send> Destination for Sequential<W> {
 fn differs(until: u64) -> Error {
     Error::new(
         ErrorKind::Integrity,
-        format!("after a break the content began differently, and the writer already has {until} bytes"),
+        format!(
+            "after a restart the content differs from the {until} bytes that were written, which cannot be taken back"
+        ),
     )
     .with_phase(Phase::Body)
 }

@@ -1,4 +1,4 @@
-//! The file operations of a destination, counted, so that a simulated crash can stop them.
+//! Counts the file operations of a destination, so that a simulated crash can stop them.
 
 use std::io;
 #[cfg(feature = "simulation")]
@@ -7,15 +7,15 @@ use std::sync::{
     atomic::{AtomicI64, Ordering::Relaxed},
 };
 
-/// Ends all file operations after a number of them, as a crash of the machine would: each later one fails and
-/// nothing is cleaned up.
+/// Stops all file operations after a number of them, like a crash of the machine: each later one fails, and nothing
+/// is cleaned up.
 #[cfg(feature = "simulation")]
 #[derive(Clone, Debug)]
 pub struct CrashPoint(Arc<AtomicI64>);
 
 #[cfg(feature = "simulation")]
 impl CrashPoint {
-    /// Lets `operations` file operations happen, and none after them.
+    /// Allows this many file operations and none after them.
     pub fn after(operations: u32) -> Self {
         Self(Arc::new(AtomicI64::new(operations.into())))
     }
@@ -26,7 +26,7 @@ impl CrashPoint {
     }
 }
 
-/// Asked before every file operation.
+/// Counts file operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Steps {
     #[cfg(feature = "simulation")]
@@ -34,7 +34,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Fails from the simulated crash on.
+    /// Is called before every file operation, and fails from the simulated crash on.
     #[cfg_attr(
         not(feature = "simulation"),
         expect(clippy::unnecessary_wraps, reason = "only a simulation crashes")
@@ -49,7 +49,7 @@ impl Steps {
         Ok(())
     }
 
-    /// Whether nothing may be touched any more.
+    /// Whether no file may be touched any more.
     pub(crate) fn has_crashed(&self) -> bool {
         #[cfg(feature = "simulation")]
         return self.crash.as_ref().is_some_and(CrashPoint::has_crashed);
