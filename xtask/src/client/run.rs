@@ -52,7 +52,7 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
     let folder = outer.path().join("a/b");
     fs::create_dir_all(&folder).map_err(place)?;
     let out = folder.join("media.jpg");
-    if row.how == How::IfExists {
+    if row.how == How::Exists {
         fs::write(&out, OLD).map_err(place)?;
     }
     let right = right_bytes(&info, row)?;
