@@ -149,3 +149,23 @@ fn dechunked(mut rest: &[u8]) -> Option<Bytes> {
         body.extend_from_slice(chunk);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_complete_replies_are_parsed() {
+        let whole = b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc";
+        let reply = parse(whole).expect("complete");
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"abc"[..]));
+        assert_eq!(reply.headers[0], ("X-A".to_owned(), "1".to_owned()));
+        assert!((0..whole.len()).all(|end| parse(&whole[..end]).is_none()));
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        assert_eq!(parse(chunked).map(|reply| reply.body), Some(Bytes::from_static(b"abc")));
+        assert!((0..chunked.len()).all(|end| parse(&chunked[..end]).is_none()));
+        assert!(parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n").is_none());
+        assert!(parse(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc").is_none());
+        assert!(parse(b"HTTP/1.1 204 No Content\r\n\r\n").is_some());
+    }
+}

@@ -1,4 +1,4 @@
-//! Faults do what their sentence says, and heal when they should.
+//! Faults do what their sentence says, and end when they should.
 
 mod common;
 
@@ -47,7 +47,7 @@ async fn cuts_end_early_once_and_a_range_brings_the_rest() {
 }
 
 #[tokio::test]
-async fn expired_links_are_healed_by_another_resolve_only() {
+async fn expired_links_are_renewed_by_another_resolve_only() {
     let sandbox = sandbox().await;
     let dead = meta_link(&sandbox, "expired-1").await;
     assert_eq!(get(&dead, META).await.status, 404);
@@ -163,7 +163,7 @@ async fn nxcloud_describe(base: &str, id: &str) -> common::Reply {
     common::send("POST", &format!("{base}/api/wa/getMedia"), &headers, body.as_bytes()).await
 }
 
-/// The faults that take long or send much have their own test or none.
+/// Slow and large faults are tested elsewhere, or not at all.
 #[tokio::test]
 async fn every_quick_fault_shows_at_every_provider() {
     let sandbox = sandbox().await;

@@ -237,3 +237,51 @@ fn reason(status: u16) -> &'static str {
         _ => "Status",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that is written, and the last step.
+    fn sent(response: Response) -> (String, Step) {
+        let steps = response.into_steps();
+        let end = steps.last().cloned().expect("a reply has steps");
+        let written = steps.iter().filter_map(|step| match step {
+            Step::Write(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        });
+        (written.collect(), end)
+    }
+
+    #[test]
+    fn each_framing_has_its_head_its_body_and_its_end() {
+        let reply = |framing| sent(Response::new(200).body("abcdef").framing(framing));
+        for (framing, head, body, end) in [
+            (Framing::Length, "Content-Length: 6", "abcdef", Step::KeepAlive),
+            (
+                Framing::Chunked(4),
+                "Transfer-Encoding: chunked",
+                "4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n",
+                Step::KeepAlive,
+            ),
+            (Framing::ChunkedCut, "Transfer-Encoding: chunked", "6\r\nabcdef\r\n", Step::Close),
+            (Framing::ChunkedBad, "Transfer-Encoding: chunked", "6\r\nabcdef\r\nzz\r\n", Step::Close),
+            (Framing::Close, "Connection: close", "abcdef", Step::Close),
+            (Framing::Cut(2), "Content-Length: 6", "ab", Step::Close),
+            (Framing::Reset(9), "Content-Length: 6", "abcdef", Step::Reset),
+            (Framing::Stall(0), "Content-Length: 6", "", Step::Hang),
+        ] {
+            let name = format!("{framing:?}");
+            assert_eq!(reply(framing), (format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}"), end), "{name}");
+        }
+        assert_eq!(reply(Framing::Raw(vec![Step::Hang])), (String::new(), Step::Hang));
+    }
+
+    #[test]
+    fn a_reply_without_body_keeps_its_length() {
+        let (text, _) = sent(Response::with_body(200, "text/plain", "abc").without_body());
+        assert!(text.ends_with("Content-Length: 3\r\n\r\n"), "{text}");
+        let (text, end) = sent(Response::new(204).body("abc"));
+        assert_eq!((text.as_str(), end), ("HTTP/1.1 204 No Content\r\n\r\n", Step::KeepAlive));
+    }
+}
