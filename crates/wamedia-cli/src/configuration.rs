@@ -59,6 +59,11 @@ impl<'a> Providers<'a> {
         Ok(wamedia::webhooks(name, &config)?)
     }
 
+    /// The origin of the API, where one is configured.
+    pub(crate) fn base_url(&self, name: &str) -> Option<String> {
+        self.config(known(name).ok()?).base_url
+    }
+
     /// What the provider can do when it is configured; credentials are not needed to know that.
     pub(crate) fn capabilities(&self, name: &str) -> Result<Capabilities, Failure> {
         let info = known(name)?;

@@ -5,6 +5,7 @@ mod config_file;
 mod configuration;
 mod demo;
 mod exit;
+mod explain;
 mod failure;
 mod get;
 mod inbound;
@@ -69,7 +70,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Get(args) => get::run(args).await,
         Command::Info(args) => info::run(args).await,
-        Command::Explain(args) => info::explain(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Inbound(args) => inbound::run(args).await,
         Command::Put(args) => put::run(args).await,
         Command::Rm(args) => manage::rm(args).await,
