@@ -66,7 +66,7 @@ pub(crate) struct TransferState<'o> {
     options: &'o TransferOptions,
     /// The size that a reply stated for this version of the content. Once stated, it stays.
     total: Option<u64>,
-    /// The strong validator (ETag) of this version of the content.
+    /// The strong validator (`ETag`) of this version of the content.
     validator: Option<String>,
     /// False once a range was refused or answered wrongly.
     is_range_useful: bool,
