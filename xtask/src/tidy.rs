@@ -208,9 +208,8 @@ fn links() -> Vec<String> {
     let mut problems = Vec::new();
     for provider in PROVIDERS {
         let folder = root().join(format!("crates/wamedia-{provider}"));
-        for file in ["src/error.rs", "src/webhook.rs", "src/wire.rs", "README.md"] {
+        for file in ["src/requests.rs", "src/responses.rs", "src/webhook.rs", "README.md"] {
             let path = folder.join(file);
-            let path = if path.is_file() { path } else { folder.join(file.replace(".rs", "/mod.rs")) };
             match fs::read_to_string(&path) {
                 Ok(text) if text.contains("https://") => {}
                 Ok(_) => problems.push(format!("{} states facts without a link", path.display())),
