@@ -5,6 +5,61 @@ use wamedia_core::{Error, ErrorKind, Phase, Retry};
 
 use crate::address::AddressRefused;
 
+/// What the causes of the client's error say.
+#[derive(Default)]
+struct Causes {
+    /// The address filter refused the address.
+    is_refused: bool,
+    /// The TLS handshake failed.
+    is_tls: bool,
+    /// The system's own error.
+    system: Option<io::Error>,
+    /// The caller's source of an upload failed.
+    local: Option<Error>,
+    /// The text of the innermost cause.
+    text: Option<String>,
+}
+
+impl Causes {
+    fn of(error: &reqwest::Error) -> Self {
+        let mut causes = Self::default();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.add(cause, error.is_connect());
+            next = cause.source();
+        }
+        causes
+    }
+
+    fn add(&mut self, cause: &(dyn StdError + 'static), is_connecting: bool) {
+        self.is_refused |= cause.is::<AddressRefused>();
+        if let Some(own) = cause.downcast_ref::<SourceFailed>() {
+            self.local = Some(Error::new(own.0, own.1.clone()));
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            self.is_tls |= is_connecting && io.kind() == io::ErrorKind::InvalidData;
+            if let Some(inner) = io.get_ref() {
+                self.is_refused |= inner.is::<AddressRefused>();
+            }
+            if let Some(code) = io.raw_os_error() {
+                self.system = Some(io::Error::from_raw_os_error(code));
+            }
+        }
+        let text = cause.to_string();
+        // The client wraps what its TLS library says; the words are all that is left of it.
+        self.is_tls |= is_connecting && text.contains("certificate");
+        self.text = Some(text);
+    }
+
+    /// What happened, with the innermost cause, unless that is the system's: it is kept as a cause, not repeated.
+    fn because(&self, what: &str) -> String {
+        match (&self.system, &self.text) {
+            (None, Some(cause)) => format!("{what}: {cause}"),
+            _ => what.to_owned(),
+        }
+    }
+}
+
 /// Turns the client's error into ours: no URL, the right kind, and what really happened.
 pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
     let error = error.without_url();
@@ -13,71 +68,35 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
         return Error::new(ErrorKind::Decode, "the link cannot be used as an address")
             .with_phase(Phase::Prepare);
     }
-    let connecting = error.is_connect();
-    let timeout = error.is_timeout();
-    let mut refused = false;
-    let mut tls = false;
-    let mut cause: Option<String> = None;
-    // Ours are for messages alone; the system's own error is a cause of its own.
-    let mut system: Option<io::Error> = None;
-    let mut local: Option<Error> = None;
-    let mut next: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(source) = next {
-        if source.is::<AddressRefused>() {
-            refused = true;
-        }
-        if let Some(own) = source.downcast_ref::<SourceFailed>() {
-            local = Some(Error::new(own.0, own.1.clone()));
-        }
-        if let Some(io) = source.downcast_ref::<io::Error>() {
-            tls |= connecting && io.kind() == io::ErrorKind::InvalidData;
-            system = io.raw_os_error().map(io::Error::from_raw_os_error).or(system);
-            if let Some(inner) = io.get_ref() {
-                refused |= inner.is::<AddressRefused>();
-            }
-        }
-        let text = source.to_string();
-        // The client wraps what its TLS library says; the words are all that is left of it.
-        tls |= connecting && text.contains("certificate");
-        cause = Some(text);
-        next = source.source();
-    }
-    if let Some(local) = local {
+    let causes = Causes::of(&error);
+    if let Some(local) = causes.local {
         return local.with_phase(phase);
     }
-    // A cause of the system is kept as such and not repeated.
-    let because = |what: &str| match (&system, &cause) {
-        (None, Some(cause)) => format!("{what}: {cause}"),
-        _ => what.to_owned(),
+    let (is_connecting, is_timeout) = (error.is_connect(), error.is_timeout());
+    let refused = "the host's name leads to an address that is not public";
+    let (kind, message) = match () {
+        () if causes.is_refused => (ErrorKind::Refused, refused.to_owned()),
+        () if is_timeout && is_connecting => (ErrorKind::Timeout, "no connection in time".to_owned()),
+        () if is_timeout => (ErrorKind::Timeout, "no answer in time".to_owned()),
+        () if causes.is_tls => (ErrorKind::Transport, causes.because("no trusted connection")),
+        () if is_connecting => (ErrorKind::Transport, causes.because("cannot connect")),
+        () if phase == Phase::Body => (ErrorKind::Transport, causes.because("the body broke off")),
+        () => (ErrorKind::Transport, causes.because("no answer")),
     };
-    let (kind, message) = if refused {
-        (ErrorKind::Refused, "the host's name leads to an address that is not public".to_owned())
-    } else if timeout && connecting {
-        (ErrorKind::Timeout, "no connection in time".to_owned())
-    } else if timeout {
-        (ErrorKind::Timeout, "no answer in time".to_owned())
-    } else if tls {
-        (ErrorKind::Transport, because("no trusted connection"))
-    } else if connecting {
-        (ErrorKind::Transport, because("cannot connect"))
-    } else if phase == Phase::Body {
-        (ErrorKind::Transport, because("the body broke off"))
-    } else {
-        (ErrorKind::Transport, because("no answer"))
-    };
-    let retry = if refused || tls { Retry::Never } else { Retry::Backoff };
+    let is_final = causes.is_refused || causes.is_tls;
+    let retry = if is_final { Retry::Never } else { Retry::Backoff };
     let error = Error::new(kind, message).with_retry(retry).with_phase(phase);
-    let error = if tls {
+    let error = if causes.is_tls {
         error.with_hint(
             "the server's certificate is not signed by an authority that this machine trusts, or is for another \
              name or time; a proxy that opens TLS needs its own among the system's certificates",
         )
-    } else if timeout && connecting {
+    } else if is_timeout && is_connecting {
         error.with_hint("try again, or allow more time with connect_timeout (--connect-timeout)")
     } else {
         error
     };
-    match system {
+    match causes.system {
         Some(system) => error.with_source(system),
         None => error,
     }
