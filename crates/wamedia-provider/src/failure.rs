@@ -5,6 +5,13 @@ use wamedia_core::{Error, ErrorKind, Phase, Retry};
 
 use crate::address::AddressRefused;
 
+/// Why an attempt failed, and whether the request can have reached the server.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// True when nothing was sent.
+    pub(crate) is_unsent: bool,
+}
+
 /// Turns the client's error into ours: no URL, the right kind, and what really happened.
 pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
     let error = error.without_url();
