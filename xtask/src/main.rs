@@ -6,10 +6,12 @@ mod ci;
 mod circles;
 mod client;
 mod conformance;
+mod files;
 mod fixtures;
 mod mutations;
 mod report;
 mod simulate;
+mod suite;
 mod tidy;
 
 use std::env;
