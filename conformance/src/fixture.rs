@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Exchange,
     /// A webhook delivery.
     Webhook,
+    /// Requests and replies of an operation that one vendor has alone; a test of its crate makes the call.
+    Operation,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -96,6 +98,9 @@ pub(crate) struct Response {
     pub(crate) text: Option<String>,
     #[serde(default)]
     pub(crate) file: Option<BodyFile>,
+    /// The connection is reset after so many bytes of the body.
+    #[serde(default)]
+    pub(crate) reset_after: Option<usize>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

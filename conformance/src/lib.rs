@@ -22,6 +22,7 @@ mod fixture;
 mod log_capture;
 mod matching;
 mod mutations;
+mod operation;
 mod replay;
 mod report;
 mod requirements;
@@ -42,6 +43,7 @@ use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
 pub use errors::{ErrorRow, check_errors};
+pub use operation::{read_all, run_operation};
 pub use runner::run;
 pub use wamedia_fixtures;
 

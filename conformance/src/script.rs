@@ -27,6 +27,9 @@ impl ExpectedExchange {
         {
             reply = reply.header("content-type", "application/json");
         }
+        if let Some(bytes) = exchange.response.reset_after {
+            reply = reply.framing(Framing::Reset(bytes));
+        }
         Self {
             id: exchange.id.clone(),
             origin: fixture.origins.get(&exchange.origin).cloned().unwrap_or_default(),

@@ -8,6 +8,7 @@ mod client;
 mod conformance;
 mod files;
 mod fixtures;
+mod mutants;
 mod mutations;
 mod report;
 mod simulate;
@@ -42,6 +43,8 @@ enum Task {
     /// Checks, exports and records fixtures
     #[command(subcommand)]
     Fixtures(fixtures::Command),
+    /// Mutation testing of the product: no mutant of the critical files survives
+    Mutants(mutants::Options),
     /// Each requirement of the suite catches the mutations of the client that it names
     Mutations,
     /// Random worlds against oracles, and all known regressions
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::BenchServer { ca_file } => bench::server::run(&ca_file),
         Task::BenchWebhook => bench::webhook::run(),
         Task::Fixtures(command) => fixtures::run(command),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),

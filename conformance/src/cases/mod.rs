@@ -13,7 +13,9 @@ mod time;
 mod uploads;
 mod webhooks;
 
-pub(crate) use setup::{Case, Run, Setup, Verdict, ensure, equal, finish, no_secret, paused, settled};
+pub(crate) use setup::{
+    Case, Run, Setup, Verdict, ensure, equal, finish, no_secret, paused, piece_of_secret, settled,
+};
 
 /// All cases that apply.
 pub(crate) fn all(setup: &Setup) -> Vec<Case> {

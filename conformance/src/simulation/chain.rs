@@ -1,11 +1,11 @@
-//! Which bytes a client may have put together, from what the server sent.
+//! Which bytes a client may join, from what the server sent.
 
 use std::collections::BTreeSet;
 
 use super::oracle::Facts;
 use super::{Ending, RequestWhat};
 
-/// What is wrong with these bytes, where no consistent chain of replies brought them.
+/// What is wrong with these bytes, unless a consistent chain of replies brought them.
 pub(super) fn inadmissible(facts: &Facts<'_>, stored: &[u8]) -> Option<&'static str> {
     let confirmed = facts.digest_known();
     if came_as(facts, stored, true, confirmed).is_some() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wamedia_core::Sha256;
 
-/// What somebody says about an object.
+/// What the webhook or the reply states about an object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Statement {
@@ -53,7 +53,7 @@ pub enum DigestClaim {
     Absent,
     /// The digest of the first version; in a reply, of the version that is current.
     Right,
-    /// The digest of nothing in this world.
+    /// A digest that no content in this world has.
     Wrong,
     /// Text that is not a digest.
     Unusable,

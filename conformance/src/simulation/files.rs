@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::oracle::Problems;
 use super::{
-    Destination, DigestClaim, Entry, Event, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole,
-    RequestWhat, SizeClaim, Success, Trace, World,
+    Destination, DigestClaim, Entry, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat,
+    SizeClaim, Success, Trace, World, WorldEvent,
 };
 
 /// Where the client keeps what is its own inside a folder.
@@ -30,7 +30,7 @@ pub(super) fn check(world: &World, trace: &Trace, problems: &mut Problems) {
     } else {
         occupied(world, trace, problems);
     }
-    if world.event == Event::Again {
+    if world.event == WorldEvent::Again {
         again(world, trace, problems);
     }
 }
@@ -54,7 +54,7 @@ fn untouched(world: &World, trace: &Trace, problems: &mut Problems) {
                     && world.client.exists == IfExists::Replace
                     && targets.contains(planted.path.as_str());
                 if !may {
-                    problems.add("clean", "somebody's file was changed", &planted.path);
+                    problems.add("clean", "a file of the user was changed", &planted.path);
                 }
             }
             PlantedRole::PartialOf(target) => {
@@ -66,7 +66,7 @@ fn untouched(world: &World, trace: &Trace, problems: &mut Problems) {
     }
 }
 
-/// Nothing is there that does not belong there.
+/// The folder has no files but those that were there before and those that were stored.
 fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
     let given: BTreeSet<&str> = trace
         .jobs
@@ -99,7 +99,7 @@ fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
             continue;
         }
         if partial && world.event.is_sudden() {
-            // A second run for a name that is taken need not look for leftovers.
+            // A second run whose target exists need not look for partial files.
             if !shared_target {
                 problems.add("clean", "the run after a kill left a partial file", path);
             }
@@ -109,7 +109,7 @@ fn nothing_left(world: &World, trace: &Trace, problems: &mut Problems) {
     }
 }
 
-/// What a success names is there, whole.
+/// The file of a successful transfer exists and is whole.
 fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, problems: &mut Problems) {
     let who = || format!("run {} object {}", job.run + 1, job.object);
     let Some(path) = &success.path else { return };
@@ -119,11 +119,11 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     let shared =
         world.objects.iter().filter(|other| other.target == world.objects[job.object].target).count() > 1;
     let replaced = !folder && (shared || world.event.may_run_twice());
-    // A later run may have been asked to replace what this one stored.
+    // A later run may have replaced what this one stored, as asked.
     let swapped = folder
         && trace.remembers
         && world.client.exists == IfExists::Replace
-        && world.event != Event::None
+        && world.event != WorldEvent::None
         && trace.jobs.iter().any(|other| {
             (other.run, other.object) != (job.run, job.object)
                 && other.object == job.object
@@ -143,7 +143,7 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     }
     if folder && success.kept {
         let versions = world.objects[job.object].versions(job.object);
-        // What the first run took for the object stays it.
+        // What the first run accepted as the object may be kept.
         let mut before = trace.jobs.iter().filter(|other| other.run != job.run && other.object == job.object);
         let is_known =
             before.any(|other| matches!(&other.outcome, Some(Ok(before)) if before.stored == success.stored));
@@ -180,12 +180,12 @@ fn told_apart(world: &World, trace: &Trace, problems: &mut Problems) {
     }
 }
 
-/// Whether another run may have recorded a reference that is to be refused then.
+/// Whether another run may have recorded a reference, so that this run refuses it.
 pub(super) fn may_be_recorded(world: &World, trace: &Trace) -> bool {
     trace.remembers && world.event.may_run_twice() && world.client.exists == IfExists::Refuse
 }
 
-/// A name that is taken is refused, kept or replaced, as asked.
+/// An existing target is refused, kept or replaced, as asked.
 fn occupied(world: &World, trace: &Trace, problems: &mut Problems) {
     if world.event.is_sudden() {
         return;
@@ -230,8 +230,8 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
     for job in trace.jobs.iter().filter(|job| job.run == 0 && matches!(job.outcome, Some(Ok(_)))) {
         let second = trace.jobs.iter().find(|other| other.run == 1 && other.object == job.object);
         let succeeded = second.is_some_and(|second| matches!(second.outcome, Some(Ok(_))));
-        // An unsigned webhook whose word was corrected by the reply is all that the second run knows, and what
-        // was only recorded is no match.
+        // Before its first request, the second run knows only the webhook, which the reply may have overruled. A
+        // recorded mismatch is not the declared content either.
         let webhook = &world.objects[job.object].webhook;
         let records = world.client.mismatch == Mismatch::Record;
         let first = &world.objects[job.object].versions(job.object)[0];

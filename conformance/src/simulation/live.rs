@@ -4,8 +4,8 @@ use super::content_rules::{Rule, rule};
 use super::files::may_be_recorded;
 use super::oracle::{Facts, Problems};
 use super::{
-    Advice, BodyReply, Destination, DigestClaim, End, Event, Failure, LengthClaim, Object, RangeStyle, Reply,
-    Served, SizeClaim, Validator,
+    Advice, BodyReply, Destination, DigestClaim, End, Failure, LengthClaim, Object, RangeStyle,
+    ScriptedReply, Served, SizeClaim, Validator, WorldEvent,
 };
 
 /// The longest wait of a client's own between two attempts, in milliseconds.
@@ -42,9 +42,9 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     let (world, object) = (facts.world, facts.object);
     let client = &world.client;
     let undisturbed = match world.event {
-        Event::None | Event::Again => true,
-        Event::Twice | Event::Apart => client.destination == Destination::Folder,
-        Event::Cancel(_) | Event::Kill(_) | Event::Crash(_) => false,
+        WorldEvent::None | WorldEvent::Again => true,
+        WorldEvent::Twice | WorldEvent::Apart => client.destination == Destination::Folder,
+        WorldEvent::Cancel(_) | WorldEvent::Kill(_) | WorldEvent::Crash(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();
     let free = client.destination != Destination::File || (targets == 1 && world.before.is_empty());
@@ -52,9 +52,10 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     if !(undisturbed && free && unlimited && object.replacement.is_none() && claims_hold(facts)) {
         return false;
     }
-    let fails = object.open.iter().any(|reply| matches!(reply, Reply::Fail(_))) || !object.resolve.is_empty();
+    let fails =
+        object.open.iter().any(|reply| matches!(reply, ScriptedReply::Fail(_))) || !object.resolve.is_empty();
     if facts.trace.wire && fails {
-        // What a status means is a matter of the vendor's.
+        // The meaning of a status depends on the vendor.
         return false;
     }
     let cost = script_cost(object);
@@ -66,7 +67,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     })
 }
 
-/// Whether every claim is right, or does not bind and is not far off.
+/// Whether every claim is right, or does not bind and differs little.
 fn claims_hold(facts: &Facts<'_>) -> bool {
     let object = facts.object;
     let digest = |claim: DigestClaim| claim != DigestClaim::Wrong;
@@ -99,9 +100,9 @@ fn script_cost(object: &Object) -> Option<Cost> {
     }
     for reply in &object.open {
         match reply {
-            Reply::Fail(failure) if failure.kind == "expired" => cost.renewals += 1,
-            Reply::Fail(failure) => add_failure(failure, &mut cost)?,
-            Reply::Body(body) => cost.retries += body_cost(body)?,
+            ScriptedReply::Fail(failure) if failure.kind == "expired" => cost.renewals += 1,
+            ScriptedReply::Fail(failure) => add_failure(failure, &mut cost)?,
+            ScriptedReply::Body(body) => cost.retries += body_cost(body)?,
         }
     }
     Some(cost)
@@ -123,7 +124,7 @@ fn body_cost(body: &BodyReply) -> Option<u32> {
     let stated = |claim: LengthClaim| matches!(claim, LengthClaim::Right | LengthClaim::Absent);
     let honest = body.served == Served::Current && stated(body.length) && stated(body.total);
     let ends = matches!(body.end, End::Whole | End::Break(_) | End::Stall(_));
-    // A part whose total nobody states looks like the rest.
+    // A part without a stated total looks like the rest of the content.
     let part = matches!(body.range, RangeStyle::Part(_)) && body.total != LengthClaim::Right;
     if !honest || !ends || part {
         return None;

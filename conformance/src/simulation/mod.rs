@@ -1,4 +1,4 @@
-//! Random worlds, and oracles that judge what a client does in them.
+//! Random worlds, and oracles that check what a client does in them.
 //!
 //! A [`World`] is plain data: objects, what is claimed about them, what the server does request by
 //! request, what the caller asks for, and what lies in the folder. [`strategy::world`] makes worlds, a
@@ -21,12 +21,14 @@ mod world;
 pub use claims::{CallerClaims, DigestClaim, SizeClaim, Statement};
 pub use content::{Content, Shape};
 pub use oracle::{Violation, check};
-pub use script::{Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, Reply, Served, Validator};
+pub use script::{
+    Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, ScriptedReply, Served, Validator,
+};
 pub use trace::{
     BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace,
     VerifiedBy,
 };
 pub use world::{
-    Client, Destination, Event, ExistingFile, IfExists, Mismatch, Object, PartialBytes, Replacement, Server,
-    World,
+    Client, Destination, ExistingFile, IfExists, Mismatch, Object, PartialBytes, Replacement, Server, World,
+    WorldEvent,
 };

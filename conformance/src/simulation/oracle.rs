@@ -6,25 +6,25 @@ use super::chain::inadmissible;
 use super::content_rules::{Rule, rule};
 use super::kinds::explainable;
 use super::{
-    BodyLog, Event, JobTrace, Mismatch, Object, RequestLog, RequestWhat, Success, Trace, VerifiedBy, World,
-    files, live,
+    BodyLog, JobTrace, Mismatch, Object, RequestLog, RequestWhat, Success, Trace, VerifiedBy, World,
+    WorldEvent, files, live,
 };
 
-/// How often a body that made good progress is continued without counting as an attempt.
+/// How often a body with good progress may be resumed without counting as an attempt.
 const FREE_RESUMES: u32 = 64;
 
-/// Something that must not happen.
+/// A violation of an oracle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which oracle is broken.
+    /// The oracle.
     pub oracle: &'static str,
-    /// In which way; the same words for the same kind of failure.
+    /// The kind of failure, in the same words each time.
     pub clue: &'static str,
-    /// What was seen.
+    /// What was observed.
     pub detail: String,
 }
 
-/// Compares what happened with the world; empty where nothing is wrong.
+/// Compares the trace with the world, and gives the violations.
 pub fn check(world: &World, trace: &Trace) -> Vec<Violation> {
     let mut problems = Problems::default();
     if let Some(panic) = &trace.panic {
@@ -75,7 +75,7 @@ pub(super) struct Facts<'w> {
     pub(super) reply: Stated,
 }
 
-/// What somebody stated.
+/// The size and the digest that one party stated.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stated {
     pub(super) size: Option<u64>,
@@ -115,7 +115,7 @@ impl<'w> Facts<'w> {
         }
     }
 
-    /// Whether anybody stated a digest.
+    /// Whether any party stated a digest.
     pub(super) fn digest_known(&self) -> bool {
         [self.caller, self.webhook, self.reply].iter().any(|stated| stated.sha256.is_some())
     }
@@ -190,10 +190,14 @@ fn succeeded(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
         problems.add("binding", "the receipt has another size or digest", facts.who());
     }
     check_verified(facts, success, agrees, problems);
-    if facts.trace.wire {
-        // What a server writes into a socket need not arrive.
-        return;
+    // What a server writes into a socket need not arrive.
+    if !facts.trace.wire {
+        check_counts(facts, success, problems);
     }
+}
+
+/// The counts of the receipt must be what the server saw.
+fn check_counts(facts: &Facts<'_>, success: &Success, problems: &mut Problems) {
     let requests = facts.requests.len();
     if success.requests as usize != requests {
         let detail = format!("{}: {} counted, {requests} seen", facts.who(), success.requests);
@@ -294,7 +298,7 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
             }
         }
     }
-    let alone = client.many.is_none() && !matches!(facts.world.event, Event::Twice | Event::Apart);
+    let alone = client.many.is_none() && !matches!(facts.world.event, WorldEvent::Twice | WorldEvent::Apart);
     if let Some(deadline) = client.deadline_ms.filter(|_| alone)
         && facts.job.elapsed.as_millis() > u128::from(deadline) + 1_000
     {

@@ -31,7 +31,7 @@ pub enum Advice {
 /// An answer to a request for content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply {
+pub enum ScriptedReply {
     /// A body.
     Body(BodyReply),
     /// An error.

@@ -6,15 +6,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{
-    Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, Event, ExistingFile,
-    Failure, IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, Reply, Served,
-    Server, Shape, SizeClaim, Statement, Validator, World,
+    Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, ExistingFile, Failure,
+    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, ScriptedReply, Served,
+    Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
 };
 
-/// Names of files: some are beginnings of others.
+/// Names of files. Some are prefixes of others.
 const TARGETS: [&str; 4] = ["photo", "photo.jpg", "photo.jpg.pdf", "notes"];
 
-/// Media types that are declared whatever the content is.
+/// Media types that are declared for any content.
 const MIMES: [&str; 12] = [
     "image/jpeg",
     "image/jpeg",
@@ -30,7 +30,7 @@ const MIMES: [&str; 12] = [
     "text/csv",
 ];
 
-/// The most chunks of one body: more cost time and find nothing.
+/// The most chunks of one body. More take time and find nothing.
 const MAX_CHUNKS: u32 = 20_000;
 
 /// Any world.
@@ -47,7 +47,7 @@ fn more_objects() -> impl Strategy<Value = Vec<Object>> {
     prop_oneof![8 => Just(Vec::new()), 1 => vec(object(), 0..=5)]
 }
 
-/// Keeps a world cheap: tiny chunks only where the content is small, few large objects.
+/// Keeps a world cheap: tiny chunks only for small content, and few large objects.
 fn bounded(mut world: World) -> World {
     let many = world.objects.len() > 3;
     for object in &mut world.objects {
@@ -58,7 +58,7 @@ fn bounded(mut world: World) -> World {
         let least = (object.content.size / MAX_CHUNKS).max(1);
         world.server.chunk = world.server.chunk.max(least);
         for reply in &mut object.open {
-            if let Reply::Body(body) = reply {
+            if let ScriptedReply::Body(body) = reply {
                 body.chunk = body.chunk.max(least);
             }
         }
@@ -66,9 +66,9 @@ fn bounded(mut world: World) -> World {
     world
 }
 
-/// Most places are within the content, so that something happens there.
-fn within(reply: &mut Reply, size: u32) {
-    let Reply::Body(body) = reply else { return };
+/// Moves most offsets into the content, so that the fault happens.
+fn within(reply: &mut ScriptedReply, size: u32) {
+    let ScriptedReply::Body(body) = reply else { return };
     let place = |place: u32| if place.is_multiple_of(8) { place } else { place % size.max(1) };
     body.end = match body.end {
         End::Break(bytes) => End::Break(place(bytes)),
@@ -140,7 +140,8 @@ impl Draft {
     }
 }
 
-/// Who says what: often nobody states a digest, since the rules without one are harder.
+/// The statements of the webhook, the reply and the caller. Often there is no digest, since the rules without one are
+/// harder.
 fn claims() -> impl Strategy<Value = (Draft, Draft, CallerClaims)> {
     let caller = (size_claim(1), digest_claim(1)).prop_map(|(size, sha256)| CallerClaims { size, sha256 });
     let nothing = Just(CallerClaims::default());
@@ -151,7 +152,7 @@ fn claims() -> impl Strategy<Value = (Draft, Draft, CallerClaims)> {
                 webhook.0.kind = None;
             }
             if silent {
-                // Nobody says how long it is or what it hashes to.
+                // Neither size nor digest is declared.
                 for said in [&mut webhook.0, &mut reply.0] {
                     (said.size, said.sha256) = (SizeClaim::Absent, DigestClaim::Absent);
                 }
@@ -233,8 +234,8 @@ fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![1 => expired, 2 => other]
 }
 
-fn reply() -> impl Strategy<Value = Reply> {
-    prop_oneof![9 => body().prop_map(Reply::Body), 2 => failure().prop_map(Reply::Fail)]
+fn reply() -> impl Strategy<Value = ScriptedReply> {
+    prop_oneof![9 => body().prop_map(ScriptedReply::Body), 2 => failure().prop_map(ScriptedReply::Fail)]
 }
 
 fn length_claim() -> impl Strategy<Value = LengthClaim> {
@@ -255,13 +256,26 @@ fn offset() -> impl Strategy<Value = u32> {
     ]
 }
 
-fn body() -> impl Strategy<Value = BodyReply> {
-    let served = prop_oneof![
+fn served() -> impl Strategy<Value = Served> {
+    prop_oneof![
         20 => Just(Served::Current),
         1 => offset().prop_map(Served::Flipped),
         1 => (1u8..4).prop_map(Served::Other),
         2 => select(Shape::ALL[4..].to_vec()).prop_map(Served::Page),
-    ];
+    ]
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        6 => Just(End::Whole),
+        8 => offset().prop_map(End::Break),
+        1 => offset().prop_map(End::Stall),
+        2 => offset().prop_map(End::Stop),
+        1 => offset().prop_map(End::Over),
+    ]
+}
+
+fn body() -> impl Strategy<Value = BodyReply> {
     let mime = weighted(0.15, select(MIMES.to_vec())).prop_map(|mime| mime.map(ToOwned::to_owned));
     let range = prop_oneof![
         10 => Just(RangeStyle::Honoured),
@@ -283,15 +297,9 @@ fn body() -> impl Strategy<Value = BodyReply> {
         1 => select(vec![131_072u32, 524_288, 1_048_576]),
     ];
     let pause = prop_oneof![8 => Just(0u32), 1 => 0u32..20_000];
-    let end = prop_oneof![
-        6 => Just(End::Whole),
-        8 => offset().prop_map(End::Break),
-        1 => offset().prop_map(End::Stall),
-        2 => offset().prop_map(End::Stop),
-        1 => offset().prop_map(End::Over),
-    ];
     let first = weighted(0.2, select(vec![1u32, 2, 3, 10, 20]));
-    (served, mime, range, (length_claim(), length_claim()), validator, (first, chunk), pause, end).prop_map(
+    let lengths = (length_claim(), length_claim());
+    (served(), mime, range, lengths, validator, (first, chunk), pause, end()).prop_map(
         |(served, mime, range, (length, total), validator, (first_chunk, chunk), pause_ms, end)| BodyReply {
             served,
             mime,
@@ -368,14 +376,14 @@ fn existing() -> impl Strategy<Value = Vec<ExistingFile>> {
     prop_oneof![5 => Just(Vec::new()), 4 => vec(one, 1..=2)]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = WorldEvent> {
     prop_oneof![
-        6 => Just(Event::None),
-        1 => (0u32..40).prop_map(Event::Cancel),
-        1 => Just(Event::Again),
-        1 => Just(Event::Twice),
-        1 => Just(Event::Apart),
-        1 => (0u32..40).prop_map(Event::Kill),
-        1 => (0u32..30).prop_map(Event::Crash),
+        6 => Just(WorldEvent::None),
+        1 => (0u32..40).prop_map(WorldEvent::Cancel),
+        1 => Just(WorldEvent::Again),
+        1 => Just(WorldEvent::Twice),
+        1 => Just(WorldEvent::Apart),
+        1 => (0u32..40).prop_map(WorldEvent::Kill),
+        1 => (0u32..30).prop_map(WorldEvent::Crash),
     ]
 }

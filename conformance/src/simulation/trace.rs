@@ -22,7 +22,7 @@ pub struct Trace {
     pub between: Option<BTreeMap<String, Entry>>,
     /// The folder at the end.
     pub after: BTreeMap<String, Entry>,
-    /// Files outside the folder that changed although nobody named them.
+    /// Files outside the folder that changed.
     pub outside_changed: Vec<String>,
     /// Whether the client panicked, and how.
     pub panic: Option<String>,
@@ -30,11 +30,11 @@ pub struct Trace {
     pub polls: u64,
     /// Pieces of credentials that were seen in errors or receipts.
     pub leaks: Vec<String>,
-    /// Whether sockets were in between, so that the server does not know what arrived.
+    /// Whether the bytes went through sockets, so that the server does not know what arrived.
     pub wire: bool,
     /// Whether the client remembers what it stored in a folder.
     pub remembers: bool,
-    /// Set where the run was given up: it made too many polls.
+    /// Whether the run was stopped because it made too many polls.
     pub endless: bool,
 }
 
@@ -61,9 +61,9 @@ pub struct Planted {
 /// What something in the folder is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlantedRole {
-    /// Somebody's own.
+    /// A file of the user.
     Foreign,
-    /// What a killed run left that wanted to write this file.
+    /// The partial file of this target that a killed run left.
     PartialOf(String),
 }
 
@@ -199,62 +199,67 @@ impl Trace {
 
     /// The trace in words: request, answer, decision, bytes.
     pub fn in_words(&self) -> String {
-        let mut out = String::new();
-        let mut say = |line: String| {
-            out.push_str(&line);
-            out.push('\n');
-        };
-        for planted in &self.planted {
-            say(format!("  in the folder: {} ({:?})", planted.path, planted.role));
-        }
-        for request in &self.requests {
-            let who = format!("run {} object {}", request.run + 1, request.object);
-            let asked = match &request.what {
-                RequestWhat::Resolve => "resolve".to_owned(),
-                RequestWhat::Open { offset: None, .. } => "open".to_owned(),
-                RequestWhat::Open { offset: Some(offset), validator } => {
-                    format!("open from {offset} if {}", validator.as_deref().unwrap_or("(no validator)"))
-                }
-            };
-            let answer = match &request.answer {
-                Err(kind) => kind.clone(),
-                Ok(body) if request.what == RequestWhat::Resolve => format!("version {}", body.version + 1),
-                Ok(body) => words(body),
-            };
-            say(format!("  {who}: {asked} -> {answer}"));
-        }
-        for job in &self.jobs {
-            let who = format!("run {} object {}", job.run + 1, job.object);
-            let end = match &job.outcome {
-                None => "cancelled".to_owned(),
-                Some(Err((kind, text))) => format!("failed: {kind}: {text}"),
-                Some(Ok(success)) => format!(
-                    "success: {} bytes{}{}, verified: {:?}, {} differences",
-                    success.stored.len(),
-                    success.path.as_ref().map_or_else(String::new, |path| format!(" as {path:?}")),
-                    if success.kept { " (kept)" } else { "" },
-                    success.verified,
-                    success.differences
-                ),
-            };
-            say(format!("  {who}: {end}, after {} ms", job.elapsed.as_millis()));
-        }
-        for (path, entry) in &self.after {
-            let what = match entry {
-                Entry::File(bytes) => format!("file of {} bytes", bytes.len()),
-                Entry::Folder => "folder".to_owned(),
-                Entry::Symlink => "symbolic link".to_owned(),
-            };
+        let planted = self
+            .planted
+            .iter()
+            .map(|planted| format!("in the folder: {} ({:?})", planted.path, planted.role));
+        let requests = self.requests.iter().map(RequestLog::in_words);
+        let jobs = self.jobs.iter().map(JobTrace::in_words);
+        let after = self.after.iter().map(|(path, entry)| {
             let same = if self.before.get(path) == Some(entry) { ", as before" } else { "" };
-            say(format!("  at the end: {path:?}, {what}{same}"));
+            format!("at the end: {path:?}, {}{same}", entry.in_words())
+        });
+        let gone = self.before.keys().filter(|path| !self.after.contains_key(*path));
+        let gone = gone.map(|path| format!("at the end: {path:?} is gone"));
+        let panic = self.panic.iter().map(|panic| format!("panic: {panic}"));
+        let lines = planted.chain(requests).chain(jobs).chain(after).chain(gone).chain(panic);
+        lines.flat_map(|line| ["  ".to_owned(), line, "\n".to_owned()]).collect()
+    }
+}
+
+impl Entry {
+    fn in_words(&self) -> String {
+        match self {
+            Self::File(bytes) => format!("file of {} bytes", bytes.len()),
+            Self::Folder => "folder".to_owned(),
+            Self::Symlink => "symbolic link".to_owned(),
         }
-        for path in self.before.keys().filter(|path| !self.after.contains_key(*path)) {
-            say(format!("  at the end: {path:?} is gone"));
-        }
-        if let Some(panic) = &self.panic {
-            say(format!("  panic: {panic}"));
-        }
-        out
+    }
+}
+
+impl RequestLog {
+    fn in_words(&self) -> String {
+        let asked = match &self.what {
+            RequestWhat::Resolve => "resolve".to_owned(),
+            RequestWhat::Open { offset: None, .. } => "open".to_owned(),
+            RequestWhat::Open { offset: Some(offset), validator } => {
+                format!("open from {offset} if {}", validator.as_deref().unwrap_or("(no validator)"))
+            }
+        };
+        let answer = match &self.answer {
+            Err(kind) => kind.clone(),
+            Ok(body) if self.what == RequestWhat::Resolve => format!("version {}", body.version + 1),
+            Ok(body) => words(body),
+        };
+        format!("run {} object {}: {asked} -> {answer}", self.run + 1, self.object)
+    }
+}
+
+impl JobTrace {
+    fn in_words(&self) -> String {
+        let end = match &self.outcome {
+            None => "cancelled".to_owned(),
+            Some(Err((kind, text))) => format!("failed: {kind}: {text}"),
+            Some(Ok(success)) => format!(
+                "success: {} bytes{}{}, verified: {:?}, {} differences",
+                success.stored.len(),
+                success.path.as_ref().map_or_else(String::new, |path| format!(" as {path:?}")),
+                if success.kept { " (kept)" } else { "" },
+                success.verified,
+                success.differences
+            ),
+        };
+        format!("run {} object {}: {end}, after {} ms", self.run + 1, self.object, self.elapsed.as_millis())
     }
 }
 

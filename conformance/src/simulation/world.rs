@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{BodyReply, CallerClaims, Content, Failure, Reply, Statement};
+use super::{BodyReply, CallerClaims, Content, Failure, ScriptedReply, Statement};
 
 /// Everything that a simulated transfer depends on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,17 +11,17 @@ use super::{BodyReply, CallerClaims, Content, Failure, Reply, Statement};
 pub struct World {
     /// What can be fetched, and how it is served.
     pub objects: Vec<Object>,
-    /// What all replies have in common.
+    /// Properties of all replies.
     pub server: Server,
     /// What the caller asks for.
     pub client: Client,
     /// What lies in the folder before the first run.
     pub before: Vec<ExistingFile>,
     /// What happens meanwhile.
-    pub event: Event,
+    pub event: WorldEvent,
 }
 
-/// What all replies have in common.
+/// Properties of all replies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
@@ -60,7 +60,7 @@ pub struct Object {
     /// What the server answers to each `resolve`; afterwards it is honest.
     pub resolve: Vec<Option<Failure>>,
     /// What the server answers to each request for content; afterwards it is honest.
-    pub open: Vec<Reply>,
+    pub open: Vec<ScriptedReply>,
 }
 
 impl Default for Object {
@@ -207,7 +207,7 @@ pub enum PartialBytes {
 /// What happens meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub enum WorldEvent {
     /// Nothing.
     #[default]
     None,
@@ -225,7 +225,7 @@ pub enum Event {
     Crash(u32),
 }
 
-impl Event {
+impl WorldEvent {
     /// Whether the same command may run more than once.
     pub(super) fn may_run_twice(self) -> bool {
         !matches!(self, Self::None | Self::Cancel(_))
@@ -259,8 +259,8 @@ impl Object {
     }
 
     /// What the server answers to the request for content with this number.
-    pub fn reply(&self, number: u32, server: &Server) -> Reply {
-        let honest = || Reply::Body(BodyReply { chunk: server.chunk, ..BodyReply::default() });
+    pub fn reply(&self, number: u32, server: &Server) -> ScriptedReply {
+        let honest = || ScriptedReply::Body(BodyReply { chunk: server.chunk, ..BodyReply::default() });
         self.open.get(number as usize).cloned().unwrap_or_else(honest)
     }
 }

@@ -16,7 +16,7 @@ pub enum Source {
     Inline(Bytes),
 }
 
-/// What `resolve` learnt: where the bytes are, and what the provider says about them.
+/// The result of `resolve`: where the bytes are, and what the provider declares about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MediaDescriptor {

@@ -12,7 +12,7 @@ use sha2::Digest as _;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256([u8; 32]);
 
-/// The text is no SHA-256 digest in any of the known spellings.
+/// The text is not a SHA-256 digest in any known spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DigestParseError;
 

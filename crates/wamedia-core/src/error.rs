@@ -13,9 +13,9 @@ const MESSAGE_MAX_CHARS: usize = 400;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The media, or the account's view of it, does not exist (any more).
+    /// The media does not exist, no longer exists, or is not visible to this account.
     NotFound,
-    /// The link is dead; resolving again may give a good one.
+    /// The link has expired; resolving again may give a valid one.
     Expired,
     /// The media exists, but its bytes are not there yet.
     NotReady,
@@ -33,13 +33,13 @@ pub enum ErrorKind {
     TooLarge,
     /// The bytes are not the bytes that were sent.
     Integrity,
-    /// Something else than the media arrived, such as an error page with status 200.
+    /// Something other than the media arrived, such as an error page with status 200.
     UnexpectedContent,
     /// Refused by our own policy: a host, an address, a redirect, a scheme.
     Refused,
     /// This provider cannot do that.
     Unsupported,
-    /// The vendor's reply cannot be understood: the vendor changed, or something stands in between.
+    /// The vendor's reply cannot be understood: the API has changed, or a proxy has answered.
     Decode,
     /// The vendor failed.
     Upstream,

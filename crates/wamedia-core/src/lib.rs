@@ -43,3 +43,7 @@ pub use text::{is_invisible, short_name};
 pub use time::{Clock, format_rfc3339, unix_from_date, unix_seconds};
 pub use upload::{UploadBody, UploadContent};
 pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -12,13 +12,13 @@ use crate::{Mime, Sha256};
 pub enum MediaKind {
     /// A picture.
     Image,
-    /// A film.
+    /// A video.
     Video,
-    /// A short silent film that plays in a loop; on WhatsApp it is an MP4.
+    /// A short silent video that plays in a loop; on WhatsApp it is an MP4.
     Gif,
     /// A round video note.
     VideoNote,
-    /// A sound file.
+    /// An audio file.
     Audio,
     /// A voice note, recorded in the app.
     Voice,
@@ -82,7 +82,7 @@ impl fmt::Display for MediaKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeclaredBy {
-    /// The caller: it outranks everybody.
+    /// The caller, whose demands always bind.
     Caller,
     /// The webhook that brought the reference.
     Webhook,
@@ -101,7 +101,7 @@ impl DeclaredBy {
     }
 }
 
-/// What somebody says about the content, before a byte of it has arrived.
+/// What is declared about content before a byte of it has arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContentMetadata {
@@ -124,7 +124,7 @@ impl ContentMetadata {
     pub const EMPTY: Self =
         Self { mime: None, size_bytes: None, sha256: None, unusable_sha256: None, name: None, kind: None };
 
-    /// Sets the media type; text that is none is ignored, since vendors pass on what senders claim.
+    /// Sets the media type. Text that is not a media type is ignored, since vendors pass on what senders claim.
     #[must_use]
     pub fn with_mime_text(mut self, text: Option<&str>) -> Self {
         self.mime = text.and_then(|text| Mime::parse(text).ok());
@@ -157,7 +157,7 @@ impl ContentMetadata {
         self
     }
 
-    /// Sets the file name; an empty one is none.
+    /// Sets the file name; an empty name is ignored.
     #[must_use]
     pub fn with_name(mut self, name: Option<&str>) -> Self {
         self.name = name.filter(|name| !name.trim().is_empty()).map(ToOwned::to_owned);
@@ -202,12 +202,12 @@ pub struct MediaLink {
 }
 
 impl MediaLink {
-    /// A link that anybody can read who has it; no credential is ever sent to it.
+    /// A link that works without a credential; none is ever sent to it.
     pub fn public(url: Url) -> Self {
         Self { url, needs_credential: false, expires_at: None }
     }
 
-    /// A link that wants the provider's credential.
+    /// A link that needs the provider's credential.
     pub fn with_credential(url: Url) -> Self {
         Self { url, needs_credential: true, expires_at: None }
     }

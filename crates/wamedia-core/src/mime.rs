@@ -17,7 +17,7 @@ pub struct Mime {
     lower: Option<Box<str>>,
 }
 
-/// The text is no media type.
+/// The text is not a media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MimeParseError;
 

@@ -7,11 +7,11 @@ use url::Url;
 
 use crate::{Budget, Capabilities, Error, MediaDescriptor, MediaRef, MediaStream, Result, UploadContent};
 
-/// How one vendor says it. Implemented by provider crates; callers use `ProviderExt` of
-/// `wamedia-transfer`, which fetches, verifies and recovers.
+/// The media API of one vendor. Provider crates implement it; callers use `ProviderExt` of `wamedia-transfer`,
+/// which fetches, verifies and recovers.
 ///
-/// Deliveries are apart from it, in [`Webhooks`](crate::Webhooks). Operations with a default body are optional;
-/// wrappers carry `#[deny(clippy::missing_trait_methods)]`, so that they cannot forget one.
+/// [`Webhooks`](crate::Webhooks) reads deliveries. Operations with a default body are optional; wrappers carry
+/// `#[deny(clippy::missing_trait_methods)]`, so that they cannot forget one.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The stable lower-case name, the same in errors, fixtures and features: `"meta"`.
@@ -20,13 +20,13 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// What works now, with this configuration.
     fn capabilities(&self) -> &Capabilities;
 
-    /// Finds out where the bytes are and what the vendor says about them.
+    /// Resolves a reference into a descriptor: where the bytes are, and what the vendor declares about them.
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor>;
 
-    /// Opens the bytes. The stream carries what the reply's head taught, before its first chunk.
+    /// Opens the content. The stream has the metadata from the response headers before its first chunk.
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream>;
 
-    /// Sends content to the vendor. It is never repeated once a byte may have been processed.
+    /// Uploads content. The request is never repeated once the vendor may have processed a byte.
     ///
     /// # Errors
     ///
@@ -90,9 +90,9 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ResolveOptions {
-    /// What this call may spend.
+    /// The budget that this call spends from.
     pub budget: Budget,
-    /// Ask for a new link, even where the reference carries one that looks good.
+    /// Ask the vendor for a new link, even where the reference carries one that looks valid.
     pub renew: bool,
 }
 
@@ -112,18 +112,18 @@ impl ResolveOptions {
     }
 }
 
-/// Where to go on after a break.
+/// Where to continue after an interrupted body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resume {
-    /// The first byte that is wanted.
+    /// The offset of the first byte to fetch.
     pub offset: u64,
-    /// The validator of the reply that the bytes so far came from, sent as `If-Range`.
+    /// The validator of the reply that the bytes so far came from; it is sent as `If-Range`.
     pub validator: Option<String>,
 }
 
 impl Resume {
-    /// Goes on at `offset`.
+    /// Continues at `offset`.
     pub fn new(offset: u64, validator: Option<String>) -> Self {
         Self { offset, validator }
     }
@@ -133,9 +133,9 @@ impl Resume {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OpenOptions {
-    /// What this call may spend.
+    /// The budget that this call spends from.
     pub budget: Budget,
-    /// Where to go on; the caller checks where the stream really starts.
+    /// Where to continue; the caller checks where the stream really starts.
     pub resume: Option<Resume>,
 }
 
@@ -147,7 +147,7 @@ impl OpenOptions {
         self
     }
 
-    /// Goes on after a break.
+    /// Continues an interrupted body.
     #[must_use]
     pub fn with_resume(mut self, resume: Option<Resume>) -> Self {
         self.resume = resume;
@@ -159,13 +159,13 @@ impl OpenOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct UploadOptions {
-    /// What this call may spend.
+    /// The budget that this call spends from.
     pub budget: Budget,
     /// How long the vendor should keep it, where that can be chosen.
     pub keep_for: Option<Duration>,
 }
 
-/// What an upload gave.
+/// The result of an upload.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Uploaded {
@@ -173,7 +173,7 @@ pub struct Uploaded {
     pub media: Option<MediaRef>,
     /// A public link, where the vendor gave one.
     pub link: Option<Url>,
-    /// When it goes away, where that is known.
+    /// When the object expires, where that is known.
     pub expires_at: Option<SystemTime>,
 }
 
@@ -193,17 +193,17 @@ impl Uploaded {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DeleteOptions {
-    /// What this call may spend.
+    /// The budget that this call spends from.
     pub budget: Budget,
 }
 
-/// What a deletion did.
+/// The result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeleteOutcome {
     /// It is deleted.
     Deleted,
-    /// It was gone before, or never existed: the vendors do not tell these apart.
+    /// It was deleted before, or never existed: vendors do not distinguish the two.
     AlreadyGone,
 }
 
@@ -211,16 +211,16 @@ pub enum DeleteOutcome {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListOptions {
-    /// What this call may spend.
+    /// The budget that this call spends from.
     pub budget: Budget,
     /// At most this many items on the page.
     pub page_size: Option<u32>,
-    /// Where to go on: [`MediaPage::next`] of the page before.
+    /// Where to continue: [`MediaPage::next`] of the previous page.
     pub cursor: Option<String>,
 }
 
 impl ListOptions {
-    /// Goes on after a page.
+    /// Continues after a page.
     #[must_use]
     pub fn with_cursor(mut self, cursor: Option<String>) -> Self {
         self.cursor = cursor;
@@ -258,7 +258,7 @@ impl ListedMedia {
 pub struct MediaPage {
     /// The objects.
     pub items: Vec<ListedMedia>,
-    /// Where to go on; `None` on the last page.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 

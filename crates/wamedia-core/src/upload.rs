@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, MediaKind, Mime, Phase, Result, Sha256};
 pub enum UploadBody {
     /// In memory.
     Bytes(Bytes),
-    /// As they come.
+    /// A stream.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
 }
 
@@ -30,15 +30,15 @@ impl fmt::Debug for UploadBody {
 pub struct UploadContent {
     /// The bytes.
     pub body: UploadBody,
-    /// How many they are; the source must have exactly that many.
+    /// The size in bytes; the source must have exactly that many.
     pub size_bytes: Option<u64>,
-    /// What they must hash to, where the caller knows.
+    /// The SHA-256 that the bytes must have, where the caller knows it.
     pub sha256: Option<Sha256>,
     /// The media type.
     pub mime: Mime,
-    /// The file name the vendor is told.
+    /// The file name that is sent to the vendor.
     pub name: String,
-    /// What they are to be used for.
+    /// The kind of message that will carry it.
     pub kind: Option<MediaKind>,
 }
 
@@ -56,7 +56,7 @@ impl UploadContent {
         }
     }
 
-    /// Bytes as they come; `size_bytes` where it is known.
+    /// Content from a stream; `size_bytes` where it is known.
     pub fn from_stream(
         stream: impl Stream<Item = Result<Bytes>> + Send + 'static,
         size_bytes: Option<u64>,
@@ -73,14 +73,14 @@ impl UploadContent {
         }
     }
 
-    /// Sets what the bytes are for.
+    /// Sets the kind of message that will carry it.
     #[must_use]
     pub fn with_kind(mut self, kind: impl Into<Option<MediaKind>>) -> Self {
         self.kind = kind.into();
         self
     }
 
-    /// Sets what the bytes must hash to.
+    /// Sets the SHA-256 that the bytes must have.
     #[must_use]
     pub fn with_sha256(mut self, digest: impl Into<Option<Sha256>>) -> Self {
         self.sha256 = digest.into();

@@ -102,13 +102,13 @@ impl Webhooks for MetaWebhooks {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is no JSON object;
+/// [`ErrorKind::Decode`](wamedia_core::ErrorKind::Decode) for what is not a JSON object;
 /// [`ErrorKind::TooLarge`](wamedia_core::ErrorKind::TooLarge) above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
     parse_up_to(delivery, MAX_BYTES)
 }
 
-/// The same, with a cap of one's own on the body, in bytes.
+/// The same with another limit on the body, in bytes.
 ///
 /// # Errors
 ///

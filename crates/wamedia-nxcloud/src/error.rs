@@ -87,8 +87,7 @@ pub(crate) fn for_code(code: i64, message: &str, reply: &Reply) -> Error {
     if reply.is_success() { error } else { error.with_status(reply.status) }
 }
 
-/// One retry is all that a wrong time gets: it is signed with a fresh one, and if that is no good
-/// either, then no third one will be.
+/// A wrong time is retried once: the second request is signed with a fresh time, and a third would not differ.
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
 pub(crate) fn one_retry() -> RetryOnce {

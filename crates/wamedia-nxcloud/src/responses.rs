@@ -88,8 +88,8 @@ pub(crate) fn uploaded(reply: &Reply) -> Result<String> {
     id.map(ToOwned::to_owned).ok_or_else(|| decode_error("the upload was accepted and no id came back"))
 }
 
-/// The outcome of deleteMedia. A deletion of what is gone is not documented; the general failure
-/// code is taken for it by nobody here, since it may mean anything.
+/// The outcome of deleteMedia. A deletion of what is gone is not documented; the general failure code is not
+/// read as one, since it may mean anything.
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-deleteMedia>
 pub(crate) fn deleted(reply: &Reply) -> Result<DeleteOutcome> {

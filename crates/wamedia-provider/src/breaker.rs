@@ -60,7 +60,7 @@ impl Breaker {
     }
 }
 
-/// What vendors count against an account; a missing media or a broken network is no offence.
+/// What vendors count against an account; missing media and network failures do not count.
 fn punished(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::RateLimited)
 }

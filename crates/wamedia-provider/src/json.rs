@@ -25,7 +25,7 @@ const MAX_TEXT: u64 = u32::MAX as u64;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TooLarge`] above `max_bytes`, [`ErrorKind::Decode`] for what is no JSON object.
+/// [`ErrorKind::TooLarge`] above `max_bytes`, [`ErrorKind::Decode`] for what is not a JSON object.
 pub fn delivery<'a>(
     delivery: &Delivery<'a>,
     provider: &'static str,
@@ -146,14 +146,14 @@ impl<'a> Json<'a> {
         (self.first_byte() == b'"').then(|| unescaped(&self.document.text[self.start + 1..self.end - 1]))
     }
 
-    /// The text, or the digits of a number as they came; empty text is none.
+    /// The text, or the digits of a number as they came; `None` for empty text.
     pub fn plain(self) -> Option<Cow<'a, str>> {
         let is_number = matches!(self.first_byte(), b'-' | b'0'..=b'9');
         let text = if is_number { Some(Cow::Borrowed(self.raw())) } else { self.text() };
         text.filter(|text| !text.is_empty())
     }
 
-    /// A whole number, written as a number or as text; anything else is none.
+    /// A whole number, written as a number or as text; `None` for anything else.
     pub fn whole(self) -> Option<u64> {
         match self.text() {
             Some(text) => text.trim().parse().ok(),
@@ -288,12 +288,12 @@ impl<'a> Object<'a> {
         self.get(name).and_then(Json::array).into_iter().flatten().enumerate()
     }
 
-    /// The text of a field; empty text is none.
+    /// The text of a field; `None` for empty text.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.text().filter(|text| !text.is_empty())
     }
 
-    /// Text, or a number written as one; empty text is none.
+    /// Text, or the digits of a number; `None` for empty text.
     pub fn plain(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.plain()
     }

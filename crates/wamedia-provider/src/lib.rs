@@ -82,3 +82,7 @@ pub use {
     retry::{NotYetStoredRetry, RetryOnce},
     status::{error_for_status, retry_after, vendor_text},
 };
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -21,7 +21,7 @@ pub(crate) fn redirect_target(from: &Url, response: &reqwest::Response) -> Resul
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let location =
         location.ok_or_else(|| Error::new(ErrorKind::UnexpectedContent, "a redirect that leads nowhere"))?;
-    let next = from.join(location).map_err(|_| refused("a redirect to something that is no address"))?;
+    let next = from.join(location).map_err(|_| refused("a redirect to something that is not an address"))?;
     if from.scheme() == "https" && next.scheme() != "https" {
         return Err(refused("a redirect from https to something weaker"));
     }

@@ -60,7 +60,7 @@ impl Request {
         Self::new(Method::DELETE, url)
     }
 
-    /// Adds a header that is no secret.
+    /// Adds a header that is not a secret.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);

@@ -400,3 +400,7 @@ fn ready(info: &ProviderInfo) -> Value {
         .collect();
     json!({"base_url": info.base_url, "content_origins": info.content_origins, "env": env, "media": media})
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

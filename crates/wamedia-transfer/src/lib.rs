@@ -103,3 +103,7 @@ pub trait ProviderExt: Provider {
 }
 
 impl<P: Provider + ?Sized> ProviderExt for P {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

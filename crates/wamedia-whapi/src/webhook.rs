@@ -122,12 +122,12 @@ pub fn verify(delivery: &Delivery<'_>, headers: &[(String, Secret)]) -> Authenti
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] for what is no JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
+/// [`ErrorKind::Decode`] for what is not a JSON object; [`ErrorKind::TooLarge`] above [`MAX_BYTES`].
 pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
     parse_up_to(delivery, MAX_BYTES)
 }
 
-/// The same, with a cap of one's own on the body, in bytes.
+/// The same with another limit on the body, in bytes.
 ///
 /// # Errors
 ///

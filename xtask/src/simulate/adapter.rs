@@ -1,4 +1,4 @@
-//! The only place of the simulation that calls the engine.
+//! The calls of the engine.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 use wamedia_conformance::simulation::{
-    Destination, Event, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World,
+    Destination, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World, WorldEvent,
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
@@ -19,7 +19,7 @@ use wamedia_transfer::{
 use super::provider::{LINK_SECRET, Shared, object_of};
 use super::wire::TOKEN;
 
-/// Whether the engine remembers what it stored in a folder, so that a second run fetches nothing.
+/// Whether folders have a manifest, so that a second run fetches nothing.
 pub(crate) const REMEMBERS: bool = true;
 
 /// The name of a partial file of this target, as a killed run leaves it.
@@ -27,7 +27,7 @@ pub(crate) fn partial_name(target: &str) -> String {
     format!(".{target}.wamedia-part")
 }
 
-/// Runs all transfers of a world once, and tells of each as it ends.
+/// Runs all transfers of a world once, and calls `ended` for each as it ends.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     provider: Arc<dyn Provider>,
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let world = &shared.world;
     let started = Instant::now();
     let crash = match world.event {
-        Event::Crash(operations) if run == 0 => Some(CrashPoint::after(operations)),
+        WorldEvent::Crash(operations) if run == 0 => Some(CrashPoint::after(operations)),
         _ => None,
     };
     let stored_in = Folder::new(folder).with_manifest(REMEMBERS);
@@ -194,7 +194,7 @@ fn traced(
     (JobTrace { run, object, outcome: Some(outcome), written, elapsed }, shown)
 }
 
-/// What failed since the machine has stopped, nobody has heard of.
+/// Removes the outcome of a job that failed because of the simulated crash: no caller receives it.
 fn interrupted(job: JobTrace, crash: Option<&CrashPoint>) -> JobTrace {
     let has_failed = matches!(job.outcome, Some(Err(_)));
     let has_crashed = crash.is_some_and(CrashPoint::has_crashed);

@@ -9,15 +9,16 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
-use wamedia_conformance::simulation::{Event, JobTrace, Trace, World};
+use wamedia_conformance::simulation::{JobTrace, Trace, World, WorldEvent};
 use wamedia_core::Provider;
 
 use super::adapter;
 use super::folder::Folder;
 use super::provider::{NAME, Shared, Simulated};
 
-/// A run that is polled more often goes on for ever.
+/// A run that is polled more often is taken for endless.
 const MAX_POLLS: u64 = 300_000;
 
 thread_local! {
@@ -35,7 +36,7 @@ fn panic_text() -> String {
     PANIC.with(|panic| panic.borrow_mut().take()).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Who answers: a provider for each run.
+/// The provider of each run.
 pub(crate) type Providers = dyn Fn(usize) -> Arc<dyn Provider>;
 
 /// Runs the engine in a world.
@@ -47,7 +48,7 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
     })
 }
 
-/// Runs the engine in a world whose server somebody else makes, inside the runtime.
+/// Runs the engine in a world with the providers that `start` makes inside the runtime.
 pub(crate) fn with_providers(
     shared: &Arc<Shared>,
     start: impl FnOnce(&Arc<Shared>) -> Result<Box<Providers>, String>,
@@ -69,7 +70,7 @@ pub(crate) fn with_providers(
     let providers = runtime.block_on(async { start(shared) })?;
     let ended = catch_unwind(AssertUnwindSafe(|| runs(&runtime, shared, &*providers, &folder, &mut trace)));
     drop(providers);
-    // Work on other threads ends before anybody looks at the folder.
+    // Blocking work ends before the folder is read.
     runtime.shutdown_timeout(Duration::from_secs(10));
     trace.requests = shared.requests();
     trace.after = folder.entries();
@@ -83,7 +84,10 @@ pub(crate) fn with_providers(
     Ok(trace)
 }
 
-/// The first run, what happens meanwhile, and the second run.
+/// The jobs that finished, and the pieces of credentials that they showed.
+type Log = (Vec<JobTrace>, Vec<String>);
+
+/// The first run, the event, and the second run.
 fn runs(
     runtime: &Runtime,
     shared: &Arc<Shared>,
@@ -91,9 +95,12 @@ fn runs(
     folder: &Folder,
     trace: &mut Trace,
 ) -> std::io::Result<()> {
-    let path = folder.path();
     let event = shared.world.event;
-    let log = RefCell::new((Vec::new(), Vec::new()));
+    let path = folder.path();
+    if event == WorldEvent::Apart {
+        return apart(runtime, shared, providers, &path, trace);
+    }
+    let log: RefCell<Log> = RefCell::default();
     let run = |number: usize| {
         let ended = |job: JobTrace, leaks: Vec<String>| {
             let mut log = log.borrow_mut();
@@ -102,51 +109,50 @@ fn runs(
         };
         adapter::run(Arc::clone(shared), providers(number), number, &path, ended)
     };
-    let polls = match event {
-        Event::Apart => return apart(runtime, shared, providers, &path, trace),
-        Event::Twice => runtime.block_on(Polled::new(
-            async {
-                futures_util::join!(run(0), run(1));
-            },
-            MAX_POLLS,
-            || Ok(()),
-        )),
-        Event::Cancel(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || Ok(()))),
-        Event::Kill(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || folder.freeze())),
-        Event::None | Event::Again | Event::Crash(_) => {
-            runtime.block_on(Polled::new(run(0), MAX_POLLS, || Ok(())))
+    let (polls, finished) = match event {
+        WorldEvent::Twice => {
+            let both = futures_util::future::join(run(0), run(1)).map(drop);
+            runtime.block_on(Polled::new(both, MAX_POLLS, || Ok(())))
         }
-    };
-    let (mut polls, finished) = polls?;
-    trace.endless = !finished && matches!(event, Event::None | Event::Again | Event::Twice | Event::Crash(_));
-    let killed = matches!(event, Event::Kill(_)) && !finished;
-    if killed {
-        // What the killed run gave to another thread ends before anybody takes its place.
-        runtime
-            .block_on(async { tokio::task::spawn_blocking(|| ()).await })
-            .map_err(std::io::Error::other)?;
+        WorldEvent::Cancel(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || Ok(()))),
+        WorldEvent::Kill(polls) => runtime.block_on(Polled::new(run(0), polls.into(), || folder.freeze())),
+        _ => runtime.block_on(Polled::new(run(0), MAX_POLLS, || Ok(()))),
+    }?;
+    trace.polls = polls;
+    trace.endless = !finished && !matches!(event, WorldEvent::Cancel(_) | WorldEvent::Kill(_));
+    if !finished {
+        add_unfinished(shared, &mut log.borrow_mut().0);
+    }
+    let is_killed = matches!(event, WorldEvent::Kill(_)) && !finished;
+    if is_killed {
+        // Blocking work of the killed run ends before the next run begins.
+        let blocking = async { tokio::task::spawn_blocking(|| ()).await };
+        runtime.block_on(blocking).map_err(std::io::Error::other)?;
         folder.thaw()?;
     }
-    for (run, limit) in [(0, !finished), (1, event == Event::Twice && !finished)] {
-        let mut log = log.borrow_mut();
-        for object in (0..shared.world.objects.len()).filter(|_| limit) {
-            if !log.0.iter().any(|job| job.run == run && job.object == object) {
-                log.0.push(JobTrace { run, object, outcome: None, written: None, elapsed: Duration::ZERO });
-            }
-        }
-    }
-    if killed || matches!(event, Event::Again | Event::Crash(_)) {
+    if is_killed || matches!(event, WorldEvent::Again | WorldEvent::Crash(_)) {
         trace.between = Some(folder.entries());
-        let (more, finished) = runtime.block_on(Polled::new(run(1), MAX_POLLS, || Ok(())))?;
-        polls += more;
+        let (polls, finished) = runtime.block_on(Polled::new(run(1), MAX_POLLS, || Ok(())))?;
+        trace.polls += polls;
         trace.endless |= !finished;
     }
-    trace.polls = polls;
     (trace.jobs, trace.leaks) = log.into_inner();
     Ok(())
 }
 
-/// Two runs on two threads, each with a runtime of its own, as two processes would have.
+/// Adds the jobs that were interrupted.
+fn add_unfinished(shared: &Shared, jobs: &mut Vec<JobTrace>) {
+    let runs = if shared.world.event == WorldEvent::Twice { 2 } else { 1 };
+    for (run, object) in
+        (0..runs).flat_map(|run| (0..shared.world.objects.len()).map(move |object| (run, object)))
+    {
+        if !jobs.iter().any(|job| job.run == run && job.object == object) {
+            jobs.push(JobTrace { run, object, outcome: None, written: None, elapsed: Duration::ZERO });
+        }
+    }
+}
+
+/// Two runs on two threads, each with a runtime of its own, like two processes.
 fn apart(
     runtime: &Runtime,
     shared: &Arc<Shared>,
@@ -154,7 +160,7 @@ fn apart(
     path: &Path,
     trace: &mut Trace,
 ) -> std::io::Result<()> {
-    let log = Mutex::new((Vec::new(), Vec::new()));
+    let log: Mutex<Log> = Mutex::default();
     let barrier = Barrier::new(2);
     let run = |number: usize, provider| {
         let log = &log;
@@ -183,7 +189,7 @@ fn apart(
     Ok(())
 }
 
-/// A future that is polled a limited number of times, and then dropped.
+/// A future that is polled a limited number of times and then dropped.
 struct Polled<F, L> {
     inner: Option<Pin<Box<F>>>,
     polls: u64,

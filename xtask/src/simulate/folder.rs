@@ -1,4 +1,4 @@
-//! The folder of a world: what lies in it before, and what is in it at the end.
+//! The folder of a world: the files in it before, and the files at the end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,8 +18,8 @@ use super::provider::Shared;
 /// A file system in memory, where there is one.
 const MEMORY: &str = "/dev/shm";
 
-/// What somebody else's file holds.
-const FOREIGN: &[u8] = b"somebody's own file, which nobody asked to change";
+/// The content of a file that is not the client's.
+const FOREIGN: &[u8] = b"a file of the user, which no transfer may change";
 
 /// The folder, and the files outside that links lead to.
 pub(crate) struct Folder {
@@ -29,7 +29,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder and what lies in it.
+    /// Creates the folder and the files in it.
     pub(crate) fn new(shared: &Shared) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("wamedia-simulate-");

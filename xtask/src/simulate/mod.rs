@@ -11,15 +11,14 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use wamedia_conformance::simulation::{Destination, Event, Trace, Violation, World, check, strategy};
+use wamedia_conformance::simulation::{Destination, Trace, Violation, World, WorldEvent, check, strategy};
 use wamedia_core::Sha256;
 
 use crate::{Outcome, root};
@@ -69,32 +68,32 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Of the worlds of a plain run, most need no sockets.
+    /// The driver of a world; a plain run mixes them.
     fn driver_for(&self, number: u64) -> Driver {
         let wire = number % WIRE_EVERY == WIRE_EVERY - 1;
         self.driver.unwrap_or(if wire { Driver::Wire } else { Driver::Engine })
     }
 }
 
-/// Regressions that need sockets say so in their names.
+/// The driver of a regression, by the name of its file.
 fn driver_of(file: &Path) -> Driver {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     if name.starts_with(WIRE_PREFIX) { Driver::Wire } else { Driver::Engine }
 }
 
-/// What one world showed.
-pub(crate) struct Shown {
+/// The trace of one world, and the oracles that it violates.
+pub(crate) struct RunReport {
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
 }
 
 /// Runs one world.
-pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Shown, String> {
+pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<RunReport, String> {
     if driver == Driver::Wire {
         let world = wire::adapted(world);
         let trace = wire::run(&world)?;
         let violations = check(&world, &trace);
-        return Ok(Shown { trace, violations });
+        return Ok(RunReport { trace, violations });
     }
     let trace = engine::run(world)?;
     let mut violations = check(world, &trace);
@@ -105,20 +104,20 @@ pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Sho
             violations.push(Violation { oracle: "same", clue: "another trace the second time", detail });
         }
     }
-    Ok(Shown { trace, violations })
+    Ok(RunReport { trace, violations })
 }
 
-/// Whether the trace depends on nothing but the world: large bodies are stored by other threads, so that polls
-/// and the order between transfers may differ.
+/// Whether the trace depends on the world alone. Other threads hash large bodies, so that polls and the order between
+/// transfers may differ.
 fn is_repeatable(world: &World) -> bool {
     let small = world.objects.iter().all(|object| object.content.size < 100_000);
-    let alone = world.client.many.is_none() && matches!(world.event, Event::None | Event::Again);
+    let alone = world.client.many.is_none() && matches!(world.event, WorldEvent::None | WorldEvent::Again);
     // A folder begins on another thread.
     let here = world.client.destination != Destination::Folder;
-    (small && here && world.event != Event::Apart) || alone
+    (small && here && world.event != WorldEvent::Apart) || alone
 }
 
-/// A trace without the order between objects, and without names that are chosen at random.
+/// A trace without the order between objects, and without random names.
 fn fingerprint(trace: &Trace) -> Vec<String> {
     let mut out: Vec<String> = trace
         .requests
@@ -145,8 +144,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     println!("seed {}, {} worlds, {} regressions", options.seed, options.worlds, known.len());
     let mut failed = 0;
     for (file, world) in &known {
-        let shown = simulate(world, driver_of(file), true)?;
-        if let Some(violation) = shown.violations.first() {
+        let report = simulate(world, driver_of(file), true)?;
+        if let Some(violation) = report.violations.first() {
             failed += 1;
             println!("{}: {}: {}: {}", file.display(), violation.oracle, violation.clue, violation.detail);
         }
@@ -171,7 +170,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
 }
 
-/// How often a kind of failure was seen, and where first.
+/// How often a kind of violation was found, and in which world first.
 struct Found {
     count: u64,
     first: u64,
@@ -180,65 +179,89 @@ struct Found {
 
 type Kinds = BTreeMap<(&'static str, &'static str), Found>;
 
-fn search(options: &Options) -> Result<Kinds, String> {
-    let started = Instant::now();
-    let next = AtomicU64::new(0);
-    let stop = AtomicBool::new(false);
-    let found: Mutex<Kinds> = Mutex::new(BTreeMap::new());
-    let broken: Mutex<Option<String>> = Mutex::new(None);
-    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let work = || {
-        while !stop.load(Relaxed) {
-            let number = next.fetch_add(1, Relaxed);
-            if number >= options.worlds {
+/// What the threads of a search share.
+struct Search<'o> {
+    options: &'o Options,
+    started: Instant,
+    next: AtomicU64,
+    stop: AtomicBool,
+    found: Mutex<Kinds>,
+    broken: Mutex<Option<String>>,
+}
+
+impl Search<'_> {
+    /// Runs one world after another until there is none left or one fails.
+    fn work(&self) {
+        while !self.stop.load(Relaxed) {
+            let number = self.next.fetch_add(1, Relaxed);
+            if number >= self.options.worlds {
                 break;
             }
             if number > 0 && number.is_multiple_of(10_000) {
-                let seconds = started.elapsed().as_secs_f64();
-                println!("{number} of {} worlds, {:.0} worlds/s", options.worlds, to_f64(number) / seconds);
+                println!("{number} of {} worlds, {:.0} worlds/s", self.options.worlds, self.rate(number));
             }
-            let driver = options.driver_for(number);
-            match simulate(&tree(options.seed, number).current(), driver, number.is_multiple_of(REPEAT_EVERY))
-            {
+            let world = tree(self.options.seed, number).current();
+            let twice = number.is_multiple_of(REPEAT_EVERY);
+            match simulate(&world, self.options.driver_for(number), twice) {
+                Ok(report) => self.add(number, &report.violations),
                 Err(why) => {
-                    *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-                    stop.store(true, Relaxed);
-                }
-                Ok(shown) => {
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    let kinds: BTreeMap<_, _> = shown
-                        .violations
-                        .iter()
-                        .map(|violation| ((violation.oracle, violation.clue), &violation.detail))
-                        .collect();
-                    for (kind, detail) in kinds {
-                        let entry = found.entry(kind).or_insert(Found {
-                            count: 0,
-                            first: number,
-                            detail: detail.clone(),
-                        });
-                        entry.count += 1;
-                        entry.first = entry.first.min(number);
-                    }
-                    if !shown.violations.is_empty() && !options.keep_going {
-                        stop.store(true, Relaxed);
-                    }
+                    *locked(&self.broken) = Some(why);
+                    self.stop.store(true, Relaxed);
                 }
             }
         }
+    }
+
+    /// Counts each kind of violation once for a world.
+    fn add(&self, number: u64, violations: &[Violation]) {
+        let kinds: BTreeMap<_, _> = violations
+            .iter()
+            .map(|violation| ((violation.oracle, violation.clue), &violation.detail))
+            .collect();
+        let mut found = locked(&self.found);
+        for (kind, detail) in kinds {
+            let new = || Found { count: 0, first: number, detail: detail.clone() };
+            let entry = found.entry(kind).or_insert_with(new);
+            entry.count += 1;
+            entry.first = entry.first.min(number);
+        }
+        if !violations.is_empty() && !self.options.keep_going {
+            self.stop.store(true, Relaxed);
+        }
+    }
+
+    fn rate(&self, done: u64) -> f64 {
+        to_f64(done) / self.started.elapsed().as_secs_f64()
+    }
+}
+
+/// Runs the random worlds on all cores.
+fn search(options: &Options) -> Result<Kinds, String> {
+    let search = Search {
+        options,
+        started: Instant::now(),
+        next: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        found: Mutex::default(),
+        broken: Mutex::default(),
     };
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     thread::scope(|scope| {
         for _ in 0..cores {
-            scope.spawn(work);
+            scope.spawn(|| search.work());
         }
     });
-    if let Some(why) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(why) = locked(&search.broken).take() {
         return Err(why);
     }
-    let done = next.load(Relaxed).min(options.worlds);
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{done} worlds in {seconds:.1} s, {:.0} worlds/s", to_f64(done) / seconds);
-    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let done = search.next.load(Relaxed).min(options.worlds);
+    let seconds = search.started.elapsed().as_secs_f64();
+    println!("{done} worlds in {seconds:.1} s, {:.0} worlds/s", search.rate(done));
+    Ok(std::mem::take(&mut *locked(&search.found)))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
@@ -264,13 +287,13 @@ fn table(found: &Kinds) {
     }
 }
 
-/// Shrinks a failing world, and shows it.
+/// Shrinks a failing world, prints it and writes it to a file.
 fn report(options: &Options, kind: (&str, &str), number: u64) -> Outcome {
     println!("\nworld {number} of seed {}: {}: {}", options.seed, kind.0, kind.1);
     let driver = options.driver_for(number);
     let world = shrink::shrink(&mut *tree(options.seed, number), driver, kind);
-    let shown = simulate(&world, driver, true)?;
-    show(&world, &shown);
+    let report = simulate(&world, driver, true)?;
+    show(&world, &report);
     let folder = root().join("target/simulate");
     let prefix = if driver == Driver::Wire { WIRE_PREFIX } else { "" };
     let name = format!("{prefix}{}-{}.json", kind.0, kind.1).replace([' ', '\''], "-");
@@ -281,10 +304,10 @@ fn report(options: &Options, kind: (&str, &str), number: u64) -> Outcome {
     Ok(())
 }
 
-fn show(world: &World, shown: &Shown) {
+fn show(world: &World, report: &RunReport) {
     println!("{}", shrink::compact(world).unwrap_or_default());
-    print!("{}", shown.trace.in_words());
-    for violation in &shown.violations {
+    print!("{}", report.trace.in_words());
+    for violation in &report.violations {
         println!("broken: {}: {}: {}", violation.oracle, violation.clue, violation.detail);
     }
 }
@@ -292,9 +315,9 @@ fn show(world: &World, shown: &Shown) {
 fn one(options: &Options, file: &Path) -> Outcome {
     let world = read(file)?;
     let driver = options.driver.unwrap_or(driver_of(file));
-    let shown = simulate(&world, driver, true)?;
-    show(&world, &shown);
-    if shown.violations.is_empty() { Ok(()) } else { Err("the world fails".to_owned()) }
+    let report = simulate(&world, driver, true)?;
+    show(&world, &report);
+    if report.violations.is_empty() { Ok(()) } else { Err("the world fails".to_owned()) }
 }
 
 fn read(file: &Path) -> Result<World, String> {

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wamedia_conformance::simulation::{Advice, BodyLog, Failure, Reply, RequestLog, RequestWhat, World};
+use wamedia_conformance::simulation::{
+    Advice, BodyLog, Failure, RequestLog, RequestWhat, ScriptedReply, World,
+};
 use wamedia_core::{
     Budget, Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaId, MediaKind, MediaLink,
     MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Retry, Source,
 };
 
-/// Stands in every link; no error and no receipt may show it.
+/// A secret in every link, which no error and no receipt may show.
 pub(crate) const LINK_SECRET: &str = "TEST-canary-link-5d1f90b2";
 /// The provider's name.
 pub(crate) const NAME: &str = "simulated";
-/// More requests than any client may send; from then on nothing is answered.
+/// From this many requests on, nothing is answered.
 const TOO_MANY_REQUESTS: usize = 1_000;
+
 /// What all runs in one world share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,7 +36,7 @@ pub(crate) struct State {
     pub(crate) requests: Vec<RequestLog>,
     opens: Vec<u32>,
     resolves: Vec<u32>,
-    pub(crate) replies: u32,
+    replies: u32,
 }
 
 impl Shared {
@@ -61,6 +64,13 @@ impl Shared {
         let mut state = self.state();
         state.resolves[object] += 1;
         (state.resolves[object] - 1, self.world.objects[object].version_after(state.opens[object]))
+    }
+
+    /// The number of this reply among all with a body.
+    pub(crate) fn next_reply(&self) -> u32 {
+        let mut state = self.state();
+        state.replies += 1;
+        state.replies
     }
 
     pub(crate) fn requests(&self) -> Vec<RequestLog> {
@@ -100,7 +110,7 @@ impl fmt::Debug for Simulated {
     }
 }
 
-/// Which object a reference is for.
+/// The number of the object of a reference.
 pub(crate) fn object_of(media: &MediaRef) -> Option<usize> {
     media.id.as_ref()?.as_str().strip_prefix("object-")?.parse().ok()
 }
@@ -119,7 +129,7 @@ impl Simulated {
         let mut state = self.shared.state();
         state.requests.push(RequestLog { run: self.run, object, what, answer });
         if state.requests.len() > TOO_MANY_REQUESTS {
-            return Err(Error::new(ErrorKind::Upstream, "more requests than anybody may send"));
+            return Err(Error::new(ErrorKind::Upstream, "more requests than any client may send"));
         }
         Ok(state.requests.len() - 1)
     }
@@ -200,21 +210,21 @@ impl Provider for Simulated {
             options.budget.count_request();
             let number = self.shared.next_open(object);
             match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
-                Reply::Fail(failure) => {
+                ScriptedReply::Fail(failure) => {
                     self.log(object, what.clone(), Err(failure.kind.clone()))?;
                     self.absorb(&failure, &options.budget, attempt).await?;
                     attempt += 1;
                 }
-                Reply::Body(script) => {
+                ScriptedReply::Body(script) => {
                     let asked =
                         resume.map_or((0, None), |resume| (resume.offset, resume.validator.as_deref()));
-                    let Some((head, log, body, _)) = self.body(object, number, asked, &script) else {
+                    let Some(body) = self.body(object, number, asked, &script) else {
                         self.log(object, what, Err("range refused".to_owned()))?;
                         return Err(Error::new(ErrorKind::UnexpectedContent, "the range was refused")
                             .with_status(416));
                     };
-                    let index = self.log(object, what, Ok(log))?;
-                    return Ok(MediaStream::new(head, self.stream(index, &script, body)));
+                    let index = self.log(object, what, Ok(body.log))?;
+                    return Ok(MediaStream::new(body.head, self.stream(index, &script, body.bytes)));
                 }
             }
         }

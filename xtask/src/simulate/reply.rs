@@ -1,4 +1,4 @@
-//! What a scripted reply is: its head, its bytes, and how they come in.
+//! Scripted replies: the head, the bytes, and how they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,62 +19,38 @@ const MAX_OVER: usize = 70_000;
 /// Pauses come before so many chunks only.
 const PAUSED_CHUNKS: u64 = 5;
 
+/// A scripted reply to a request for content.
+pub(crate) struct ScriptedBody {
+    pub(crate) head: MediaHead,
+    pub(crate) log: BodyLog,
+    /// The bytes that are sent.
+    pub(crate) bytes: Bytes,
+    /// How many bytes an honest server would send.
+    pub(crate) honest: u64,
+}
+
 impl Simulated {
-    /// The head and the body of a scripted reply.
+    /// The scripted reply to the request with this number; `None` where the range is refused. `asked` has the offset
+    /// and the validator of the request.
     pub(crate) fn body(
         &self,
         object: usize,
         number: u32,
         asked: (u64, Option<&str>),
         script: &BodyReply,
-    ) -> Option<(MediaHead, BodyLog, Bytes, u64)> {
+    ) -> Option<ScriptedBody> {
         let described = &self.shared.world.objects[object];
         let version = described.version_after(number);
-        let current = self.shared.version(object, version);
-        let whole = self.served(object, current, script.served);
-        let strong = |version: usize| match script.served {
-            Served::Page(_) => "\"page\"".to_owned(),
-            Served::Other(further) => format!("\"{}-v0\"", self.other(object, further)),
-            Served::Current | Served::Flipped(_) => format!("\"{object}-v{version}\""),
-        };
-        let replies = {
-            let mut state = self.shared.state();
-            state.replies += 1;
-            state.replies
-        };
-        let (offset, condition) = asked;
+        let whole = self.served(object, self.shared.version(object, version), script.served);
         let size = whole.len() as u64;
-        let changed = script.validator == Validator::Strong
-            && script.range == RangeStyle::Honoured
-            && condition.is_some_and(|condition| condition != strong(version));
-        let partial = offset > 0 && script.range != RangeStyle::Ignored && !changed;
-        let (start, end) = match script.range {
-            _ if !partial => (0, size),
-            RangeStyle::Refused => return None,
-            RangeStyle::Shifted(by) => (offset.saturating_add_signed(by.into()), size),
-            RangeStyle::Part(most) => (offset, size.min(offset.saturating_add(most.into()))),
-            RangeStyle::Honoured | RangeStyle::Ignored => (offset, size),
-        };
-        if start > size || (partial && start >= size) {
-            return None;
-        }
-        let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
-        let mut body = whole.slice(at(start)..at(end));
-        let honest = body.len() as u64;
-        match script.end {
-            End::Break(bytes) | End::Stall(bytes) | End::Stop(bytes) => {
-                body.truncate(bytes as usize);
-            }
-            End::Over(more) => {
-                let mut longer = body.to_vec();
-                longer.resize(body.len() + (more as usize).min(MAX_OVER), b'x');
-                body = longer.into();
-            }
-            End::Whole => {}
-        }
+        let strong = self.validator(object, version, script.served);
+        let replies = self.shared.next_reply();
+        let range = range(script, asked, size, &strong)?;
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+        let honest = whole.slice(at(range.start)..at(range.end));
         let validator = match script.validator {
-            Validator::Strong => Some(strong(version)),
-            Validator::OnlyWhole if !partial => Some(strong(version)),
+            Validator::Strong => Some(strong),
+            Validator::OnlyWhole if !range.is_partial => Some(strong),
             Validator::Absent | Validator::OnlyWhole => None,
             Validator::Changing => Some(format!("\"reply-{replies}\"")),
         };
@@ -84,22 +60,32 @@ impl Simulated {
         });
         let mut head = MediaHead::default();
         head.mime = Mime::parse(mime).ok();
-        head.body_bytes = script.length.of(honest);
-        head.partial = partial;
-        head.start = start;
-        head.total_bytes = if partial { script.total.of(size) } else { None };
+        head.body_bytes = script.length.of(honest.len() as u64);
+        head.partial = range.is_partial;
+        head.start = range.start;
+        head.total_bytes = if range.is_partial { script.total.of(size) } else { None };
         head.validator.clone_from(&validator);
+        let (bytes, honest) = (ended(&honest, script.end), honest.len() as u64);
         let log = BodyLog {
             version,
-            partial,
-            start,
+            partial: range.is_partial,
+            start: range.start,
             length: head.body_bytes,
             total: head.total_bytes,
             validator,
-            beginning: body.slice(..body.len().min(64)),
+            beginning: bytes.slice(..bytes.len().min(64)),
             ..BodyLog::default()
         };
-        Some((head, log, body, honest))
+        Some(ScriptedBody { head, log, bytes, honest })
+    }
+
+    /// The strong validator of what is served.
+    fn validator(&self, object: usize, version: usize, served: Served) -> String {
+        match served {
+            Served::Page(_) => "\"page\"".to_owned(),
+            Served::Other(further) => format!("\"{}-v0\"", self.other(object, further)),
+            Served::Current | Served::Flipped(_) => format!("\"{object}-v{version}\""),
+        }
     }
 
     fn other(&self, object: usize, further: u8) -> usize {
@@ -169,5 +155,45 @@ impl Simulated {
                 Some((Ok(body.slice(taken..end)), (end, chunks + 1, false)))
             }
         })
+    }
+}
+
+/// The range of the content that a reply has.
+struct Range {
+    is_partial: bool,
+    start: u64,
+    end: u64,
+}
+
+/// What the script makes of the range that was asked for; `None` where it is refused.
+fn range(script: &BodyReply, asked: (u64, Option<&str>), size: u64, strong: &str) -> Option<Range> {
+    let (offset, condition) = asked;
+    let has_changed = script.validator == Validator::Strong
+        && script.range == RangeStyle::Honoured
+        && condition.is_some_and(|condition| condition != strong);
+    if offset == 0 || script.range == RangeStyle::Ignored || has_changed {
+        return Some(Range { is_partial: false, start: 0, end: size });
+    }
+    let (start, end) = match script.range {
+        RangeStyle::Refused => return None,
+        RangeStyle::Shifted(by) => (offset.saturating_add_signed(by.into()), size),
+        RangeStyle::Part(most) => (offset, size.min(offset.saturating_add(most.into()))),
+        RangeStyle::Honoured | RangeStyle::Ignored => (offset, size),
+    };
+    (start < size).then_some(Range { is_partial: true, start, end })
+}
+
+/// The bytes that are sent of these, before the body ends as the script says.
+fn ended(honest: &Bytes, end: End) -> Bytes {
+    match end {
+        End::Break(bytes) | End::Stall(bytes) | End::Stop(bytes) => {
+            honest.slice(..honest.len().min(bytes as usize))
+        }
+        End::Over(more) => {
+            let mut longer = honest.to_vec();
+            longer.resize(honest.len() + (more as usize).min(MAX_OVER), b'x');
+            longer.into()
+        }
+        End::Whole => honest.clone(),
     }
 }

@@ -32,8 +32,8 @@ pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, driver: Driver, ki
 }
 
 fn fails(world: &World, driver: Driver, kind: (&str, &str)) -> bool {
-    let same = |shown: super::Shown| {
-        shown.violations.iter().any(|violation| (violation.oracle, violation.clue) == kind)
+    let same = |report: super::RunReport| {
+        report.violations.iter().any(|violation| (violation.oracle, violation.clue) == kind)
     };
     !world.objects.is_empty() && simulate(world, driver, kind.0 == "same").is_ok_and(same)
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use wamedia_conformance::simulation::{
-    Advice, BodyLog, BodyReply, End, Ending, Event, Failure, Reply, RequestWhat, SizeClaim, Statement, Trace,
-    World,
+    Advice, BodyLog, BodyReply, End, Ending, Failure, RequestWhat, ScriptedReply, SizeClaim, Statement,
+    Trace, World, WorldEvent,
 };
-use wamedia_core::{MediaHead, Provider, Secret};
+use wamedia_core::{Provider, Secret};
 use wamedia_meta::MetaCloud;
 use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::{Limits, Request, Server, Step};
@@ -21,20 +20,21 @@ use wamedia_whapi::WhapiCloud;
 
 use super::engine;
 use super::provider::{Shared, Simulated};
+use super::reply::ScriptedBody;
 
-/// The credential of every provider; nothing may show it.
+/// The credential of every provider, which no error and no receipt may show.
 pub(crate) const TOKEN: &str = "TEST-canary-token-8c41e7aa";
 /// At most so many pieces of one body are written one by one.
 const MAX_PIECES: usize = 300;
 /// Pauses come before so many pieces only.
 const PAUSED_PIECES: usize = 5;
 
-/// Which provider is asked: where a world has links, one that gives links.
+/// Whether the world runs with Meta, which gives links, or with Whapi, which serves content by id.
 fn is_meta(world: &World) -> bool {
     world.server.links
 }
 
-/// The world as it can be over sockets: what a vendor never states is not stated.
+/// The world without what cannot happen over sockets, and without what the vendor never states.
 pub(crate) fn adapted(world: &World) -> World {
     let mut world = world.clone();
     let meta = is_meta(&world);
@@ -50,8 +50,8 @@ pub(crate) fn adapted(world: &World) -> World {
             object.resolve.clear();
         }
     }
-    if matches!(world.event, Event::Twice | Event::Apart | Event::Crash(_)) {
-        world.event = Event::None;
+    if matches!(world.event, WorldEvent::Twice | WorldEvent::Apart | WorldEvent::Crash(_)) {
+        world.event = WorldEvent::None;
     }
     world
 }
@@ -150,31 +150,47 @@ fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec
     let what = RequestWhat::Open { offset, validator: validator.clone() };
     let number = provider.shared.next_open(object);
     let script = match provider.shared.world.objects[object].reply(number, &provider.shared.world.server) {
-        Reply::Body(script) => script,
-        Reply::Fail(failure) => {
+        ScriptedReply::Body(script) => script,
+        ScriptedReply::Fail(failure) => {
             let logged = provider.log(object, what, Err(failure.kind.clone()));
             return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
         }
     };
     let asked = (offset.unwrap_or(0), validator.as_deref());
-    let Some((head, mut log, body, honest)) = provider.body(object, number, asked, &script) else {
+    let Some(mut body) = provider.body(object, number, asked, &script) else {
         let logged = provider.log(object, what, Err("range refused".to_owned()));
         return logged.map_or_else(|_| vec![Step::Reset], |_| plain(416, "", None));
     };
-    // Beyond the stated length nobody reads.
-    let length = head.body_bytes.and_then(|length| usize::try_from(length).ok());
-    let seen = length.map_or(body.len(), |length| length.min(body.len()));
-    let complete = length.is_none_or(|length| length <= body.len());
+    // A client reads no further than the stated length.
+    let length = body.head.body_bytes.and_then(|length| usize::try_from(length).ok());
+    let seen = length.map_or(body.bytes.len(), |length| length.min(body.bytes.len()));
+    let complete = length.is_none_or(|length| length <= body.bytes.len());
     let clean = complete && (length.is_some() || !matches!(script.end, End::Break(_) | End::Stall(_)));
-    log.sent = body.slice(..seen);
-    log.ending = if clean { Ending::Clean } else { Ending::Error };
-    if provider.log(object, what, Ok(log)).is_err() {
+    body.log.sent = body.bytes.slice(..seen);
+    body.log.ending = if clean { Ending::Clean } else { Ending::Error };
+    if provider.log(object, what, Ok(body.log.clone())).is_err() {
         return vec![Step::Reset];
     }
-    body_steps(&head, &script, &body, honest)
+    body_steps(&script, &body)
 }
 
-fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -> Vec<Step> {
+/// The head and the body as steps of the server.
+fn body_steps(script: &BodyReply, body: &ScriptedBody) -> Vec<Step> {
+    let mut steps = vec![Step::Write(head_text(body).into())];
+    write_pieces(script, body, &mut steps);
+    let is_chunked = body.head.body_bytes.is_none();
+    match script.end {
+        End::Break(_) => steps.push(Step::Close),
+        End::Stall(_) => steps.push(Step::Hang),
+        _ if is_chunked => steps.push(Step::Write(b"0\r\n\r\n"[..].into())),
+        _ if body.head.body_bytes != Some(body.bytes.len() as u64) => steps.push(Step::Close),
+        _ => {}
+    }
+    steps
+}
+
+fn head_text(body: &ScriptedBody) -> String {
+    let head = &body.head;
     let mut text = format!("HTTP/1.1 {} Status\r\n", if head.partial { 206 } else { 200 });
     if let Some(mime) = &head.mime {
         text.push_str(&format!("Content-Type: {mime}\r\n"));
@@ -183,7 +199,7 @@ fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -
         text.push_str(&format!("ETag: {validator}\r\n"));
     }
     if head.partial {
-        let last = (head.start + honest).saturating_sub(1);
+        let last = (head.start + body.honest).saturating_sub(1);
         let total = head.total_bytes.map_or_else(|| "*".to_owned(), |total| total.to_string());
         text.push_str(&format!("Content-Range: bytes {}-{last}/{total}\r\n", head.start));
     }
@@ -191,8 +207,12 @@ fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -
         Some(length) => text.push_str(&format!("Content-Length: {length}\r\n\r\n")),
         None => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
     }
-    let mut steps = vec![Step::Write(text.into())];
-    let chunked = head.body_bytes.is_none();
+    text
+}
+
+/// Writes the body in the pieces that the script wants.
+fn write_pieces(script: &BodyReply, body: &ScriptedBody, steps: &mut Vec<Step>) {
+    let (chunked, body) = (body.head.body_bytes.is_none(), &body.bytes);
     let least = body.len() / MAX_PIECES + 1;
     let mut taken = 0;
     while taken < body.len() {
@@ -212,19 +232,6 @@ fn body_steps(head: &MediaHead, script: &BodyReply, body: &Bytes, honest: u64) -
             steps.push(Step::Write(piece));
         }
     }
-    match script.end {
-        End::Break(_) => steps.push(Step::Close),
-        End::Stall(_) => steps.push(Step::Hang),
-        End::Whole | End::Stop(_) | End::Over(_) if chunked => {
-            steps.push(Step::Write(b"0\r\n\r\n"[..].into()));
-        }
-        End::Whole | End::Stop(_) | End::Over(_) => {
-            if head.body_bytes != Some(body.len() as u64) {
-                steps.push(Step::Close);
-            }
-        }
-    }
-    steps
 }
 
 fn fail(failure: &Failure) -> Vec<Step> {

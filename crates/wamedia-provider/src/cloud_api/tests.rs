@@ -122,7 +122,7 @@ fn media_of_types_that_do_not_exist_yet_are_found_by_what_they_state() {
         r#"{"type":"template","template":{"components":[{"parameters":[{"type":"image","image":{"id":"9"}}]}]}}"#,
     );
     assert_eq!(item.kind, MediaKind::Image);
-    // An id alone is no media, and text is never searched.
+    // An id alone is not media, and text is never searched.
     for message in [
         r#"{"type":"button_reply","button_reply":{"id":"9","title":"yes"}}"#,
         r#"{"type":"order","order":{"items":[{"id":"9","mime_type":"image/png"}]}}"#,

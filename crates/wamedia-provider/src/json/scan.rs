@@ -243,7 +243,7 @@ pub(super) fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
     }
 }
 
-/// How many bytes come before the first that is no plain character of a string: a quote, a backslash,
+/// How many bytes come before the first that is not a plain character of a string: a quote, a backslash,
 /// or a control character. Eight bytes are looked at together.
 fn plain_length(bytes: &[u8]) -> usize {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);

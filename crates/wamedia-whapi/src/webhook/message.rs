@@ -241,7 +241,7 @@ fn refined(by_key: MediaKind, name: &str) -> MediaKind {
     }
 }
 
-/// An id alone is no file: the page of a link preview has one too.
+/// An id alone is not a file: the page of a link preview has one too.
 fn is_file(object: &Object<'_>) -> bool {
     object.get("id").is_some() && (object.get("mime_type").is_some() || object.get("sha256").is_some())
 }

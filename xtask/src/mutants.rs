@@ -1,0 +1,157 @@
+//! Mutation testing of the product by cargo-mutants: whatever is changed in the code that moves bytes and secrets, a
+//! test must notice.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{Outcome, cargo, root, step};
+
+/// The version that reports are made with.
+const VERSION: &str = "26.0.0";
+/// The files that hold bytes and secrets together. No mutant of them survives, except those that
+/// `conformance/SURVIVORS.md` names with the reason.
+const CRITICAL: [&str; 8] = [
+    "crates/wamedia-core/src/digest.rs",
+    "crates/wamedia-provider/src/body.rs",
+    "crates/wamedia-provider/src/credential.rs",
+    "crates/wamedia-provider/src/origin.rs",
+    "crates/wamedia-provider/src/redirect.rs",
+    "crates/wamedia-transfer/src/expected.rs",
+    "crates/wamedia-transfer/src/names.rs",
+    "crates/wamedia-transfer/src/state.rs",
+];
+/// Where a sample is taken from.
+const SAMPLED: [&str; 9] = [
+    "crates/wamedia-core/src/**",
+    "crates/wamedia-provider/src/**",
+    "crates/wamedia-transfer/src/**",
+    "crates/wamedia-*/src/error.rs",
+    "crates/wamedia-*/src/requests.rs",
+    "crates/wamedia-*/src/responses.rs",
+    "crates/wamedia-*/src/client.rs",
+    "crates/wamedia-*/src/sign.rs",
+    "crates/wamedia-*/src/webhook.rs",
+];
+/// The list of survivors that are right to survive.
+const SURVIVORS: &str = "conformance/SURVIVORS.md";
+
+/// What the command line asks for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only what this branch changes, against `main`
+    #[arg(long, conflicts_with = "sample")]
+    in_diff: bool,
+    /// About so many mutants of the whole product, in place of all of the critical files
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+    /// Which sample
+    #[arg(long, default_value_t = 1, requires = "sample")]
+    seed: usize,
+}
+
+/// Runs the mutants and fails when one survives that is not on the list, or when a sample finds less than 95 %.
+pub(crate) fn run(options: &Options) -> Outcome {
+    install()?;
+    let output = root().join("target/mutants");
+    let mut command = mutants();
+    command.args(["--test-tool=nextest", "--timeout=120", "--output"]).arg(&output);
+    match options.sample {
+        Some(wanted) => {
+            let files = SAMPLED.into_iter().flat_map(|file| ["--file", file]);
+            command.args(files).args(shard(wanted.max(1), options.seed)?);
+        }
+        None => {
+            command.args(CRITICAL.into_iter().flat_map(|file| ["--file", file]));
+        }
+    }
+    if options.in_diff {
+        command.arg("--in-diff").arg(diff(&output)?);
+    }
+    // The exit code says that something survived; what it was decides.
+    let status = command.status().map_err(|error| format!("cargo mutants cannot be started: {error}"))?;
+    println!("cargo mutants: {status}");
+    judge(&output.join("mutants.out"), options.sample.is_some())
+}
+
+fn mutants() -> Command {
+    cargo(&["mutants"])
+}
+
+fn install() -> Outcome {
+    let installed = cargo(&["mutants", "--version"]).output();
+    if installed.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(VERSION)) {
+        return Ok(());
+    }
+    step("cargo-mutants", &mut cargo(&["install", "cargo-mutants", "--locked", "--version", VERSION]))
+}
+
+/// Every k-th mutant, beginning with the seed: a sample that can be taken again.
+fn shard(wanted: usize, seed: usize) -> Result<Vec<String>, String> {
+    let files = SAMPLED.into_iter().flat_map(|file| ["--file", file]);
+    let listed = mutants().arg("--list").args(files).output();
+    let listed = listed.map_err(|error| format!("cargo mutants cannot list: {error}"))?;
+    let all = String::from_utf8_lossy(&listed.stdout).lines().count();
+    let every = (all / wanted).max(1);
+    println!("{all} mutants, of which every {every}th from number {}", seed % every);
+    Ok(vec!["--sharding=round-robin".to_owned(), format!("--shard={}/{every}", seed % every)])
+}
+
+/// The changes since the branch left `main`, as a file.
+fn diff(output: &std::path::Path) -> Result<PathBuf, String> {
+    let changed = Command::new("git").args(["diff", "main...HEAD"]).current_dir(root()).output();
+    let changed = changed.map_err(|error| format!("git cannot be started: {error}"))?;
+    std::fs::create_dir_all(output).map_err(|error| format!("{}: {error}", output.display()))?;
+    let path = output.join("changes.diff");
+    std::fs::write(&path, changed.stdout).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// Compares what survived with the list, and prints the counts.
+fn judge(results: &std::path::Path, is_sample: bool) -> Outcome {
+    let lines = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(results.join(name)).unwrap_or_default();
+        text.lines().map(ToOwned::to_owned).collect()
+    };
+    let (caught, missed, timeout) = (lines("caught.txt"), lines("missed.txt"), lines("timeout.txt"));
+    let found = caught.len() + timeout.len();
+    let tried = found + missed.len();
+    if tried == 0 {
+        return Err("no mutant was tried".to_owned());
+    }
+    let path = root().join(SURVIVORS);
+    let accepted = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let unknown: Vec<&String> = missed.iter().filter(|mutant| !is_accepted(&accepted, mutant)).collect();
+    println!(
+        "{tried} mutants: {} caught, {} timed out, {} survived, of which {} are not on the list",
+        caught.len(),
+        timeout.len(),
+        missed.len(),
+        unknown.len()
+    );
+    for mutant in &unknown {
+        println!("survived: {mutant}");
+    }
+    let is_enough = if is_sample { found * 100 >= tried * 95 } else { unknown.is_empty() };
+    if is_enough { Ok(()) } else { Err("too many mutants survived".to_owned()) }
+}
+
+/// Whether the list has the mutant. Lines and columns move, so they do not count: a row of the list is the file and
+/// what is changed.
+fn is_accepted(list: &str, mutant: &str) -> bool {
+    let Some((file, rest)) = mutant.split_once(':') else { return false };
+    let change = rest.splitn(3, ':').nth(2).unwrap_or(rest).trim();
+    list.lines().any(|line| line.contains(&format!("`{file}`")) && line.contains(&format!("`{change}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_list_is_the_file_and_the_change() {
+        let list = "| `a/b.rs` | `replace > with >= in f` | why |";
+        assert!(is_accepted(list, "a/b.rs:12:7: replace > with >= in f"));
+        assert!(!is_accepted(list, "a/c.rs:12:7: replace > with >= in f"));
+        assert!(!is_accepted(list, "a/b.rs:12:7: replace > with == in f"));
+    }
+}
