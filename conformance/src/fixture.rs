@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use wamedia_core::Sha256;
 use wamedia_fixtures::Fixtures;
 
-use crate::matching::{Matcher, PartMatch};
+use crate::matching::RequestMatch;
 
 /// The file that describes a fixture, in a folder of its own.
 const FILE: &str = "fixture.json";
@@ -84,21 +84,6 @@ pub(crate) struct Exchange {
     pub(crate) origin: String,
     pub(crate) request: RequestMatch,
     pub(crate) response: Response,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RequestMatch {
-    pub(crate) method: String,
-    /// Path and query, byte for byte.
-    pub(crate) target: Matcher,
-    #[serde(default)]
-    pub(crate) headers: BTreeMap<String, Matcher>,
-    #[serde(default)]
-    pub(crate) json: Option<Value>,
-    /// The parts of a form, all of them, in order.
-    #[serde(default)]
-    pub(crate) multipart: Option<Vec<PartMatch>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -217,6 +202,11 @@ impl Fixture {
             (None, None, Some(file)) => self.read_file(file).unwrap_or_default(),
             (None, None, None) => Bytes::new(),
         }
+    }
+
+    /// The headers of the delivery.
+    pub(crate) fn header_list(&self) -> Vec<(String, String)> {
+        self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// The raw bytes of the delivery.

@@ -1,12 +1,12 @@
 //! Matchers, in the words of WireMock: `equalTo`, `contains`, `absent`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::Sha256;
 use wamedia_sandbox::http1::Head;
 use wamedia_sandbox::multipart::{Part, parse};
-
-use crate::fixture::RequestMatch;
 
 /// One condition on a text.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +42,22 @@ pub(crate) struct PartMatch {
     pub(crate) content_type: Option<String>,
     #[serde(default)]
     pub(crate) sha256: Option<String>,
+}
+
+/// What a request must have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestMatch {
+    pub(crate) method: String,
+    /// Path and query, byte for byte.
+    pub(crate) target: Matcher,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Matcher>,
+    #[serde(default)]
+    pub(crate) json: Option<Value>,
+    /// The parts of a form, all of them, in order.
+    #[serde(default)]
+    pub(crate) multipart: Option<Vec<PartMatch>>,
 }
 
 fn check_form(parts: &[Part], want: &[PartMatch]) -> Result<(), String> {

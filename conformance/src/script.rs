@@ -2,7 +2,8 @@
 
 use wamedia_sandbox::http1::{Framing, Response};
 
-use crate::fixture::{Exchange, Fixture, RequestMatch};
+use crate::fixture::{Exchange, Fixture};
+use crate::matching::RequestMatch;
 
 /// One expected request and the reply to it.
 #[derive(Clone, Debug)]

@@ -7,13 +7,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use wamedia_core::{
-    Error, Inbound, InboundItem, ListedMedia, MediaItem, MediaPage, Result, Sha256, format_rfc3339,
+    DeleteOutcome, Error, Inbound, InboundItem, ListedMedia, MediaItem, MediaPage, Result, Sha256, Uploaded,
+    format_rfc3339,
 };
 use wamedia_sandbox::multipart::Part;
 use wamedia_transfer::Fetched;
 
 use crate::CANARY;
-use crate::cases::Done;
 use crate::matching::Received;
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -53,6 +53,14 @@ pub(crate) fn unreferenced(provider: &str) -> Vec<String> {
         .collect();
     unused.sort();
     unused
+}
+
+/// The result of a fixture's operation.
+pub(crate) enum Done {
+    Fetched(Box<Fetched>),
+    Uploaded(Box<Uploaded>),
+    Deleted(DeleteOutcome),
+    Listed(Vec<MediaPage>),
 }
 
 pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received]) -> Value {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
-use crate::fixtures::files;
+use crate::files::files;
 
 /// A module by its path from the root of the crate, which is empty.
 type Module = Vec<String>;

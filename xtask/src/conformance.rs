@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::report::{self, cases, name};
-use crate::{Outcome, PROVIDERS, cargo, root};
+use crate::{Outcome, PROVIDERS, root, suite};
 
 const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
 
@@ -57,7 +56,7 @@ impl Options {
         self.provider.is_none() && self.profile.is_none() && self.filter.is_none() && !self.list
     }
 
-    pub(crate) fn providers(&self) -> Vec<&str> {
+    fn providers(&self) -> Vec<&str> {
         self.provider.as_deref().map_or_else(|| PROVIDERS.to_vec(), |one| vec![one])
     }
 }
@@ -67,12 +66,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return Err("--badge wants a run of everything: its numbers go into the README".to_owned());
     }
     if let Some(client) = &options.client {
-        return crate::client::run(options, client);
+        return from_outside(options, client);
     }
     if options.mutations || options.matrix {
         return crate::mutations::run(options.matrix);
     }
-    let programs = build()?;
+    let programs = suite::build()?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for provider in options.providers() {
         let program =
@@ -87,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.list {
         return if failed.is_empty() { Ok(()) } else { Err(format!("{} cannot list", failed.join(", "))) };
     }
-    let requirements = report::Requirements::load(&root().join("fixtures/requirements.json"))?;
+    let requirements = requirements()?;
     print!("{}", report::table(&reports, &requirements));
     write_all(options, &reports, &requirements)?;
     if !failed.is_empty() {
@@ -101,17 +100,27 @@ pub(crate) fn run(options: &Options) -> Outcome {
     Ok(())
 }
 
+/// Scores a program on what can be seen from outside.
+fn from_outside(options: &Options, client: &str) -> Outcome {
+    let requirements = requirements()?;
+    let (providers, filter) = (options.providers(), options.filter.as_deref());
+    let (reports, verdict) = crate::client::run(client, &providers, filter, &requirements)?;
+    print!("{}", report::table(&reports, &requirements));
+    write_all(options, &reports, &requirements)?;
+    verdict
+}
+
+fn requirements() -> Result<report::Requirements, String> {
+    report::Requirements::load(&root().join("fixtures/requirements.json"))
+}
+
 /// Reports as files: JSON, Markdown, badge.
-pub(crate) fn write_all(
-    options: &Options,
-    reports: &[Value],
-    requirements: &report::Requirements,
-) -> Outcome {
+fn write_all(options: &Options, reports: &[Value], requirements: &report::Requirements) -> Outcome {
     if let Some(file) = &options.json {
-        write(file, &report::document(reports))?;
+        report::write(file, &report::document(reports))?;
     }
     if let Some(file) = &options.markdown {
-        write(file, &report::markdown(reports, requirements))?;
+        report::write(file, &report::markdown(reports, requirements))?;
     }
     if let Some(file) = &options.badge {
         report::write_badge(file, reports)?;
@@ -119,52 +128,11 @@ pub(crate) fn write_all(
     Ok(())
 }
 
-/// Builds the suites of all providers at once, whichever is asked for: so the crates below them are
-/// built with one set of features, and once.
-pub(crate) fn build() -> Result<BTreeMap<String, PathBuf>, String> {
-    let packages: Vec<String> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
-    let mut arguments = vec!["test", "--locked", "--no-run", "--quiet", "--test", "conformance"];
-    arguments.push("--message-format=json-render-diagnostics");
-    for package in &packages {
-        arguments.extend(["-p", package]);
-    }
-    let output = cargo(&arguments)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !output.status.success() {
-        return Err("the suite does not build".to_owned());
-    }
-    let mut programs = BTreeMap::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-        let (Some(program), Some(manifest)) =
-            (message["executable"].as_str(), message["manifest_path"].as_str())
-        else {
-            continue;
-        };
-        let folder = Path::new(manifest).parent().and_then(Path::file_name).unwrap_or_default();
-        if let Some(provider) = folder.to_string_lossy().strip_prefix("wamedia-") {
-            programs.insert(provider.to_owned(), PathBuf::from(program));
-        }
-    }
-    Ok(programs)
-}
-
-/// The suite of a provider, to be run as cargo would run it.
-pub(crate) fn suite(provider: &str, program: &Path) -> Command {
-    let mut command = Command::new(program);
-    crate::clean(&mut command);
-    command.current_dir(root().join(format!("crates/wamedia-{provider}")));
-    command.env("INSTA_WORKSPACE_ROOT", root());
-    command
-}
-
 /// Runs one provider's suite: its report, and whether it passed.
 fn run_one(options: &Options, provider: &str, program: &Path) -> Result<(Option<Value>, bool), String> {
     let path = root().join("target").join(format!("conformance-{provider}.json"));
     let _ = fs::remove_file(&path);
-    let mut command = suite(provider, program);
+    let mut command = suite::command(provider, program);
     command.env("WAMEDIA_CONFORMANCE_REPORT", &path);
     command.env("WAMEDIA_CONFORMANCE_STRICT", if options.strict { "1" } else { "0" });
     command.env("WAMEDIA_CONFORMANCE_PROFILE", options.profile.as_deref().unwrap_or_default());
@@ -201,7 +169,7 @@ fn expected_cases(reports: &[Value]) -> Outcome {
 }
 
 /// Every requirement that applies has a case or a written reason, and no reason is out of date.
-pub(crate) fn covered(reports: &[Value]) -> Outcome {
+fn covered(reports: &[Value]) -> Outcome {
     let mut problems = Vec::new();
     for report in reports {
         let provider = name(report);
@@ -240,24 +208,16 @@ fn committed_badge(options: &Options, reports: &[Value]) -> Outcome {
     ))
 }
 
-/// One document around all reports.
-pub(crate) fn around(reports: &[Value]) -> Value {
-    json!({ "schema": "wamedia-reports/1", "reports": reports })
-}
-
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, String> {
     let place = |why: String| format!("{}: {why}", path.display());
     let text = fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| place(error.to_string()))
 }
 
-pub(crate) fn write(file: &Path, text: &str) -> Outcome {
-    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use serde_json::json;
 
     use super::*;
 

@@ -6,11 +6,13 @@ mod ci;
 mod circles;
 mod client;
 mod conformance;
+mod files;
 mod fixtures;
 mod mutants;
 mod mutations;
 mod report;
 mod simulate;
+mod suite;
 mod tidy;
 
 use std::env;

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::{Outcome, conformance, root};
+use crate::{Outcome, root, suite};
 
 /// The providers in the order in which they are tried: the first has most of the operations.
 const ORDER: [&str; 4] = ["meta", "nxcloud", "whapi", "chakra"];
@@ -34,7 +34,7 @@ pub(crate) fn run(matrix: bool) -> Outcome {
     }
     let count = pairs.len();
     let named: BTreeSet<String> = pairs.iter().map(|(mutation, _)| mutation.clone()).collect();
-    let programs = conformance::build()?;
+    let programs = suite::build()?;
     let program = |provider: &str| {
         programs.get(provider).ok_or_else(|| format!("the suite of {provider} was not built"))
     };
@@ -80,7 +80,7 @@ fn against(provider: &str, program: &Path, which: &str) -> Result<(BTreeSet<Stri
     println!("== mutations of {provider}");
     let report = root().join("target").join(format!("mutations-{provider}.json"));
     let _ = fs::remove_file(&report);
-    let status = conformance::suite(provider, program)
+    let status = suite::command(provider, program)
         .env("WAMEDIA_CONFORMANCE_MUTATIONS", which)
         .env("WAMEDIA_CONFORMANCE_MUTATIONS_REPORT", &report)
         .stdout(Stdio::null())

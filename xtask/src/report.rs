@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::conformance::{around, write};
 use crate::{Outcome, root};
 
 /// Sentences and sources by id.
@@ -52,7 +51,12 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// All reports in one JSON document.
 pub(crate) fn document(reports: &[Value]) -> String {
-    format!("{:#}\n", around(reports))
+    let document = json!({ "schema": "wamedia-reports/1", "reports": reports });
+    format!("{document:#}\n")
+}
+
+pub(crate) fn write(file: &Path, text: &str) -> Outcome {
+    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// A row per group, a column per provider, then what failed and what it means.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes_crate::Bytes;
+use bytes::Bytes;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{ErrorKind, Mime, Sha256};
 use wamedia_sandbox::http1::{Framing, Response, Step};
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
-use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, paused};
+use super::{Case, Setup, Verdict, ensure, equal, paused};
 use crate::fake_server::Options;
 use crate::script::ExpectedExchange;
 

@@ -3,14 +3,14 @@
 use std::process::Command;
 use std::time::Duration;
 
-use bytes_crate::Bytes;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use wamedia_core::{ErrorKind, MediaRef, OpenOptions, ResolveOptions};
 use wamedia_sandbox::http1::{Framing, Outcome, Response, Step};
 use wamedia_transfer::{Job, ManyOptions, Target, safe_name, transfer_many};
 
-use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, paused, settled};
+use super::{Case, Setup, Verdict, ensure, equal, paused, settled};
 use crate::fake_server::Options;
 use crate::matching::Matcher;
 use crate::mutations::MUTATION;

@@ -290,7 +290,7 @@ fn expiry_is_read(setup: &Setup) -> Verdict {
 /// The link dies mid-body, and the new descriptor is that of other content.
 fn renewed_is_another(setup: &Setup) -> Verdict {
     let (before, content) = setup.split()?;
-    let other: bytes_crate::Bytes = vec![0x42; 9000].into();
+    let other: bytes::Bytes = vec![0x42; 9000].into();
     let digest = Sha256::of(&other).to_hex();
     let renewed = |reply| {
         with_json(reply, |json| {
@@ -310,5 +310,3 @@ fn renewed_is_another(setup: &Setup) -> Verdict {
     equal("content", &run.fetched()?.bytes, &other)?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"digest")
 }
-
-use super::bytes_crate;

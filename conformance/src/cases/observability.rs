@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes_crate::Bytes;
+use bytes::Bytes;
 use wamedia_core::{Error, ErrorKind, MediaId, MediaRef, Provider, ResolveOptions};
 use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::bytes::again;
-use super::{
-    Case, Run, Setup, Verdict, bytes_crate, ensure, equal, no_secret, paused, piece_of_secret, settled,
-};
+use super::{Case, Run, Setup, Verdict, ensure, equal, no_secret, paused, piece_of_secret, settled};
 use crate::CANARY;
 use crate::fake_server::Options;
 use crate::log_capture::logged;

@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 
 use wamedia_core::{
-    DeleteOptions, DeleteOutcome, Error, ListOptions, MediaPage, Mime, Provider, Result as CoreResult,
-    UploadContent, UploadOptions, Uploaded,
+    DeleteOptions, Error, ListOptions, MediaPage, Mime, Provider, Result as CoreResult, UploadContent,
+    UploadOptions,
 };
-use wamedia_transfer::Fetched;
 
 use super::{Case, Setup, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::fake_server::Options;
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::replay::with_wiremock;
-use crate::snapshot;
+use crate::snapshot::{self, Done};
 
 /// No list of a fixture has more pages.
 const MAX_PAGES: usize = 10;
@@ -34,14 +33,6 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// The result of a fixture's operation.
-pub(crate) enum Done {
-    Fetched(Box<Fetched>),
-    Uploaded(Box<Uploaded>),
-    Deleted(DeleteOutcome),
-    Listed(Vec<MediaPage>),
 }
 
 /// Does what the fixture's folder says.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes_crate::Bytes;
+use bytes::Bytes;
 use futures_util::stream;
 use wamedia_core::{
     DeleteOptions, DeleteOutcome, Error, ErrorKind, Mime, Result as CoreResult, UploadContent, UploadOptions,
@@ -11,7 +11,7 @@ use wamedia_core::{
 use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::replayed::photo;
-use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
+use super::{Case, Setup, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::fake_server::Options;
 use crate::matching::Received;
 use crate::script::ExpectedExchange;

@@ -7,7 +7,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use wamedia_core::{Authenticity, Delivery, Handshake};
+use wamedia_core::{Delivery, Handshake};
 
 use super::{Case, Setup, Verdict, ensure, equal};
 use crate::fixture::{Fixture, Kind};
@@ -43,12 +43,8 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     cases
 }
 
-fn headers(fixture: &Fixture) -> Vec<(String, String)> {
-    fixture.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
 fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
-    let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
+    let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
     let delivery = Delivery::new(&body).with_headers(&headers);
     let webhooks = setup.webhooks(true)?;
     let inbound = webhooks.parse(&delivery);
@@ -69,18 +65,10 @@ fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
     let kind = inbound.as_ref().err().map(|error| error.kind().name());
     equal("the kind of the error", &kind, &fixture.expect.error.as_deref())?;
     if let Some(want) = &fixture.expect.authenticity {
-        equal("authenticity", &authenticity(webhooks.verify(&delivery)), &want.as_str())?;
+        equal("authenticity", &signatures::authenticity(webhooks.verify(&delivery)), &want.as_str())?;
     }
     snapshot::pin(setup.name, &fixture.id, &snapshot::of_inbound(&inbound));
     Ok(())
-}
-
-fn authenticity(authenticity: Authenticity) -> &'static str {
-    match authenticity {
-        Authenticity::Verified => "verified",
-        Authenticity::NotConfigured | Authenticity::NotOffered => "unsigned",
-        _ => "forged",
-    }
 }
 
 fn the_same_twice(setup: &Setup, fixture: &Fixture) -> Verdict {

@@ -9,8 +9,11 @@ mod wire;
 
 pub(crate) use provider::MutatedProvider;
 pub(crate) use proxy::Proxy;
-pub(crate) use run::{MUTATION, on_request};
+pub(crate) use run::on_request;
 pub(crate) use webhooks::MutatedWebhooks;
+
+/// One mutation to apply while the suite runs as usual.
+pub(crate) const MUTATION: &str = "WAMEDIA_CONFORMANCE_MUTATION";
 
 /// Defines the enum and the list of all its values.
 macro_rules! mutations {

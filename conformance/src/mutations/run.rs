@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ALL, Mutation};
+use super::{ALL, MUTATION, Mutation};
 use crate::cases::{self, Case, Setup};
 
 /// A case that takes longer hangs, which also catches the mutation.
@@ -19,9 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Which mutations to run, and the file for the result.
 const MUTATIONS: &str = "WAMEDIA_CONFORMANCE_MUTATIONS";
 const MUTATIONS_REPORT: &str = "WAMEDIA_CONFORMANCE_MUTATIONS_REPORT";
-/// One mutation to apply while the suite runs as usual.
-pub(crate) const MUTATION: &str = "WAMEDIA_CONFORMANCE_MUTATION";
-
 /// The setup to test, or none when the environment asked for mutations and they have been run.
 pub(crate) fn on_request(setup: Setup) -> Result<Option<Setup>, String> {
     if let (Ok(which), Some(report)) = (env::var(MUTATIONS), env::var_os(MUTATIONS_REPORT)) {

@@ -9,6 +9,7 @@
 
 mod budget;
 mod capabilities;
+mod descriptor;
 mod digest;
 mod error;
 mod inbound;
@@ -20,24 +21,27 @@ mod secret;
 mod stream;
 mod text;
 mod time;
+mod upload;
 mod webhooks;
 
 pub use budget::{Budget, Limits, Spent};
 pub use capabilities::{Capabilities, DigestSource, FailureBudget, KindLimit, UploadResult};
+pub use descriptor::{MediaDescriptor, Source};
 pub use digest::{DigestParseError, Sha256};
 pub use error::{Error, ErrorKind, Phase, Result, Retry};
 pub use inbound::{Delivery, FailedItem, Inbound, InboundItem, Items, MediaItem, OtherItem, Preview, Role};
-pub use media::{ContentMetadata, DeclaredBy, MediaDescriptor, MediaKind, MediaLink, Source};
+pub use media::{ContentMetadata, DeclaredBy, MediaKind, MediaLink};
 pub use mime::{Mime, MimeParseError};
 pub use provider::{
     DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, MediaPage, OpenOptions, Provider, ResolveOptions,
-    Resume, UploadBody, UploadContent, UploadOptions, Uploaded,
+    Resume, UploadOptions, Uploaded,
 };
 pub use reference::{MediaId, MediaRef, Scope};
 pub use secret::Secret;
 pub use stream::{MediaHead, MediaStream};
 pub use text::{is_invisible, short_name};
 pub use time::{Clock, format_rfc3339, unix_from_date, unix_seconds};
+pub use upload::{UploadBody, UploadContent};
 pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};
 
 #[cfg(doctest)]

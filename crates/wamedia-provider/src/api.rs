@@ -2,11 +2,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use url::Url;
-use wamedia_core::{
-    Budget, Error, FailureBudget, MediaDescriptor, MediaRef, ResolveOptions, Result, Secret, Source,
-};
+use wamedia_core::{Error, FailureBudget, MediaDescriptor, MediaRef, ResolveOptions, Result, Secret, Source};
 
-use crate::call::Call;
 use crate::transport::Transport;
 use crate::{HostRules, Hosts, Origin, TransportOptions};
 
@@ -15,8 +12,8 @@ use crate::{HostRules, Hosts, Origin, TransportOptions};
 pub struct Api {
     provider: &'static str,
     origin: Origin,
-    own_hosts: HostRules,
-    content_hosts: HostRules,
+    pub(crate) own_hosts: HostRules,
+    pub(crate) content_hosts: HostRules,
     pub(crate) transport: Transport,
 }
 
@@ -87,32 +84,6 @@ impl Api {
     /// The time of day, from the injected clock.
     pub fn now(&self) -> SystemTime {
         self.transport.now()
-    }
-
-    /// A call of the API that may be repeated: doing it twice is the same as doing it once.
-    pub fn idempotent<'a>(&'a self, operation: &'static str, budget: &'a Budget) -> Call<'a> {
-        Call::new(self, operation, budget, &self.own_hosts, true)
-    }
-
-    /// A call of the API that is sent once and never repeated, whatever happens.
-    ///
-    /// Once a byte of the body may have been processed, no answer makes its error retryable, and the error says
-    /// that the object may exist. That is so for a connection that breaks after the request went out, for
-    /// silence, for the statuses 408 and 5xx, for redirects, and for a success that cannot be read or that
-    /// tells of a failure that may pass. The vendor's advice stays only for refusals that come before anything is
-    /// processed: the other statuses of the 4xx family, 429 among them, and a
-    /// [`RateLimited`](wamedia_core::ErrorKind::RateLimited),
-    /// [`Unauthorized`](wamedia_core::ErrorKind::Unauthorized),
-    /// [`Forbidden`](wamedia_core::ErrorKind::Forbidden),
-    /// [`InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) or
-    /// [`TooLarge`](wamedia_core::ErrorKind::TooLarge) inside a success.
-    pub fn once<'a>(&'a self, operation: &'static str, budget: &'a Budget) -> Call<'a> {
-        Call::new(self, operation, budget, &self.own_hosts, false)
-    }
-
-    /// A call for content behind a link; it may be repeated.
-    pub fn content<'a>(&'a self, budget: &'a Budget) -> Call<'a> {
-        Call::new(self, "open", budget, &self.content_hosts, true)
     }
 
     /// The answer to an operation that this configuration does not have; nothing is sent.

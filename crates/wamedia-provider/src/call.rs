@@ -1,9 +1,11 @@
 use std::time::SystemTime;
 
+use tracing::{Instrument as _, debug, debug_span};
 use wamedia_core::{Budget, Capabilities, Error, ErrorKind, Phase, Result, Retry, UploadContent};
 
-use crate::transport::Failure;
-use crate::{Api, HostRules, Reply, Request};
+use crate::failure::Failure;
+use crate::redact::Redactor;
+use crate::{Api, BoundHeader, HostRules, Reply, Request};
 
 /// One call of an API: what it may spend, where it may go, and whether it may be repeated.
 ///
@@ -19,8 +21,36 @@ pub struct Call<'a> {
     pub(crate) is_refusal: fn(&Error) -> bool,
 }
 
+impl Api {
+    /// A call of the API that may be repeated: doing it twice is the same as doing it once.
+    pub fn idempotent<'a>(&'a self, operation: &'static str, budget: &'a Budget) -> Call<'a> {
+        Call::new(self, operation, budget, &self.own_hosts, true)
+    }
+
+    /// A call of the API that is sent once and never repeated, whatever happens.
+    ///
+    /// Once a byte of the body may have been processed, no answer makes its error retryable, and the error says
+    /// that the object may exist. That is so for a connection that breaks after the request went out, for
+    /// silence, for the statuses 408 and 5xx, for redirects, and for a success that cannot be read or that
+    /// tells of a failure that may pass. The vendor's advice stays only for refusals that come before anything is
+    /// processed: the other statuses of the 4xx family, 429 among them, and a
+    /// [`RateLimited`](wamedia_core::ErrorKind::RateLimited),
+    /// [`Unauthorized`](wamedia_core::ErrorKind::Unauthorized),
+    /// [`Forbidden`](wamedia_core::ErrorKind::Forbidden),
+    /// [`InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) or
+    /// [`TooLarge`](wamedia_core::ErrorKind::TooLarge) inside a success.
+    pub fn once<'a>(&'a self, operation: &'static str, budget: &'a Budget) -> Call<'a> {
+        Call::new(self, operation, budget, &self.own_hosts, false)
+    }
+
+    /// A call for content behind a link; it may be repeated.
+    pub fn content<'a>(&'a self, budget: &'a Budget) -> Call<'a> {
+        Call::new(self, "open", budget, &self.content_hosts, true)
+    }
+}
+
 impl<'a> Call<'a> {
-    pub(crate) fn new(
+    fn new(
         api: &'a Api,
         operation: &'static str,
         budget: &'a Budget,
@@ -95,7 +125,50 @@ impl<'a> Call<'a> {
             }
             read(&reply).map_err(|error| with_status(error, &reply))
         };
-        transport.attempt(self, attempt, request, read).await
+        self.attempt(attempt, request, read).await
+    }
+
+    /// Sends one request and reads its reply with `read`.
+    pub(crate) async fn attempt<T: Send>(
+        self,
+        attempt: u32,
+        request: Request,
+        read: impl AsyncFnOnce(reqwest::Response) -> Result<T>,
+    ) -> Result<T, Failure> {
+        let span = debug_span!("attempt", provider = self.provider(), operation = self.operation, attempt);
+        let transport = &self.api.transport;
+        let work = async {
+            let bound = request.bound.clone();
+            // What was sent may be repeated as well: a signature, or a secret that nobody listed.
+            let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
+            let context = |error: Error| sent.error(self.error(error));
+            let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
+            self.hosts.check(&request.url).map_err(unsent)?;
+            transport.breaker().admit().map_err(unsent)?;
+            self.budget.count_request();
+            let host = request.url.host_str().unwrap_or("-").to_owned();
+            let port = request.url.port_or_known_default().unwrap_or_default();
+            let outcome = match transport.send(request).await {
+                Ok(mut response) => {
+                    transport.clean_headers(response.headers_mut());
+                    let status = response.status().as_u16();
+                    debug!(status, "answered");
+                    read(response).await.map_err(|error| Failure {
+                        error: self.without_false_hope(status, context(error.with_phase(Phase::Head))),
+                        is_unsent: false,
+                    })
+                }
+                Err(Failure { error, is_unsent: true }) if error.kind() == ErrorKind::Transport => {
+                    let hint =
+                        format!("check that {host}:{port} is right, and that it can be reached from here");
+                    Err(unsent(error.with_hint(hint)))
+                }
+                Err(failure) => Err(Failure { error: context(failure.error), ..failure }),
+            };
+            transport.breaker().record(outcome.as_ref().map(|_| ()).map_err(|failure| &failure.error));
+            outcome
+        };
+        work.instrument(span).await
     }
 
     /// Sends content, which can be done once only: checks it against `capabilities`, hands it to `build`, and reads

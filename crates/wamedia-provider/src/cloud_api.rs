@@ -7,77 +7,17 @@
 #[cfg(feature = "client")]
 mod media;
 mod message;
+mod options;
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
 use self::message::Messages;
 use crate::json::{Json, Object};
-use wamedia_core::{FailedItem, Items, Role};
+use wamedia_core::{Items, Role};
 
 #[cfg(feature = "client")]
 pub use media::{descriptor, error_in, is_version, known_codes, uploaded_id};
-
-/// How a provider reads the shape.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ParseOptions {
-    /// The provider's name.
-    pub provider: &'static str,
-    /// How long ids from webhooks live.
-    pub id_lifetime: Option<Duration>,
-    /// How long the link in a message lives; `None` where the provider's credential cannot open it.
-    pub link_lifetime: Option<Duration>,
-}
-
-impl ParseOptions {
-    /// A provider whose credential cannot open the links in messages.
-    pub const fn new(provider: &'static str) -> Self {
-        Self { provider, id_lifetime: None, link_lifetime: None }
-    }
-
-    /// Ids from webhooks live this long.
-    #[must_use]
-    pub const fn with_id_lifetime(mut self, lifetime: Duration) -> Self {
-        self.id_lifetime = Some(lifetime);
-        self
-    }
-
-    /// Links in messages can be opened with the provider's credential, for this long.
-    #[must_use]
-    pub const fn with_link_lifetime(mut self, lifetime: Duration) -> Self {
-        self.link_lifetime = Some(lifetime);
-        self
-    }
-}
-
-/// What is known about a message from outside of it, for what the message itself does not say.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct MessageContext<'a> {
-    /// The number that received it.
-    pub account: Option<&'a str>,
-    /// The message id.
-    pub message_id: Option<&'a str>,
-    /// When the message was sent.
-    pub sent_at: Option<SystemTime>,
-}
-
-impl<'a> MessageContext<'a> {
-    /// The message id, where the message has none.
-    #[must_use]
-    pub const fn with_message_id(mut self, id: Option<&'a str>) -> Self {
-        self.message_id = id;
-        self
-    }
-
-    /// When the message was sent, where it does not say so.
-    #[must_use]
-    pub const fn with_sent_at(mut self, at: Option<SystemTime>) -> Self {
-        self.sent_at = at;
-        self
-    }
-}
+pub use options::{MessageContext, ParseOptions};
 
 /// Lists beside the messages whose elements are counted one by one.
 ///
@@ -191,24 +131,6 @@ fn each<'a>(object: &Object<'a>, list: &str, path: &str, mut take: impl FnMut(Js
     for (index, element) in elements.enumerate() {
         take(element, Element { list, index });
     }
-}
-
-/// An error object in any of its forms: with `error_data.details`, with `details`, or as plain text.
-fn from_error(kind: &str, error: Json<'_>, path: String) -> FailedItem {
-    let mut item = FailedItem::new(kind, path);
-    error.raw().clone_into(&mut item.raw);
-    let Some(fields) = error.object() else {
-        item.message = error.text().map(Into::into);
-        return item;
-    };
-    item.provider_code = fields.plain("code").map(Into::into);
-    let details = fields.get("error_data").and_then(|data| match data.object() {
-        Some(data) => data.text("details"),
-        None => data.text(),
-    });
-    let plain = || ["details", "title", "message"].into_iter().find_map(|key| fields.text(key));
-    item.message = details.or_else(plain).map(Into::into);
-    item
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use wamedia_core::{
 
 use crate::body::Incoming;
 use crate::call::Call;
+use crate::failure::Failure;
 use crate::head::head_of;
 use crate::redirect::{MAX_REDIRECTS, follow, redirect_target};
-use crate::transport::Failure;
 use crate::{Reply, Request, error_for_status};
 
 /// How much of a reply is looked at to tell a vendor's error from content; also the most of a failure that is read.
@@ -94,7 +94,7 @@ impl Call<'_> {
                 }
                 self.classify_response(response, media, is_ranged, classify).await.map(RedirectStep::Content)
             };
-            match transport.attempt(self, attempt, request, read).await? {
+            match self.attempt(attempt, request, read).await? {
                 RedirectStep::Content(content) => return Ok(MediaStream::new(content.0, content.1)),
                 RedirectStep::Redirect(next) => {
                     // A host may be named after a credential.

@@ -5,6 +5,13 @@ use wamedia_core::{Error, ErrorKind, Phase, Retry};
 
 use crate::address::AddressRefused;
 
+/// Why an attempt failed, and whether the request can have reached the server.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// True when nothing was sent.
+    pub(crate) is_unsent: bool,
+}
+
 /// What the causes of the client's error say.
 #[derive(Default)]
 struct Causes {

@@ -7,6 +7,7 @@
 //! the text and no faster. `Debug` shows no text, since senders' names and numbers stand in it.
 
 mod scan;
+pub(crate) mod steps;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -305,26 +306,6 @@ impl<'a> Object<'a> {
     /// All fields with their names, in their order, those that are null as well.
     pub fn fields(&self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
         self.fields.iter().map(|field| (unescaped(self.name(field)), self.json(field)))
-    }
-}
-
-/// How much text and how many fields were looked at, so that tests can count instead of measuring time.
-pub(crate) mod steps {
-    #[cfg(test)]
-    thread_local!(static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
-
-    /// Nothing, except in tests.
-    #[inline]
-    pub(crate) fn count(steps: usize) {
-        #[cfg(test)]
-        STEPS.set(STEPS.get() + steps);
-        let _ = steps;
-    }
-
-    /// The steps so far in this thread; counting begins again.
-    #[cfg(test)]
-    pub(crate) fn take() -> usize {
-        STEPS.take()
     }
 }
 

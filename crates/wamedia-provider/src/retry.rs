@@ -4,7 +4,7 @@ use tracing::debug;
 use wamedia_core::{Error, ErrorKind, Phase, Result, Retry};
 
 use crate::call::Call;
-use crate::transport::Failure;
+use crate::failure::Failure;
 
 /// The first backoff; it doubles with each retry.
 const BACKOFF: Duration = Duration::from_millis(300);

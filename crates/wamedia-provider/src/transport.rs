@@ -3,23 +3,14 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use tracing::{Instrument as _, debug, debug_span};
 use wamedia_core::{Error, ErrorKind, FailureBudget, Phase, Result, Secret};
 
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
 use crate::breaker::Breaker;
-use crate::call::Call;
-use crate::failure::{convert, nothing_sent};
+use crate::failure::{Failure, convert, nothing_sent};
 use crate::redact::Redactor;
 use crate::tls::Clients;
-use crate::{Body, BoundHeader, Origin, Reply, Request, TransportOptions};
-
-/// Why an attempt failed, and whether the request can have reached the server.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    /// True when nothing was sent.
-    pub(crate) is_unsent: bool,
-}
+use crate::{Body, Origin, Reply, Request, TransportOptions};
 
 /// One request on the wire. Clones share connections and the circuit breaker.
 #[derive(Clone)]
@@ -59,56 +50,17 @@ impl Transport {
         &self.inner.redactor
     }
 
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.inner.breaker
+    }
+
     /// The time of day, from the injected clock.
     pub(crate) fn now(&self) -> SystemTime {
         self.inner.options.network.clock.now()
     }
 
-    /// Sends one request and reads its reply with `read`.
-    pub(crate) async fn attempt<T: Send>(
-        &self,
-        call: Call<'_>,
-        attempt: u32,
-        request: Request,
-        read: impl AsyncFnOnce(reqwest::Response) -> Result<T>,
-    ) -> Result<T, Failure> {
-        let span = debug_span!("attempt", provider = call.provider(), operation = call.operation, attempt);
-        let work = async {
-            let bound = request.bound.clone();
-            // What was sent may be repeated as well: a signature, or a secret that nobody listed.
-            let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
-            let context = |error: Error| sent.error(call.error(error));
-            let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
-            call.hosts.check(&request.url).map_err(unsent)?;
-            self.inner.breaker.admit().map_err(unsent)?;
-            call.budget.count_request();
-            let host = request.url.host_str().unwrap_or("-").to_owned();
-            let port = request.url.port_or_known_default().unwrap_or_default();
-            let outcome = match self.send(request).await {
-                Ok(mut response) => {
-                    self.clean_headers(response.headers_mut());
-                    let status = response.status().as_u16();
-                    debug!(status, "answered");
-                    read(response).await.map_err(|error| Failure {
-                        error: call.without_false_hope(status, context(error.with_phase(Phase::Head))),
-                        is_unsent: false,
-                    })
-                }
-                Err(Failure { error, is_unsent: true }) if error.kind() == ErrorKind::Transport => {
-                    let hint =
-                        format!("check that {host}:{port} is right, and that it can be reached from here");
-                    Err(unsent(error.with_hint(hint)))
-                }
-                Err(failure) => Err(Failure { error: context(failure.error), ..failure }),
-            };
-            self.inner.breaker.record(outcome.as_ref().map(|_| ()).map_err(|failure| &failure.error));
-            outcome
-        };
-        work.instrument(span).await
-    }
-
     /// Media type and file name of content end up in receipts, so they may not repeat a credential either.
-    fn clean_headers(&self, headers: &mut HeaderMap) {
+    pub(crate) fn clean_headers(&self, headers: &mut HeaderMap) {
         for (name, split) in [(header::CONTENT_TYPE, '/'), (header::CONTENT_DISPOSITION, ';')] {
             let Some(text) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
             // What stands before the sign is a word of the standard, or nothing that anybody keeps.
@@ -121,7 +73,7 @@ impl Transport {
         }
     }
 
-    async fn send(&self, request: Request) -> Result<reqwest::Response, Failure> {
+    pub(crate) async fn send(&self, request: Request) -> Result<reqwest::Response, Failure> {
         let options = &self.inner.options;
         let mut headers = request.headers;
         for bound in &request.bound {

@@ -16,9 +16,8 @@ use tokio::task::JoinSet;
 use wamedia_core::{Clock as _, format_rfc3339};
 use wamedia_provider::SystemClock;
 
-use crate::conformance::{Options, write_all};
-use crate::fixtures::read_json;
-use crate::report::{Requirements, table};
+use crate::files::read_json;
+use crate::report::Requirements;
 use crate::{Outcome, cargo, root, step};
 use command::Commands;
 use row::Row;
@@ -26,36 +25,35 @@ use row::Row;
 /// So many programs at once: most of them wait most of the time.
 const AT_ONCE: usize = 12;
 
-/// Runs `--client`: a command line, or a file of them.
-pub(crate) fn run(options: &Options, client: &str) -> Outcome {
+/// Runs a command line, or a file of them: the reports, and whether they are as the file says.
+pub(crate) fn run(
+    client: &str,
+    providers: &[&str],
+    filter: Option<&str>,
+    requirements: &Requirements,
+) -> Result<(Vec<Value>, Outcome), String> {
     let commands = Commands::read(client)?;
     if commands.program() == Some("wamedia") {
         step("the program", &mut cargo(&["build", "--quiet", "--locked", "-p", "wamedia-cli"]))?;
     }
-    let rows = Row::all(&read_json(&root().join("fixtures/faults.json"))?)?;
-    let rows: Vec<Row> = rows
-        .into_iter()
-        .filter(|row| options.filter.as_ref().is_none_or(|part| row.case().contains(part)))
-        .collect();
+    let mut rows = Row::all(&read_json(&root().join("fixtures/faults.json"))?)?;
+    rows.retain(|row| filter.is_none_or(|part| row.case().contains(part)));
     if rows.is_empty() {
         return Err("no row has that in its name: that is a failure, not a success".to_owned());
     }
-    let requirements = Requirements::load(&root().join("fixtures/requirements.json"))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let reports = runtime.block_on(score(options, &commands, &rows, &requirements))?;
-    print!("{}", table(&reports, &requirements));
-    write_all(options, &reports, &requirements)?;
-    commands.judge(&reports)
+    let reports = runtime.block_on(score(providers, &commands, &rows, requirements))?;
+    let verdict = commands.judge(&reports);
+    Ok((reports, verdict))
 }
 
 async fn score(
-    options: &Options,
+    providers: &[&str],
     commands: &Commands,
     rows: &[Row],
     requirements: &Requirements,
 ) -> Result<Vec<Value>, String> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let providers = options.providers();
     let mut running = JoinSet::new();
     let mut not_applicable = vec![Vec::new(); providers.len()];
     for (column, provider) in providers.iter().enumerate() {

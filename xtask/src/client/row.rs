@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::run::Seen;
 use crate::report::Requirements;
 
 /// One start of the program against one fault.
@@ -51,6 +50,26 @@ pub(super) enum How {
     Kill,
     /// Started twice at once.
     Twice,
+}
+
+/// What was seen from outside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// It ended by itself, or was killed because the row says so.
+    pub(super) ended: bool,
+    pub(super) exits: Vec<Option<i32>>,
+    pub(super) is_there: bool,
+    pub(super) is_right: bool,
+    pub(super) is_untouched: bool,
+    /// Files besides the wanted one.
+    pub(super) strays: Vec<String>,
+    pub(super) requests: usize,
+    pub(super) leaks: usize,
+    /// Connections to the address that must not be contacted.
+    pub(super) forbidden: u64,
+    /// A credential stands in what it printed.
+    pub(super) shown: bool,
+    pub(super) ms: u64,
 }
 
 impl Row {
@@ -128,7 +147,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::read_json;
+    use crate::files::read_json;
     use crate::root;
 
     fn row(expect: Expect, how: How) -> Row {

@@ -14,7 +14,7 @@ use wamedia_provider::SystemClock;
 use wamedia_sandbox::{Options, ProviderInfo, Sandbox};
 
 use super::command::{filled, program};
-use super::row::{How, Row};
+use super::row::{How, Row, Seen};
 use crate::root;
 
 /// A program that is not done by then is killed, and its row has failed.
@@ -22,26 +22,6 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// When a row that kills does so: long enough to be in the body.
 const KILL_AFTER: Duration = Duration::from_millis(1_500);
 const OLD: &[u8] = b"an older file of the same name";
-
-/// What was seen from outside.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    /// It ended by itself, or was killed because the row says so.
-    pub(super) ended: bool,
-    pub(super) exits: Vec<Option<i32>>,
-    pub(super) is_there: bool,
-    pub(super) is_right: bool,
-    pub(super) is_untouched: bool,
-    /// Files besides the wanted one.
-    pub(super) strays: Vec<String>,
-    pub(super) requests: usize,
-    pub(super) leaks: usize,
-    /// Connections to the address that must not be contacted.
-    pub(super) forbidden: u64,
-    /// A credential stands in what it printed.
-    pub(super) shown: bool,
-    pub(super) ms: u64,
-}
 
 /// Runs one row.
 pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<Seen, String> {
@@ -155,7 +135,7 @@ fn shows_secret(output: &Output, info: &ProviderInfo) -> bool {
 }
 
 fn strays(outer: &Path, out: &Path) -> Vec<String> {
-    let all: Vec<PathBuf> = crate::fixtures::files(outer);
+    let all: Vec<PathBuf> = crate::files::files(outer);
     let stray = all.into_iter().filter(|path| path != out);
     stray.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect()
 }
@@ -163,7 +143,7 @@ fn strays(outer: &Path, out: &Path) -> Vec<String> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::fixtures::read_json;
+    use crate::files::read_json;
 
     fn row(case: &str) -> Row {
         let rows = Row::all(&read_json(&root().join("fixtures/faults.json")).expect("JSON")).expect("rows");

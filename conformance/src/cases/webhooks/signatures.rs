@@ -3,7 +3,6 @@
 use wamedia_core::{Authenticity, Delivery, ErrorKind, MediaItem, ReceiveOptions, Webhooks};
 
 use super::super::{Case, Setup, Verdict, ensure, equal};
-use super::{authenticity, headers};
 use crate::fixture::{Fixture, Kind};
 
 /// Whether the digits stand behind `sha256=`.
@@ -50,7 +49,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(setup: &Setup, fixture: &Fixture, body: &'a [u8]) -> Result<Self, String> {
-        Ok(Self { webhooks: setup.webhooks(true)?, headers: headers(fixture), body })
+        Ok(Self { webhooks: setup.webhooks(true)?, headers: fixture.header_list(), body })
     }
 
     fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
@@ -187,7 +186,7 @@ fn other_spellings(setup: &Setup, fixture: &Fixture) -> Verdict {
 
 /// Without a secret nothing is ever verified.
 fn no_secret(setup: &Setup, fixture: &Fixture) -> Verdict {
-    let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
+    let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
     let delivery = Delivery::new(&body).with_headers(&headers);
     let webhooks = setup.webhooks(false)?;
     equal("authenticity", &webhooks.verify(&delivery), &Authenticity::NotConfigured)?;
@@ -211,4 +210,13 @@ fn every_digit_counts(setup: &Setup, fixture: &Fixture) -> Verdict {
         check.says(&format!("place {at}"), &check.with(index, &wrong), &body, "forged")?;
     }
     Ok(())
+}
+
+/// The word of fixtures for it.
+pub(super) fn authenticity(authenticity: Authenticity) -> &'static str {
+    match authenticity {
+        Authenticity::Verified => "verified",
+        Authenticity::NotConfigured | Authenticity::NotOffered => "unsigned",
+        _ => "forged",
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-use super::{MessageContext, ParseOptions, from_error};
+use super::{MessageContext, ParseOptions};
 use crate::json::{Document, Json, Object};
 use wamedia_core::{
     ContentMetadata, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role,
@@ -310,4 +310,22 @@ fn kind_of_mime(object: &Object<'_>) -> MediaKind {
         Some("audio") => MediaKind::Audio,
         _ => MediaKind::Document,
     }
+}
+
+/// An error object in any of its forms: with `error_data.details`, with `details`, or as plain text.
+fn from_error(kind: &str, error: Json<'_>, path: String) -> FailedItem {
+    let mut item = FailedItem::new(kind, path);
+    error.raw().clone_into(&mut item.raw);
+    let Some(fields) = error.object() else {
+        item.message = error.text().map(Into::into);
+        return item;
+    };
+    item.provider_code = fields.plain("code").map(Into::into);
+    let details = fields.get("error_data").and_then(|data| match data.object() {
+        Some(data) => data.text("details"),
+        None => data.text(),
+    });
+    let plain = || ["details", "title", "message"].into_iter().find_map(|key| fields.text(key));
+    item.message = details.or_else(plain).map(Into::into);
+    item
 }

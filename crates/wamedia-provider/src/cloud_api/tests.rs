@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::json;
 use wamedia_core::{Delivery, ErrorKind, Inbound, InboundItem, MediaItem, MediaKind, unix_seconds};

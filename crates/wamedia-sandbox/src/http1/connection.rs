@@ -9,7 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::{Exchange, Head, Outcome, Request, Shared, Step, Transport};
+use super::message::{Exchange, Head, Outcome, Request, Step};
+use super::service::{Shared, Transport};
 
 /// Largest request head that is read, in bytes.
 const MAX_HEAD: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Step;
+use super::message::Step;
 
 /// A reply: status, headers, body, and how the body is framed.
 #[derive(Debug, Clone)]

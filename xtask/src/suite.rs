@@ -1,0 +1,50 @@
+//! The programs of the behavioural suite, one per provider.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{PROVIDERS, cargo, root};
+
+/// Builds the suites of all providers at once, whichever is asked for: so the crates below them are
+/// built with one set of features, and once.
+pub(crate) fn build() -> Result<BTreeMap<String, PathBuf>, String> {
+    let packages: Vec<String> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
+    let mut arguments = vec!["test", "--locked", "--no-run", "--quiet", "--test", "conformance"];
+    arguments.push("--message-format=json-render-diagnostics");
+    for package in &packages {
+        arguments.extend(["-p", package]);
+    }
+    let output = cargo(&arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err("the suite does not build".to_owned());
+    }
+    let mut programs = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        let (Some(program), Some(manifest)) =
+            (message["executable"].as_str(), message["manifest_path"].as_str())
+        else {
+            continue;
+        };
+        let folder = Path::new(manifest).parent().and_then(Path::file_name).unwrap_or_default();
+        if let Some(provider) = folder.to_string_lossy().strip_prefix("wamedia-") {
+            programs.insert(provider.to_owned(), PathBuf::from(program));
+        }
+    }
+    Ok(programs)
+}
+
+/// The suite of a provider, to be run as cargo would run it.
+pub(crate) fn command(provider: &str, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    crate::clean(&mut command);
+    command.current_dir(root().join(format!("crates/wamedia-{provider}")));
+    command.env("INSTA_WORKSPACE_ROOT", root());
+    command
+}
