@@ -1,15 +1,17 @@
 //! Fixtures: exchanges and deliveries as data, in the format `wamedia-fixture/1`.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use wamedia_core::Sha256;
+use wamedia_fixtures::Fixtures;
 
 use crate::matching::{Matcher, PartMatch};
+
+/// The file that describes a fixture, in a folder of its own.
+const FILE: &str = "fixture.json";
 
 /// One fixture. Unknown keys are refused: a misspelt matcher must not match everything.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,10 +41,9 @@ pub(crate) struct Fixture {
     /// What a recording replaced; for people.
     #[serde(default, rename = "redactions")]
     pub(crate) _redactions: Vec<Value>,
-    #[serde(skip)]
-    pub(crate) folder: PathBuf,
-    #[serde(skip)]
-    pub(crate) root: PathBuf,
+    /// Where its files are.
+    #[serde(skip, default = "wamedia_fixtures::embedded")]
+    pub(crate) root: Fixtures,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -136,7 +137,7 @@ pub(crate) struct Expect {
     /// `verified`, `unsigned` or `forged`, of a delivery.
     #[serde(default)]
     pub(crate) authenticity: Option<String>,
-    /// When the link dies, in seconds since 1970, as the vendor says.
+    /// When the link expires, in seconds since 1970, as the vendor says.
     #[serde(default)]
     pub(crate) link_expires: Option<u64>,
     /// Media items of a delivery.
@@ -151,20 +152,17 @@ pub(crate) struct Expect {
 }
 
 impl Fixture {
-    /// Reads one fixture folder and checks it.
-    pub(crate) fn load(root: &Path, folder: &Path) -> Result<Self, String> {
-        let path = folder.join("fixture.json");
-        let place = |why: String| format!("{}: {why}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| place(error.to_string()))?;
+    /// Reads the fixture of one folder and checks it.
+    fn load(root: &Fixtures, folder: &str) -> Result<Self, String> {
+        let path = format!("{folder}/{FILE}");
+        let place = |why: String| format!("{root}/{path}: {why}");
+        let text = root.read_text(&path).map_err(|error| error.to_string())?;
         let mut fixture: Self = serde_json::from_str(&text).map_err(|error| place(error.to_string()))?;
-        folder.clone_into(&mut fixture.folder);
-        root.clone_into(&mut fixture.root);
+        fixture.root = root.clone();
         if fixture.schema != "wamedia-fixture/1" {
             return Err(place(format!("unknown schema {:?}", fixture.schema)));
         }
-        let relative = folder.strip_prefix(root).map_err(|error| place(error.to_string()))?;
-        let expected: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        if fixture.id != expected.join("/") || !fixture.id.starts_with(&format!("{}/", fixture.provider)) {
+        if fixture.id != folder || !fixture.id.starts_with(&format!("{}/", fixture.provider)) {
             return Err(place(format!("the id {:?} is not the name of the folder", fixture.id)));
         }
         for exchange in &fixture.exchanges {
@@ -178,22 +176,23 @@ impl Fixture {
         Ok(fixture)
     }
 
-    /// What is done with it, from its folder: `fetch`, `upload`, …
+    /// The operation, from its folder: `fetch`, `upload`, …
     pub(crate) fn operation(&self) -> &str {
         self.id.split('/').nth(1).unwrap_or_default()
     }
 
     /// All fixtures of a provider, in the order of their ids.
-    pub(crate) fn load_all(root: &Path, provider: &str) -> Result<Vec<Self>, String> {
-        let mut folders = Vec::new();
-        find(&root.join(provider), &mut folders);
-        folders.sort();
-        folders.iter().map(|folder| Self::load(root, folder)).collect()
+    pub(crate) fn load_all(root: &Fixtures, provider: &str) -> Result<Vec<Self>, String> {
+        let files = root.list(provider).map_err(|error| format!("{root}/{provider}: {error}"))?;
+        let folders = files.iter().filter_map(|path| path.strip_suffix(FILE)?.strip_suffix('/'));
+        folders.map(|folder| Self::load(root, folder)).collect()
     }
 
     fn read_file(&self, file: &BodyFile) -> Result<Bytes, String> {
-        let bytes =
-            fs::read(self.root.join(&file.path)).map_err(|error| format!("{}: {error}", file.path))?;
+        let bytes: Bytes = match self.root.read(&file.path).map_err(|error| error.to_string())? {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        };
         let digest = Sha256::of(&bytes).to_hex();
         if bytes.len() as u64 != file.size || digest != file.sha256 {
             return Err(format!(
@@ -202,7 +201,7 @@ impl Fixture {
                 bytes.len()
             ));
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     /// The body of a reply.
@@ -218,17 +217,7 @@ impl Fixture {
     /// The raw bytes of the delivery.
     pub(crate) fn delivery_bytes(&self) -> Result<Vec<u8>, String> {
         let name = self.delivery.as_deref().ok_or("a webhook fixture names its delivery")?;
-        fs::read(self.folder.join(name)).map_err(|error| format!("{}/{name}: {error}", self.id))
-    }
-}
-
-fn find(folder: &Path, out: &mut Vec<PathBuf>) {
-    if folder.join("fixture.json").is_file() {
-        out.push(folder.to_owned());
-    }
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            find(&entry.path(), out);
-        }
+        let bytes = self.root.read(&format!("{}/{name}", self.id)).map_err(|error| error.to_string())?;
+        Ok(bytes.into_owned())
     }
 }

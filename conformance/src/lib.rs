@@ -4,23 +4,24 @@
 //!
 //! ```text
 //! struct Acme;
-//! impl wamedia_conformance::Harness for Acme {
-//!     const PROVIDER: &'static str = "acme";
+//! impl wamedia_conformance::ProviderUnderTest for Acme {
+//!     const NAME: &'static str = "acme";
 //!     fn build(net: &wamedia_conformance::TestNet) -> std::sync::Arc<dyn wamedia_core::Provider> { … }
 //! }
 //! wamedia_conformance::main!(Acme);
 //! ```
 //!
 //! The exchanges are data in `fixtures/<provider>/`. Plain ones are replayed by wiremock and by the
-//! fault server alike, so that each double checks the other; everything hostile runs on the fault
-//! server, over TLS, under the vendors' real host names, in paused time.
+//! fake server alike, so that each checks the other; everything hostile runs on the fake server,
+//! over TLS, under the vendors' real host names, in paused time.
 
 mod cases;
-mod double;
 mod errors;
+mod fake_server;
 mod fixture;
+mod log_capture;
 mod matching;
-mod mutants;
+mod mutations;
 mod replay;
 mod report;
 mod requirements;
@@ -29,7 +30,6 @@ mod script;
 pub mod simulation;
 mod snapshot;
 mod tls;
-mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -38,37 +38,40 @@ use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use wamedia_core::{Clock, Provider, Webhooks};
+use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
 pub use errors::{ErrorRow, check_errors};
 pub use runner::run;
+pub use wamedia_fixtures;
 
-/// The secret that must never be seen anywhere but at its origin.
+/// The secret that must never appear anywhere but at its origin.
 pub const CANARY: &str = "TEST-canary-7f3a";
 
 /// The secret that deliveries of the fixtures are signed with.
 pub const WEBHOOK_SECRET: &str = "TEST-webhook-secret";
 
-/// The token that the check of a webhook address presents.
+/// The token of the webhook handshake.
 pub const VERIFY_TOKEN: &str = "TEST-verify";
 
-/// How the suite makes a provider.
-pub trait Harness: 'static {
+/// A provider crate, as the suite builds it.
+pub trait ProviderUnderTest: 'static {
     /// The provider's name, which is also the folder of its fixtures.
-    const PROVIDER: &'static str;
+    const NAME: &'static str;
 
-    /// Makes the provider with test credentials, for the network that the suite hands over.
+    /// Builds the provider with test credentials, for the network of one case.
     fn build(net: &TestNet) -> Arc<dyn Provider>;
 
-    /// Makes what reads deliveries: with [`WEBHOOK_SECRET`] where the network says so, and with [`VERIFY_TOKEN`]
-    /// where the vendor checks addresses. None where the vendor delivers nothing.
+    /// Builds the reader of deliveries: with [`WEBHOOK_SECRET`] where the network asks for it, and with
+    /// [`VERIFY_TOKEN`] where the vendor has a handshake. None where the vendor delivers nothing.
     fn webhooks(_net: &TestNet) -> Option<Arc<dyn Webhooks>> {
         None
     }
 
-    /// Where the fixtures are: a folder that holds one of the provider's name.
-    fn fixtures() -> PathBuf {
-        own_fixtures()
+    /// The fixtures, with a folder of the provider's name among them: the embedded ones, or those of a
+    /// folder by [`wamedia_fixtures::from_dir`].
+    fn fixtures() -> Fixtures {
+        wamedia_fixtures::embedded()
     }
 
     /// Where the snapshots are: a folder that holds one of the provider's name.
@@ -84,11 +87,6 @@ pub struct Package {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-}
-
-/// The fixtures of the providers of this repository.
-pub(crate) fn own_fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
 /// The network of one case: names, certificates and time.
@@ -111,9 +109,9 @@ impl TestNet {
 
     /// The address that every name leads to; none where nothing is going to be sent.
     pub fn address(&self) -> Option<SocketAddr> {
-        // The suite's own resolver has its answer at once; the system's is not asked.
-        self.transport.net.roots.as_ref()?;
-        let mut lookup = self.transport.net.resolver.lookup("any");
+        // The suite's resolver answers at once; the system's is never used.
+        self.transport.network.roots.as_ref()?;
+        let mut lookup = self.transport.network.resolver.lookup("any");
         match lookup.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(addresses)) => addresses.first().copied(),
             _ => None,
@@ -130,19 +128,19 @@ impl TestNet {
         tls::root_pem()
     }
 
-    /// The time of day. It may stand still.
+    /// The time of day. It may be fixed.
     pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.transport.net.clock)
+        Arc::clone(&self.transport.network.clock)
     }
 
-    /// False where names lead to an address that must not be contacted, as a name does that somebody
-    /// points at a machine behind the firewall. All addresses of the suite are on loopback.
+    /// False where names lead to an address that must not be contacted, like a public name that resolves
+    /// to a private address. All addresses of the suite are on loopback.
     pub fn permits_loopback(&self) -> bool {
-        self.transport.net.permitted.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))
+        self.transport.network.resolver.accepts(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 }
 
-/// A clock that stands still, or goes with the runtime's time from where it began.
+/// A clock that is fixed, or advances with the runtime's time from its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TestClock {
     pub(crate) start: SystemTime,
@@ -158,9 +156,9 @@ impl Clock for TestClock {
 /// The `main` of a conformance test target.
 #[macro_export]
 macro_rules! main {
-    ($harness:ty) => {
+    ($provider:ty) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run::<$harness>($crate::Package {
+            $crate::run::<$provider>($crate::Package {
                 name: env!("CARGO_PKG_NAME"),
                 version: env!("CARGO_PKG_VERSION"),
             })

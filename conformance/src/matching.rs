@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::Sha256;
+use wamedia_sandbox::http1::Head;
 use wamedia_sandbox::multipart::{Part, parse};
 
 use crate::fixture::RequestMatch;
@@ -68,14 +69,14 @@ fn check_form(parts: &[Part], want: &[PartMatch]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the body of a request was read before it is judged.
+/// Whether the body of a request was read before the request is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Whole,
     Unread,
 }
 
-/// A request as a double received it.
+/// A request as a server received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) origin: String,
@@ -86,6 +87,49 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// A request from its parts on the wire; its origin follows from the host.
+    pub(crate) fn new(head: &Head, body: &[u8]) -> Self {
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        Self {
+            origin: format!("https://{}", head.header("host").unwrap_or_default()),
+            method: head.method.clone(),
+            target: head.target.clone(),
+            headers: head.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            body: body.to_vec(),
+        }
+    }
+
+    /// The request as it goes over the wire.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        for (name, value) in &self.headers {
+            out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        if self.header("transfer-encoding").is_some() {
+            if !self.body.is_empty() {
+                out.extend_from_slice(format!("{:x}\r\n", self.body.len()).as_bytes());
+                out.extend_from_slice(&self.body);
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(b"0\r\n\r\n");
+        } else {
+            out.extend_from_slice(&self.body);
+        }
+        out
+    }
+
+    /// Points the request at another host and target.
+    pub(crate) fn redirect(&mut self, host: &str, target: &str) {
+        self.origin = format!("https://{host}");
+        target.clone_into(&mut self.target);
+        for (name, value) in &mut self.headers {
+            if name.eq_ignore_ascii_case("host") {
+                host.clone_into(value);
+            }
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -94,7 +138,7 @@ impl Received {
         self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).count()
     }
 
-    /// What holds for every request of every provider.
+    /// Checks what holds for every request of every provider.
     pub(crate) fn check_always(&self) -> Result<(), String> {
         if self.count("user-agent") != 1 {
             return Err(format!("{} user agents", self.count("user-agent")));
@@ -128,13 +172,13 @@ impl Received {
             return Ok(());
         }
         if let Some(form) = &want.multipart {
-            let parts = self.parts().ok_or("the body is no form")?;
+            let parts = self.parts().ok_or("the body is not a form")?;
             check_form(&parts, form)?;
         }
         if let Some(json) = &want.json {
             let got: Option<Value> = serde_json::from_slice(&self.body).ok();
             if got.as_ref() != Some(json) {
-                return Err("the JSON body is another one".to_owned());
+                return Err("the JSON body differs".to_owned());
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Plain fixtures replayed by wiremock, behind a small TLS front.
+//! Plain fixtures replayed by wiremock, behind a small TLS proxy.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,8 +11,8 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::matching::{Body, Received};
-use crate::script::Turn;
-use crate::{TestNet, double, tls};
+use crate::script::ExpectedExchange;
+use crate::{TestNet, fake_server, tls};
 
 /// What wiremock saw, and what it did not expect.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Seen {
 
 /// One catch-all mock that walks the exchanges in strict order.
 struct Walk {
-    turns: Vec<Turn>,
+    exchanges: Vec<ExpectedExchange>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -45,17 +45,19 @@ impl Respond for Walk {
             body: request.body.clone(),
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = self.turns.get(seen.received.len());
-        let verdict = turn.ok_or_else(|| "nothing more was expected".to_owned()).and_then(|turn| {
-            received.check_always().and_then(|()| received.check(&turn.origin, &turn.request, Body::Whole))
+        let exchange = self.exchanges.get(seen.received.len());
+        let verdict = exchange.ok_or_else(|| "nothing more was expected".to_owned()).and_then(|exchange| {
+            received
+                .check_always()
+                .and_then(|()| received.check(&exchange.origin, &exchange.request, Body::Whole))
         });
         seen.received.push(received);
         let number = seen.received.len();
-        match (verdict, turn) {
-            (Ok(()), Some(turn)) => {
+        match (verdict, exchange) {
+            (Ok(()), Some(exchange)) => {
                 let mut template =
-                    ResponseTemplate::new(turn.reply.status).set_body_bytes(turn.reply.body.to_vec());
-                for (name, value) in &turn.reply.headers {
+                    ResponseTemplate::new(exchange.reply.status).set_body_bytes(exchange.reply.body.to_vec());
+                for (name, value) in &exchange.reply.headers {
                     template = template.insert_header(name.as_str(), value.as_str());
                 }
                 template
@@ -72,22 +74,25 @@ use wiremock::http as http_value;
 
 /// Serves the exchanges by wiremock while `work` runs against them.
 pub(crate) async fn with_wiremock<T, F: Future<Output = T>>(
-    turns: Vec<Turn>,
+    exchanges: Vec<ExpectedExchange>,
     clock: SystemTime,
     work: impl FnOnce(TestNet) -> F,
 ) -> io::Result<(T, Seen)> {
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let names: Vec<String> =
-        turns.iter().filter_map(|turn| turn.origin.split("://").nth(1)).map(ToOwned::to_owned).collect();
-    // Not `MockServer::start()`: pooled servers go on answering after they are dropped.
+    let names: Vec<String> = exchanges
+        .iter()
+        .filter_map(|exchange| exchange.origin.split("://").nth(1))
+        .map(ToOwned::to_owned)
+        .collect();
+    // Not `MockServer::start()`: pooled servers keep answering after they are dropped.
     let server = MockServer::builder().start().await;
-    Mock::given(any()).respond_with(Walk { turns, seen: Arc::clone(&seen) }).mount(&server).await;
+    Mock::given(any()).respond_with(Walk { exchanges, seen: Arc::clone(&seen) }).mount(&server).await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let front = tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, true)));
-    let transport = double::transport(address, clock, double::Options::default());
+    let proxy = tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, true)));
+    let transport = fake_server::transport(address, clock, fake_server::Options::default());
     let outcome = work(TestNet::new(transport)).await;
-    front.abort();
+    proxy.abort();
     // Dropping a server with an exhausted cooperative budget can hang for ever.
     tokio::task::yield_now().await;
     drop(server);

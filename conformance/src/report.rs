@@ -1,16 +1,15 @@
 //! The report of one provider, in the format `wamedia-report/1`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use wamedia_core::Sha256;
+use wamedia_fixtures::Fixtures;
 
 use crate::Package;
 use crate::requirements::{self, Requirement, Rules};
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Pass,
@@ -35,7 +34,7 @@ impl Outcome {
         }
     }
 
-    /// How much it weighs among the cases of one requirement: the worst stands for all.
+    /// The severity among the cases of one requirement: the worst outcome counts.
     fn weight(self) -> u8 {
         match self {
             Self::Fail => 5,
@@ -64,7 +63,7 @@ pub(crate) struct Row {
 pub(crate) struct About<'a> {
     pub(crate) provider: &'a str,
     pub(crate) package: Package,
-    pub(crate) root: &'a Path,
+    pub(crate) root: &'a Fixtures,
     pub(crate) features: &'a [(&'static str, bool)],
     pub(crate) date: String,
     pub(crate) strict: bool,
@@ -72,7 +71,7 @@ pub(crate) struct About<'a> {
     pub(crate) profile: Option<&'a str>,
 }
 
-/// The profiles, the one that counts first.
+/// The profiles, the most important one first.
 pub(crate) const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
 
 /// Builds the report from all cases of a provider, those that did not run included.
@@ -110,7 +109,7 @@ pub(crate) fn build(about: &About<'_>, rules: &Rules, rows: &[Row]) -> Value {
         "schema": "wamedia-report/1",
         "suite": env!("CARGO_PKG_VERSION"),
         "fixtures_sha256": fixtures_digest(about.root, about.provider),
-        "requirements_sha256": digest_of(&requirements::requirements_file(about.root)),
+        "requirements_sha256": digest_of(&requirements::catalogue(about.root), requirements::REQUIREMENTS),
         "date": about.date,
         "strict": about.strict,
         "subject": {
@@ -186,30 +185,16 @@ fn part(
 }
 
 /// One digest over the names and contents of a provider's fixtures and the shared media.
-fn fixtures_digest(root: &Path, provider: &str) -> String {
-    let mut files = Vec::new();
-    for folder in [provider, "media"] {
-        collect(&root.join(folder), &mut files);
-    }
-    files.sort();
-    let mut text = String::new();
-    for file in files {
-        let name: Vec<_> = file.strip_prefix(root).into_iter().flatten().collect();
-        let name: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
-        text.push_str(&format!("{}  {}\n", digest_of(&file), name.join("/")));
-    }
-    Sha256::of(text.as_bytes()).to_hex()
+fn fixtures_digest(root: &Fixtures, provider: &str) -> String {
+    let mut files: Vec<String> =
+        [provider, "media"].iter().flat_map(|folder| root.list(folder).unwrap_or_default()).collect();
+    files.sort_by(|a, b| a.split('/').cmp(b.split('/')));
+    let lines = files.iter().map(|file| format!("{}  {file}\n", digest_of(root, file)));
+    Sha256::of(lines.collect::<String>().as_bytes()).to_hex()
 }
 
-fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { collect(&path, out) } else { out.push(path) }
-    }
-}
-
-fn digest_of(file: &Path) -> String {
-    Sha256::of(&fs::read(file).unwrap_or_default()).to_hex()
+fn digest_of(root: &Fixtures, file: &str) -> String {
+    Sha256::of(&root.read(file).unwrap_or_default()).to_hex()
 }
 
 #[cfg(test)]
@@ -217,7 +202,7 @@ mod tests {
     use super::*;
 
     fn report(rows: &[(&str, Outcome)]) -> Value {
-        let root = crate::own_fixtures();
+        let root = wamedia_fixtures::embedded();
         let rules = Rules::load(&root, "nobody").expect("the catalogue is readable");
         let features = requirements::features(&wamedia_core::Capabilities::NONE, None);
         let about = About {

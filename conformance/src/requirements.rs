@@ -1,12 +1,11 @@
-//! What is required, what does not apply and why, and which failures are known.
+//! Requirements, reasons why some do not apply, and known failures.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wamedia_core::{Capabilities, WebhookCapabilities};
+use wamedia_fixtures::Fixtures;
 
 /// One row of `requirements.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,7 +53,7 @@ pub(crate) fn features(
     ]
 }
 
-/// A failure that somebody wrote down, in `<provider>/known-failures.json`.
+/// A known failure, in `<provider>/known-failures.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KnownFailure {
@@ -62,7 +61,7 @@ pub(crate) struct KnownFailure {
     /// The name of the case, as the list of cases shows it.
     pub(crate) case: String,
     pub(crate) reason: String,
-    /// Where its repair is followed.
+    /// The issue that tracks its repair.
     pub(crate) issue: String,
     /// The last day, `YYYY-MM-DD`, on which it is forgiven.
     pub(crate) expires: String,
@@ -75,7 +74,7 @@ pub(crate) struct Reason {
     pub(crate) requirement: String,
     /// The providers it is about.
     pub(crate) providers: Vec<String>,
-    /// True where the requirement cannot be met or missed by such a provider: then it does not count.
+    /// True where the requirement cannot apply to such a provider: then it does not count.
     /// False where a case is missing: then the result is partial.
     pub(crate) not_applicable: bool,
     pub(crate) why: String,
@@ -111,19 +110,21 @@ struct KnownFile {
 }
 
 impl Rules {
-    /// Reads what a fixtures folder says about a provider. A folder without requirements of its own is
-    /// held to this suite's.
-    pub(crate) fn load(root: &Path, provider: &str) -> Result<Self, String> {
-        let requirements: RequirementsFile = read(&requirements_file(root))?;
-        let reasons = root.join("coverage-reasons.json");
-        let reasons = if reasons.is_file() { read::<ReasonsFile>(&reasons)?.reasons } else { Vec::new() };
-        let known = root.join(provider).join("known-failures.json");
-        let known = if known.is_file() { read::<KnownFile>(&known)?.known_failures } else { Vec::new() };
-        let rules = Self { requirements: requirements.requirements, reasons, known };
+    /// Reads what fixtures say about a provider. Fixtures without requirements of their own are held to
+    /// those that are embedded.
+    pub(crate) fn load(root: &Fixtures, provider: &str) -> Result<Self, String> {
+        let RequirementsFile { requirements } = read(&catalogue(root), REQUIREMENTS)?;
+        let reasons = "coverage-reasons.json";
+        let reasons =
+            if root.contains(reasons) { read::<ReasonsFile>(root, reasons)?.reasons } else { Vec::new() };
+        let known = format!("{provider}/known-failures.json");
+        let known =
+            if root.contains(&known) { read::<KnownFile>(root, &known)?.known_failures } else { Vec::new() };
+        let rules = Self { requirements, reasons, known };
         let named = rules.reasons.iter().map(|row| &row.requirement);
         for id in named.chain(rules.known.iter().map(|row| &row.requirement)) {
             if rules.get(id).is_none() {
-                return Err(format!("a reason or known failure names {id}, which is no requirement"));
+                return Err(format!("a reason or known failure names {id}, which is not a requirement"));
             }
         }
         Ok(rules)
@@ -144,16 +145,17 @@ impl Rules {
     }
 }
 
-/// The catalogue that a fixtures folder is held to.
-pub(crate) fn requirements_file(root: &Path) -> std::path::PathBuf {
-    let own = root.join("requirements.json");
-    if own.is_file() { own } else { crate::own_fixtures().join("requirements.json") }
+/// The catalogue's name among the fixtures.
+pub(crate) const REQUIREMENTS: &str = "requirements.json";
+
+/// The fixtures that hold the catalogue: these, or the embedded ones.
+pub(crate) fn catalogue(root: &Fixtures) -> Fixtures {
+    if root.contains(REQUIREMENTS) { root.clone() } else { wamedia_fixtures::embedded() }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
-    let place = |why: String| format!("{}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| place(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| place(error.to_string()))
+fn read<T: DeserializeOwned>(root: &Fixtures, path: &str) -> Result<T, String> {
+    let text = root.read_text(path).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| format!("{root}/{path}: {error}"))
 }
 
 #[cfg(test)]
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_capability_of_the_catalogue_is_one_that_providers_can_declare() {
-        let rules = Rules::load(&crate::own_fixtures(), "meta").expect("the catalogue is readable");
+        let rules = Rules::load(&wamedia_fixtures::embedded(), "meta").expect("the catalogue is readable");
         let names = features(&Capabilities::NONE, None).map(|(name, _)| name);
         for requirement in rules.requirements {
             let Some(name) = requirement.capability else { continue };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ pub(crate) fn keep_in(folder: PathBuf) {
 }
 
 /// Pins a value under `<snapshots>/<provider>/`.
-pub(crate) fn pin(root: &Path, provider: &str, id: &str, value: &Value) {
-    let folder = FOLDER.get().cloned().unwrap_or_else(|| root.join("../conformance/snapshots"));
+pub(crate) fn pin(provider: &str, id: &str, value: &Value) {
+    let folder = FOLDER.get().cloned().unwrap_or_default();
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder.join(provider));
     settings.set_prepend_module_to_snapshot(false);

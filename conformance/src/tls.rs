@@ -32,7 +32,7 @@ fn authority() -> &'static Authority {
     })
 }
 
-/// What clients of the suite trust.
+/// The certificate that clients of the suite trust, as DER.
 pub(crate) fn root() -> Vec<u8> {
     authority().der.clone()
 }
@@ -42,7 +42,7 @@ pub(crate) fn root_pem() -> String {
     authority().pem.clone()
 }
 
-/// Speaks TLS for these names; with `trusted == false` by a certificate that nobody signed.
+/// Accepts TLS for these names; with `trusted == false` with a self-signed certificate.
 pub(crate) fn acceptor(names: &[String], trusted: bool) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key can be made");
     let params = CertificateParams::new(names.to_vec()).expect("host names are names");

@@ -1,6 +1,6 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutants, root, simulate, step, tidy};
+use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, root, simulate, step, tidy};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -24,7 +24,7 @@ pub(crate) fn run() -> Outcome {
     fixtures::check()?;
     tests()?;
     conformance::run(&conformance::Options::default())?;
-    mutants::run(false)?;
+    mutations::run(false)?;
     println!("== simulation");
     simulate::run(&simulate::Options::default())?;
     for client in ["wamedia", "curl"] {

@@ -13,49 +13,45 @@ use crate::{Outcome, PROVIDERS, cargo, root};
 const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
 
 /// What the command line asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, clap::Parser)]
 pub(crate) struct Options {
+    /// One provider
+    #[arg(long, value_parser = PROVIDERS)]
     pub(crate) provider: Option<String>,
+    /// Only what this profile needs
+    #[arg(long, value_parser = PROFILES)]
     pub(crate) profile: Option<String>,
+    /// Cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Scores a program, in any language, on what can be seen from outside: `PROGRAM {base} {content} {provider}
+    /// {id} {out} {sha256} {size}`, or a file of commands
+    #[arg(long, value_name = "COMMAND|FILE")]
     pub(crate) client: Option<String>,
+    /// The report as JSON
+    #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// The report as Markdown
+    #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// The badge (JSON, and SVG beside it), and the README's numbers
+    #[arg(long, value_name = "FILE")]
     pub(crate) badge: Option<PathBuf>,
+    /// A SHOULD that is not met fails
+    #[arg(long)]
     pub(crate) strict: bool,
+    /// Only list
+    #[arg(long)]
     pub(crate) list: bool,
-    pub(crate) mutants: bool,
+    /// Each requirement catches the mutations of the client that it names
+    #[arg(long)]
+    pub(crate) mutations: bool,
+    /// With `--mutations`: every case against every mutation, which takes minutes
+    #[arg(long)]
     pub(crate) matrix: bool,
 }
 
 impl Options {
-    pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
-        let mut options = Self::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut value = || {
-                words.next().map(|value| (*value).to_owned()).ok_or_else(|| format!("{word} wants a value"))
-            };
-            match *word {
-                "--provider" => options.provider = Some(value()?),
-                "--profile" => options.profile = Some(value()?),
-                "--filter" => options.filter = Some(value()?),
-                "--client" => options.client = Some(value()?),
-                "--json" => options.json = Some(value()?.into()),
-                "--markdown" => options.markdown = Some(value()?.into()),
-                "--badge" => options.badge = Some(value()?.into()),
-                "--strict" => options.strict = true,
-                "--list" => options.list = true,
-                "--mutants" => options.mutants = true,
-                "--matrix" => options.matrix = true,
-                other => return Err(format!("conformance has no option {other}")),
-            }
-        }
-        check("provider", options.provider.as_deref(), &PROVIDERS)?;
-        check("profile", options.profile.as_deref(), &PROFILES)?;
-        Ok(options)
-    }
-
     /// Everything of every provider: only then do the numbers mean anything.
     fn is_whole(&self) -> bool {
         self.provider.is_none() && self.profile.is_none() && self.filter.is_none() && !self.list
@@ -66,15 +62,6 @@ impl Options {
     }
 }
 
-fn check(what: &str, value: Option<&str>, known: &[&str]) -> Outcome {
-    match value {
-        Some(value) if !known.contains(&value) => {
-            Err(format!("no {what} is called {value}; there are {}", known.join(", ")))
-        }
-        _ => Ok(()),
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Outcome {
     if options.badge.is_some() && !options.is_whole() {
         return Err("--badge wants a run of everything: its numbers go into the README".to_owned());
@@ -82,8 +69,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(client) = &options.client {
         return crate::client::run(options, client);
     }
-    if options.mutants || options.matrix {
-        return crate::mutants::run(options.matrix);
+    if options.mutations || options.matrix {
+        return crate::mutations::run(options.matrix);
     }
     let programs = build()?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
@@ -270,20 +257,23 @@ pub(crate) fn write(file: &Path, text: &str) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
     fn options_are_known_or_refused_by_name() {
-        let options = Options::parse(&["--provider", "meta", "--strict", "--json", "f"]).expect("known");
+        let parse = |words: &[&str]| Options::try_parse_from([&["conformance"], words].concat());
+        let options = parse(&["--provider", "meta", "--strict", "--json", "f"]).expect("known");
         assert_eq!((options.provider.as_deref(), options.strict), (Some("meta"), true));
         assert!(!options.is_whole());
         for (words, part) in [
-            (vec!["--provider", "acme"], "no provider is called acme"),
-            (vec!["--profile", "x"], "receive, send"),
-            (vec!["--json"], "--json wants a value"),
-            (vec!["--wat"], "no option --wat"),
+            (&["--provider", "acme"][..], "acme"),
+            (&["--profile", "x"], "receive, send"),
+            (&["--json"], "--json"),
+            (&["--wat"], "--wat"),
         ] {
-            let why = Options::parse(&words).expect_err("refused");
+            let why = parse(words).expect_err("refused").to_string();
             assert!(why.contains(part), "{why}");
         }
     }

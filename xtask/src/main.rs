@@ -3,10 +3,11 @@
 
 mod bench;
 mod ci;
+mod circles;
 mod client;
 mod conformance;
 mod fixtures;
-mod mutants;
+mod mutations;
 mod report;
 mod simulate;
 mod tidy;
@@ -15,34 +16,37 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "\
-cargo xtask ci                         everything that every change must pass
-cargo xtask conformance [OPTIONS]      the behavioural suite, with a table per provider
-    --provider P    one provider          --filter TEXT   cases whose name contains it
-    --profile P     receive, send, resume, list or signed-webhook
-    --strict        a SHOULD that is not met fails        --list  only list
-    --json FILE     the report as JSON    --markdown FILE the report as Markdown
-    --badge FILE    the badge (JSON, and SVG beside it), and the README's numbers
-    --client 'PROGRAM {base} {content} {provider} {id} {out} {sha256} {size}', or a file of commands:
-                    scores a program, in any language, on what can be seen from outside
-    --mutants       each requirement catches the broken client that it names
-    --matrix        with --mutants: every case against every broken client, which takes minutes
-cargo xtask bench [OPTIONS]            wamedia beside the baseline client, interleaved
-    --quick         smaller bodies        --scenario TEXT only what contains it
-    --rounds N      rounds of each        --list          only list
-    --json FILE     all figures           --markdown FILE the table
-    --wamedia FILE  another build of the program
-cargo xtask fixtures check             fixtures are whole, known, and hold no secrets
-cargo xtask fixtures docs              writes conformance/REQUIREMENTS.md from its data
-cargo xtask fixtures export --wiremock DIR
-                                       exchanges as WireMock mappings and files
-cargo xtask fixtures record --origin NAME --upstream URL --out DIR [--requests N]
-                                       records through a loopback proxy, redacted by allow-list
-cargo xtask simulate [OPTIONS]         random worlds against oracles, and all known regressions
-    --worlds N      how many              --seed S        which
-    --world FILE    one world, with its trace in words
-    --driver D      engine or wire        --keep-going    counts every failure in a table
-cargo xtask tidy                       layers, capability tables, links";
+use clap::Parser;
+
+/// Tasks of this repository
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 110)]
+enum Task {
+    /// Everything that every change must pass
+    Ci,
+    /// The behavioural suite, with a table per provider
+    Conformance(conformance::Options),
+    /// wamedia beside the baseline client, interleaved
+    Bench(bench::Options),
+    /// The server of the benchmark, a process of its own
+    #[command(hide = true)]
+    BenchServer {
+        /// Where its certificate goes
+        ca_file: PathBuf,
+    },
+    /// Parses deliveries for the benchmark, built as programs are
+    #[command(hide = true)]
+    BenchWebhook,
+    /// Checks, exports and records fixtures
+    #[command(subcommand)]
+    Fixtures(fixtures::Command),
+    /// Each requirement of the suite catches the mutations of the client that it names
+    Mutations,
+    /// Random worlds against oracles, and all known regressions
+    Simulate(simulate::Options),
+    /// Layers, circles of modules, capability tables, links
+    Tidy,
+}
 
 /// The providers, in the order of every table.
 const PROVIDERS: [&str; 4] = ["meta", "chakra", "whapi", "nxcloud"];
@@ -51,24 +55,16 @@ const PROVIDERS: [&str; 4] = ["meta", "chakra", "whapi", "nxcloud"];
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
-        ["ci"] => ci::run(),
-        ["bench", options @ ..] => bench::run(options),
-        // The other end of the benchmark, a process of its own.
-        ["bench-server", options @ ..] => bench::server::run(options),
-        // So is what it parses, to be built as programs are.
-        ["bench-webhook"] => bench::webhook::run(),
-        ["conformance", options @ ..] => {
-            conformance::Options::parse(options).and_then(|options| conformance::run(&options))
-        }
-        ["fixtures", words @ ..] => fixtures::run(words),
-        ["simulate", options @ ..] => {
-            simulate::Options::parse(options).and_then(|options| simulate::run(&options))
-        }
-        ["tidy"] => tidy::run(),
-        _ => Err(USAGE.to_owned()),
+    let outcome = match Task::parse() {
+        Task::Ci => ci::run(),
+        Task::Conformance(options) => conformance::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::BenchServer { ca_file } => bench::server::run(&ca_file),
+        Task::BenchWebhook => bench::webhook::run(),
+        Task::Fixtures(command) => fixtures::run(command),
+        Task::Mutations => mutations::run(false),
+        Task::Simulate(options) => simulate::run(&options),
+        Task::Tidy => tidy::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,5 +112,15 @@ fn step(what: &str, command: &mut Command) -> Outcome {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{what} failed: {status}")),
         Err(error) => Err(format!("{what} cannot be started: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Task::command().debug_assert();
     }
 }

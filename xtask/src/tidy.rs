@@ -1,4 +1,4 @@
-//! The rules of the house: layers, tables, links.
+//! The rules of the house: layers, circles, tables, links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,6 +36,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(layers()?);
     problems.extend(tables()?);
     problems.extend(links());
+    problems.extend(circles()?);
     problems.extend(crate::report::check_readme().err());
     if problems.is_empty() {
         println!("the house is tidy");
@@ -51,6 +52,46 @@ fn top() -> Vec<String> {
         .filter(|name| !TOP.contains(&name.as_str()))
         .map(|name| format!("{name} does not belong at the top"))
         .collect()
+}
+
+/// TEMPORARY: where files still use each other in circles, by crate and the beginning of the circle. An entry goes with
+/// its circles, and none is added; the list is to be empty.
+const CIRCLES_LEFT: &[(&str, &str)] = &[
+    ("conformance", ""),
+    ("wamedia-chakra", ""),
+    ("wamedia-core", ""),
+    ("wamedia-meta", ""),
+    ("wamedia-nxcloud", ""),
+    ("wamedia-provider", ""),
+    ("wamedia-sandbox", ""),
+    ("wamedia-whapi", ""),
+    ("xtask", "client"),
+    ("xtask", "simulate"),
+];
+
+/// No files of a crate use each other in a circle.
+fn circles() -> Result<Vec<String>, String> {
+    let mut problems = Vec::new();
+    let mut left: Vec<_> = CIRCLES_LEFT.to_vec();
+    let crates = fs::read_dir(root().join("crates")).into_iter().flatten().flatten();
+    let folders =
+        crates.map(|entry| entry.path()).chain(["conformance", "xtask"].map(|name| root().join(name)));
+    for folder in folders.filter(|folder| folder.join("src").is_dir()) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for circle in crate::circles::find(&folder.join("src"))? {
+            let known = |entry: &(&str, &str)| entry.0 == name && circle.starts_with(entry.1);
+            left.retain(|entry| !known(entry));
+            if !CIRCLES_LEFT.iter().any(known) {
+                problems.push(format!("{name}: files use each other: {circle}"));
+            }
+        }
+    }
+    let gone = left
+        .iter()
+        .map(|(name, start)| format!("{name} {start}: its circles are gone; take it off the list"));
+    problems.extend(gone);
+    problems.sort();
+    Ok(problems)
 }
 
 /// Who may depend on whom, from what cargo itself knows.
@@ -97,6 +138,11 @@ fn layers() -> Result<Vec<String>, String> {
     forbid("wamedia-core", &["tokio", "reqwest", "hyper", "serde_json", "wamedia-provider"]);
     forbid("wamedia-transfer", &["reqwest", "hyper", "wamedia-provider"]);
     forbid("wamedia-provider", &["wamedia-transfer"]);
+    let crates: Vec<_> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
+    let crates: Vec<&str> = crates.iter().map(String::as_str).collect();
+    forbid("wamedia-fixtures", &["serde", "wamedia-core"]);
+    forbid("wamedia-sandbox", &[&crates[..], &["wamedia-provider"]].concat());
+    forbid("wamedia-conformance", &crates);
     for provider in PROVIDERS {
         let others: Vec<_> = PROVIDERS
             .iter()

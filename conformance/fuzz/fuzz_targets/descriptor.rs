@@ -1,20 +1,17 @@
-//! Any bytes as the reply to a request for a descriptor. Needs `--cfg fuzzing`, which cargo-fuzz sets.
+//! Any bytes as the reply of the Cloud API, or of a vendor that forwards it.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wamedia_core::{MediaId, MediaRef};
+use wamedia_provider::{Reply, cloud_api};
 
 fuzz_target!(|bytes: &[u8]| {
     let [status, body @ ..] = bytes else { return };
     let status = [200, 200, 200, 400, 401, 404, 429, 500][usize::from(*status) % 8];
-    let id = MediaId::new("1279279128").expect("it is one");
-    #[cfg(fuzzing)]
-    {
-        let _ = wamedia_meta::fuzz_descriptor(&MediaRef::new("meta", id.clone()), status, body);
-        let _ = wamedia_chakra::fuzz_descriptor(&MediaRef::new("chakra", id.clone()), status, body);
-        let _ = wamedia_nxcloud::fuzz_descriptor(&MediaRef::new("nxcloud", id), status, body);
+    let reply = Reply::new(status, body.to_vec());
+    let error = cloud_api::error_in(&reply);
+    assert!(error.is_some() || reply.is_success(), "a failure is an error, whatever its body");
+    if let Ok(body) = reply.json::<serde_json::Value>() {
+        let _ = (cloud_api::uploaded_id(&body), cloud_api::descriptor(body));
     }
-    #[cfg(not(fuzzing))]
-    let _ = (status, body, MediaRef::from(id));
 });

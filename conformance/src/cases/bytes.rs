@@ -5,15 +5,15 @@ use std::time::Duration;
 use bytes_crate::Bytes;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{ErrorKind, Mime, Sha256};
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
-use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, paused};
-use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, paused};
+use crate::fake_server::Options;
+use crate::script::ExpectedExchange;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    if !subject.capabilities.open {
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    if !setup.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -33,10 +33,12 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     ];
     for (name, size) in [("chunks-of-1", 1), ("chunks-of-1000", 1000), ("chunks-of-100000", 100_000)] {
         cases.push(Case::new("DL-002", name, move |c| {
-            succeeds(c, |turn| turn.framed(Framing::Chunked(size)))
+            succeeds(c, |exchange| exchange.framed(Framing::Chunked(size)))
         }));
     }
-    cases.push(Case::new("DL-002", "close-delimited", |c| succeeds(c, |turn| turn.framed(Framing::Close))));
+    cases.push(Case::new("DL-002", "close-delimited", |c| {
+        succeeds(c, |exchange| exchange.framed(Framing::Close))
+    }));
     for (name, framing) in
         [("fin-0", Framing::Cut(0)), ("fin-1", Framing::Cut(1)), ("fin-half", Framing::Cut(4000))]
     {
@@ -80,23 +82,23 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 }
 
 /// The whole content arrives, however it is framed.
-fn succeeds(subject: &Subject, change: impl FnOnce(Turn) -> Turn) -> Verdict {
-    let run = subject.fetch(subject.with_content(change)?)?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+fn succeeds(setup: &Setup, change: impl FnOnce(ExpectedExchange) -> ExpectedExchange) -> Verdict {
+    let run = setup.fetch(setup.with_content(change)?)?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 
-/// As many sockets as fit into a second.
+/// Few enough cases for one second of sockets.
 fn runner() -> TestRunner {
     TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() })
 }
 
 /// The content arrives whole in pieces of any sizes, at any moments.
-fn any_segmentation(subject: &Subject) -> Verdict {
-    let want = subject.content_bytes()?;
+fn any_segmentation(setup: &Setup) -> Verdict {
+    let want = setup.content_bytes()?;
     let pieces = proptest::collection::vec((1..6000_usize, 0..400_u64), 1..40);
     let outcome = runner().run(&pieces, |pieces| {
-        let framed = |turn: Turn| {
-            turn.with(|mut reply| {
+        let framed = |exchange: ExpectedExchange| {
+            exchange.with(|reply| {
                 let kind = "Content-Type: image/jpeg\r\n";
                 let head = format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: {}\r\n\r\n", reply.body.len());
                 let mut steps = vec![Step::Write(head.into())];
@@ -106,11 +108,10 @@ fn any_segmentation(subject: &Subject) -> Verdict {
                     steps.extend([Step::Write(piece), Step::Sleep(Duration::from_millis(*pause))]);
                 }
                 steps.extend([Step::Write(rest), Step::KeepAlive]);
-                reply.raw = Some(steps);
-                reply
+                reply.framing(Framing::Raw(steps))
             })
         };
-        let run = subject.with_content(framed).and_then(|turns| subject.fetch(turns));
+        let run = setup.with_content(framed).and_then(|exchanges| setup.fetch(exchanges));
         let got = run.and_then(|run| run.fetched().map(|fetched| fetched.bytes.clone()));
         proptest::prop_assert_eq!(got.map_err(TestCaseError::fail)?, want.clone());
         Ok(())
@@ -119,16 +120,16 @@ fn any_segmentation(subject: &Subject) -> Verdict {
 }
 
 /// A body that always ends too early, wherever, is never taken for the content.
-fn any_truncation(subject: &Subject) -> Verdict {
-    let size = subject.content_bytes()?.len();
-    let outcome = runner()
-        .run(&(0..size), |at| broken_for_ever(subject, Framing::Cut(at)).map_err(TestCaseError::fail));
+fn any_truncation(setup: &Setup) -> Verdict {
+    let size = setup.content_bytes()?.len();
+    let outcome =
+        runner().run(&(0..size), |at| broken_for_ever(setup, Framing::Cut(at)).map_err(TestCaseError::fail));
     outcome.map_err(|error| error.to_string())
 }
 
 /// Every content reply is like this, and the fetch ends with this kind.
-fn fails(subject: &Subject, kind: ErrorKind, change: impl Fn(Reply) -> Reply) -> Verdict {
-    let run = subject.fetch(subject.with_content(|turn| turn.with(change).forever())?)?;
+fn fails(setup: &Setup, kind: ErrorKind, change: impl Fn(Response) -> Response) -> Verdict {
+    let run = setup.fetch(setup.with_content(|exchange| exchange.with(change).forever())?)?;
     equal("kind", &run.error()?.kind(), &kind)
 }
 
@@ -139,82 +140,86 @@ fn flipped(bytes: &Bytes) -> Bytes {
     bytes.into()
 }
 
-fn flip(subject: &Subject) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|reply| {
+fn flip(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange.with(|reply| {
             let wrong = flipped(&reply.body);
             reply.body(wrong)
         })
     })?;
-    let expected = turns.len();
-    let run = subject.fetch(turns)?;
+    let expected = exchanges.len();
+    let run = setup.fetch(exchanges)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::Integrity)?;
-    let right = Sha256::of(&subject.content_bytes()?).to_hex();
-    let wrong = Sha256::of(&flipped(&subject.content_bytes()?)).to_hex();
+    let right = Sha256::of(&setup.content_bytes()?).to_hex();
+    let wrong = Sha256::of(&flipped(&setup.content_bytes()?)).to_hex();
     let both = error.message().contains(&right) && error.message().contains(&wrong);
     ensure(both, format!("both digests are wanted in: {error}"))?;
     equal("requests", &run.requests(), &expected)
 }
 
-fn flip_recorded(subject: &Subject) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|reply| {
+fn flip_recorded(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange.with(|reply| {
             let wrong = flipped(&reply.body);
             reply.body(wrong)
         })
     })?;
-    let run =
-        subject.fetch_with(turns, |options| options.on_mismatch = OnMismatch::Record, Options::default())?;
+    let run = setup.fetch_with(
+        exchanges,
+        |options| options.on_mismatch = OnMismatch::Record,
+        Options::default(),
+    )?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"none")?;
     ensure(!run.fetched()?.receipt.differences.is_empty(), "the difference is not in the receipt")
 }
 
-fn no_digest(subject: &Subject) -> Verdict {
-    let (media, mut turns, content) = subject.undeclared()?;
-    turns.push(content);
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+fn no_digest(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content);
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"none")
 }
 
-fn over(subject: &Subject, framing: Framing) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|reply| {
+fn over(setup: &Setup, framing: Framing) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange.with(|reply| {
             let mut longer = reply.body.to_vec();
             longer.extend(std::iter::repeat_n(7, longer.len() * 3 + 200_000));
             reply.body(longer).framing(framing)
         })
     })?;
-    let media = with_size(subject)?;
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let media = with_size(setup)?;
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::TooLarge), format!("kind {kind:?}"))
 }
 
 /// The media with its size declared, for providers whose replies have none.
-fn with_size(subject: &Subject) -> Result<wamedia_core::MediaRef, String> {
-    let mut media = subject.media(subject.base()?)?;
-    media.declared.size_bytes = Some(subject.content_bytes()?.len() as u64);
+fn with_size(setup: &Setup) -> Result<wamedia_core::MediaRef, String> {
+    let mut media = setup.media(setup.base()?)?;
+    media.declared.size_bytes = Some(setup.content_bytes()?.len() as u64);
     Ok(media)
 }
 
-fn close_delimited(subject: &Subject) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|reply| {
-            let short = reply.body.slice(..reply.body.len() - 10);
-            reply.body(short).framing(Framing::Close)
-        })
-        .forever()
+fn close_delimited(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange
+            .with(|reply| {
+                let short = reply.body.slice(..reply.body.len() - 10);
+                reply.body(short).framing(Framing::Close)
+            })
+            .forever()
     })?;
-    let run = subject.fetch_media(&with_size(subject)?, turns, |_| {}, Options::default())?;
+    let run = setup.fetch_media(&with_size(setup)?, exchanges, |_| {}, Options::default())?;
     let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::Transport), format!("kind {kind:?}"))
 }
 
-fn too_large(subject: &Subject) -> Verdict {
-    let turns = subject.with_content(|turn| turn)?;
-    let run = subject.fetch_with(turns, |options| options.max_bytes = Some(100), Options::default());
-    // Where resolve states the size, the content is not even asked for.
+fn too_large(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| exchange)?;
+    let run = setup.fetch_with(exchanges, |options| options.max_bytes = Some(100), Options::default());
+    // Where resolve states the size, the content is not requested at all.
     let error = match &run {
         Ok(run) => run.error()?.kind(),
         Err(why) => return Err(why.clone()),
@@ -222,148 +227,145 @@ fn too_large(subject: &Subject) -> Verdict {
     equal("kind", &error, &ErrorKind::TooLarge)
 }
 
-fn endless(subject: &Subject) -> Verdict {
-    let (media, mut turns, content) = subject.undeclared()?;
-    turns.push(content.with(|reply| {
+fn endless(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content.with(|reply| {
         let mut endless = reply.body.to_vec();
         endless.resize(400_000, 3);
         reply.body(endless).framing(Framing::Chunked(1000))
     }));
-    let run =
-        subject.fetch_media(&media, turns, |options| options.max_bytes = Some(50_000), Options::default())?;
+    let run = setup.fetch_media(
+        &media,
+        exchanges,
+        |options| options.max_bytes = Some(50_000),
+        Options::default(),
+    )?;
     equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)
 }
 
 /// Bytes that claim to be compressed are passed on as they are.
-fn gzip(subject: &Subject) -> Verdict {
-    succeeds(subject, |turn| turn.with(|reply| reply.header("content-encoding", "gzip")))
+fn gzip(setup: &Setup) -> Verdict {
+    succeeds(setup, |exchange| exchange.with(|reply| reply.header("content-encoding", "gzip")))
 }
 
 /// A body that breaks every time ends as a transport error, after bounded attempts.
-fn broken_for_ever(subject: &Subject, framing: Framing) -> Verdict {
-    let (mut turns, content) = subject.split()?;
-    let before = turns.len();
-    turns.push(content.framed(framing).forever());
-    let run = subject.fetch(turns)?;
+fn broken_for_ever(setup: &Setup, framing: Framing) -> Verdict {
+    let (mut exchanges, content) = setup.split()?;
+    let before = exchanges.len();
+    exchanges.push(content.framed(framing).forever());
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Transport)?;
     ensure(run.requests() <= before + 5, format!("{} requests", run.requests()))
 }
 
 /// A body that breaks once is continued or restarted, and is right in the end.
-fn recovers(subject: &Subject, framing: Framing, count: usize) -> Verdict {
-    let (mut turns, content) = subject.split()?;
-    turns.push(content.clone().framed(framing));
-    turns.push(again(subject, content, count));
-    let run = subject.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)?;
+fn recovers(setup: &Setup, framing: Framing, count: usize) -> Verdict {
+    let (mut exchanges, content) = setup.split()?;
+    exchanges.push(content.clone().framed(framing));
+    exchanges.push(again(setup, content, count));
+    let run = setup.fetch(exchanges)?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)?;
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
 /// What a good server answers after a break at `count`.
-pub(super) fn again(subject: &Subject, content: Turn, count: usize) -> Turn {
-    if !subject.capabilities.open_range || count == 0 {
+pub(super) fn again(setup: &Setup, content: ExpectedExchange, count: usize) -> ExpectedExchange {
+    if !setup.capabilities.open_range || count == 0 {
         return content;
     }
     let total = content.reply.body.len();
-    let mut turn = content.with(|reply| {
+    let mut exchange = content.with(|reply| {
         let rest = reply.body.slice(count..);
-        let mut reply =
-            reply.body(rest).header("content-range", format!("bytes {count}-{}/{total}", total - 1));
-        reply.status = 206;
-        reply
+        let range = format!("bytes {count}-{}/{total}", total - 1);
+        reply.status(206).body(rest).header("content-range", range)
     });
     let range = crate::matching::Matcher::EqualTo(format!("bytes={count}-"));
-    turn.request.headers.insert("range".to_owned(), range);
-    turn
+    exchange.request.headers.insert("range".to_owned(), range);
+    exchange
 }
 
-fn page_in_place(subject: &Subject, kind: &'static str, page: &'static str) -> Verdict {
-    // Without a digest only its nature gives it away.
-    let (mut media, before, content) = subject.undeclared()?;
+fn page_in_place(setup: &Setup, kind: &'static str, page: &'static str) -> Verdict {
+    // Without a digest only its content shows that it is wrong.
+    let (mut media, before, content) = setup.undeclared()?;
     media.declared.mime = Mime::parse("image/jpeg").ok();
     let content = content.with(|reply| reply.header("content-type", kind).body(page));
-    let mut turns = before.clone();
-    turns.push(content.clone());
-    turns.extend(before);
-    turns.push(content.forever());
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let mut exchanges = before.clone();
+    exchanges.push(content.clone());
+    exchanges.extend(before);
+    exchanges.push(content.forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
 }
 
 /// What matches the digest is content, whatever it looks like and whatever type it claims.
-fn declared_page(subject: &Subject, kind: &'static str, page: &'static str) -> Verdict {
-    let (media, mut turns, content) = subject.undeclared()?;
-    turns.push(content.with(|reply| reply.header("content-type", kind).body(page)));
+fn declared_page(setup: &Setup, kind: &'static str, page: &'static str) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content.with(|reply| reply.header("content-type", kind).body(page)));
     let digest = Sha256::of(page.as_bytes());
     let run =
-        subject.fetch_media(&media, turns, |options| options.sha256 = Some(digest), Options::default())?;
+        setup.fetch_media(&media, exchanges, |options| options.sha256 = Some(digest), Options::default())?;
     equal("content", &run.fetched()?.bytes, &Bytes::from(page))?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"digest")
 }
 
 /// A document of any size arrives whole although its type looks like that of an error.
-fn document(subject: &Subject, kind: &'static str, start: &'static str, size: usize) -> Verdict {
-    let (mut media, turns, content) = subject.undeclared()?;
+fn document(setup: &Setup, kind: &'static str, start: &'static str, size: usize) -> Verdict {
+    let (mut media, exchanges, content) = setup.undeclared()?;
     let unknown = "application/octet-stream";
     media.declared.mime = Mime::parse(unknown).ok();
-    let retyped = |reply: Reply| {
+    let retyped = |reply: Response| {
         let text = String::from_utf8_lossy(&reply.body).replace("image/jpeg", unknown);
         reply.body(text)
     };
-    let mut turns: Vec<_> = turns.into_iter().map(|turn| turn.with(retyped)).collect();
+    let mut exchanges: Vec<_> = exchanges.into_iter().map(|exchange| exchange.with(retyped)).collect();
     let mut body = start.as_bytes().to_vec();
     body.extend(
         (0..size.saturating_sub(body.len())).map(|index| b'a' + u8::try_from(index % 23).unwrap_or(0)),
     );
     let sent = Bytes::from(body);
     let reply = sent.clone();
-    turns.push(content.with(|mut turn| {
-        turn = turn.header("content-type", kind).body(reply);
-        turn.framing(Framing::Chunked(1000))
+    exchanges.push(content.with(|mut exchange| {
+        exchange = exchange.header("content-type", kind).body(reply);
+        exchange.framing(Framing::Chunked(1000))
     }));
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &sent)
 }
 
-fn odd_status(subject: &Subject, status: u16) -> Verdict {
-    // Nothing is declared, so that no digest gives it away.
-    let (media, mut turns, content) = subject.undeclared()?;
-    let before = turns.clone();
-    let odd = content.with(|mut reply| {
-        reply.status = status;
-        reply
-    });
-    turns.push(odd.clone());
-    turns.extend(before);
-    turns.push(odd.forever());
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+fn odd_status(setup: &Setup, status: u16) -> Verdict {
+    // Nothing is declared, so that no digest detects it.
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let before = exchanges.clone();
+    let odd = content.with(|reply| reply.status(status));
+    exchanges.push(odd.clone());
+    exchanges.extend(before);
+    exchanges.push(odd.forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     run.error().map(|_| ())
 }
 
-/// Whatever goes wrong, the folder is as it was.
-fn clean_files(subject: &Subject) -> Verdict {
+/// After any failure the folder is unchanged.
+fn clean_files(setup: &Setup) -> Verdict {
     for framing in [Framing::Cut(3000), Framing::Reset(3000), Framing::Stall(3000), Framing::Length] {
-        let turns = subject.with_content(|turn| {
-            turn.with(|reply| {
-                let wrong = flipped(&reply.body);
-                reply.body(wrong).framing(framing)
-            })
-            .forever()
+        let exchanges = setup.with_content(|exchange| {
+            exchange
+                .with(|reply| {
+                    let wrong = flipped(&reply.body);
+                    reply.body(wrong).framing(framing)
+                })
+                .forever()
         })?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let target = folder.path().join("photo.jpg");
         std::fs::write(&target, b"before").map_err(|error| error.to_string())?;
-        let media = subject.media(subject.base()?)?;
+        let media = setup.media(setup.base()?)?;
         paused(async {
-            let double = Double::start(turns, subject.clock(), Options::default())
-                .await
-                .map_err(|error| error.to_string())?;
-            let provider = subject.provider(&double);
+            let server = setup.serve(exchanges, Options::default()).await?;
+            let provider = setup.provider(&server);
             let mut options = TransferOptions::default();
             options.if_exists = wamedia_transfer::IfExists::Replace;
             options.deadline = Some(Duration::from_secs(3600));
-            let outcome =
-                subject.download(&subject.transfer_with(&*provider, options), &media, &target).await;
+            let outcome = setup.download(&setup.transfer_with(&*provider, options), &media, &target).await;
             ensure(outcome.is_err(), "it must fail")
         })?;
         let names: Vec<_> = std::fs::read_dir(folder.path())

@@ -1,4 +1,4 @@
-//! What resolve makes of a reply: spellings, gaps, nonsense, and links with an end.
+//! How resolve reads replies: spellings, missing fields, nonsense, and expiring links.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -7,15 +7,16 @@ use wamedia_core::{
     DigestSource, ErrorKind, MediaDescriptor, MediaRef, OpenOptions, ResolveOptions, Sha256, Source,
 };
 
-use super::{Case, Run, Subject, Verdict, ensure, equal, paused, settled};
-use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use super::{Case, Run, Setup, Verdict, ensure, equal, paused, settled};
+use crate::fake_server::Options;
+use crate::script::ExpectedExchange;
+use wamedia_sandbox::http1::{Framing, Response};
 
-/// A link that is past its time by less than this is still tried: clocks differ.
+/// A link that expired less than this long ago is still tried, because clocks differ.
 const SKEW: Duration = Duration::from_secs(240);
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    let can = &subject.capabilities;
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let can = &setup.capabilities;
     let mut cases = Vec::new();
     if can.resolve && can.resolve_remote {
         cases.extend(hostile());
@@ -24,7 +25,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
             Case::new("RV-006", "null-fields", null_fields),
             Case::new("RV-005", "type-with-a-parameter", type_of_the_reply),
         ]);
-        if has_field(subject, "file_size") {
+        if has_field(setup, "file_size") {
             for (name, size, known) in [
                 ("text", json!("18411"), true),
                 ("negative", json!(-1), false),
@@ -73,7 +74,7 @@ const SPELLINGS: [(&str, Spelling); 7] = [
     ("words", |_| ("not a digest".to_owned(), false)),
 ];
 
-/// Written here, apart from the decoder that it tests.
+/// Independent of the decoder under test.
 fn base64(digest: &Sha256, for_urls: bool) -> String {
     let (plus, slash) = if for_urls { ('-', '_') } else { ('+', '/') };
     let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain([plus, slash]).collect();
@@ -91,7 +92,7 @@ fn base64(digest: &Sha256, for_urls: bool) -> String {
     out
 }
 
-fn with_json(reply: Reply, change: impl FnOnce(&mut Value)) -> Reply {
+fn with_json(reply: Response, change: impl FnOnce(&mut Value)) -> Response {
     let Ok(mut json) = serde_json::from_slice(&reply.body) else { return reply };
     change(&mut json);
     reply.body(json.to_string())
@@ -110,39 +111,41 @@ fn set(json: &mut Value, name: &str, to: &Value) {
     }
 }
 
-fn has_field(subject: &Subject, name: &str) -> bool {
-    let Ok((before, _)) = subject.split() else { return false };
-    before.iter().any(|turn| String::from_utf8_lossy(&turn.reply.body).contains(&format!("\"{name}\"")))
+fn has_field(setup: &Setup, name: &str) -> bool {
+    let Ok((before, _)) = setup.split() else { return false };
+    before
+        .iter()
+        .any(|exchange| String::from_utf8_lossy(&exchange.reply.body).contains(&format!("\"{name}\"")))
 }
 
 /// The plain fetch with another reply to resolve.
-fn resolved_as(subject: &Subject, change: impl Fn(&mut Value)) -> Result<Run, String> {
-    let (before, content) = subject.split()?;
-    let mut turns: Vec<Turn> =
-        before.into_iter().map(|turn| turn.with(|reply| with_json(reply, &change))).collect();
-    turns.push(content);
-    subject.fetch(turns)
+fn resolved_as(setup: &Setup, change: impl Fn(&mut Value)) -> Result<Run, String> {
+    let (before, content) = setup.split()?;
+    let mut exchanges: Vec<ExpectedExchange> =
+        before.into_iter().map(|exchange| exchange.with(|reply| with_json(reply, &change))).collect();
+    exchanges.push(content);
+    setup.fetch(exchanges)
 }
 
-fn size_is(subject: &Subject, size: &Value, known: bool) -> Verdict {
-    let run = resolved_as(subject, |json| set(json, "file_size", size))?;
-    let want = known.then_some(subject.content_bytes()?.len() as u64);
+fn size_is(setup: &Setup, size: &Value, known: bool) -> Verdict {
+    let run = resolved_as(setup, |json| set(json, "file_size", size))?;
+    let want = known.then_some(setup.content_bytes()?.len() as u64);
     equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &want)
 }
 
-fn digest_in_reply(subject: &Subject, spelling: Spelling) -> Verdict {
-    let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
-    let run = resolved_as(subject, |json| set(json, "sha256", &json!(text)))?;
+fn digest_in_reply(setup: &Setup, spelling: Spelling) -> Verdict {
+    let (text, usable) = spelling(&Sha256::of(&setup.content_bytes()?));
+    let run = resolved_as(setup, |json| set(json, "sha256", &json!(text)))?;
     let verified = run.fetched()?.receipt.verified.name();
     ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
 }
 
-fn digest_in_webhook(subject: &Subject, spelling: Spelling) -> Verdict {
-    let (text, usable) = spelling(&Sha256::of(&subject.content_bytes()?));
-    let (mut media, mut turns, content) = subject.undeclared()?;
-    turns.push(content);
+fn digest_in_webhook(setup: &Setup, spelling: Spelling) -> Verdict {
+    let (text, usable) = spelling(&Sha256::of(&setup.content_bytes()?));
+    let (mut media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content);
     media.declared = media.declared.with_sha256_text(Some(&text));
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     let verified = run.fetched()?.receipt.verified.name();
     ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
 }
@@ -156,38 +159,39 @@ fn keeps_its_parameter(run: &Run) -> Verdict {
 
 const ODD_TYPE: &str = "IMAGE/Jpeg; quality=high";
 
-fn type_of_the_reply(subject: &Subject) -> Verdict {
-    let mut media = subject.media(subject.base()?)?;
+fn type_of_the_reply(setup: &Setup) -> Verdict {
+    let mut media = setup.media(setup.base()?)?;
     media.declared.mime = None;
-    let (before, content) = subject.split()?;
+    let (before, content) = setup.split()?;
     let odd = |reply| with_json(reply, |json| set(json, "mime_type", &json!(ODD_TYPE)));
-    let mut turns: Vec<Turn> = before.into_iter().map(|turn| turn.with(odd)).collect();
-    turns.push(content);
-    keeps_its_parameter(&subject.fetch_media(&media, turns, |_| {}, Options::default())?)
+    let mut exchanges: Vec<ExpectedExchange> =
+        before.into_iter().map(|exchange| exchange.with(odd)).collect();
+    exchanges.push(content);
+    keeps_its_parameter(&setup.fetch_media(&media, exchanges, |_| {}, Options::default())?)
 }
 
-fn type_of_the_reference(subject: &Subject) -> Verdict {
-    let mut media = subject.media(subject.base()?)?;
+fn type_of_the_reference(setup: &Setup) -> Verdict {
+    let mut media = setup.media(setup.base()?)?;
     media.declared = media.declared.with_mime_text(Some(ODD_TYPE));
-    let turns = subject.turns(subject.base()?);
-    keeps_its_parameter(&subject.fetch_media(&media, turns, |_| {}, Options::default())?)
+    let exchanges = setup.exchanges(setup.base()?);
+    keeps_its_parameter(&setup.fetch_media(&media, exchanges, |_| {}, Options::default())?)
 }
 
-fn unknown_fields(subject: &Subject) -> Verdict {
-    let run = resolved_as(subject, |json| {
+fn unknown_fields(setup: &Setup) -> Verdict {
+    let run = resolved_as(setup, |json| {
         json["new_in_2031"] = json!({ "url": 7, "deep": [[[null]]] });
         json["another"] = json!("text");
     })?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 
-fn null_fields(subject: &Subject) -> Verdict {
-    let run = resolved_as(subject, |json| {
+fn null_fields(setup: &Setup) -> Verdict {
+    let run = resolved_as(setup, |json| {
         for name in ["sha256", "file_size", "mime_type", "file_name", "message", "messaging_product"] {
             set(json, name, &Value::Null);
         }
     })?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 
 /// Replies to resolve that are not what was promised.
@@ -207,11 +211,11 @@ fn hostile() -> Vec<Case> {
     ]
     .into_iter()
     .map(|(name, body)| {
-        Case::new("RV-010", name, move |subject: &Subject| {
-            let mut turns = subject.turns(subject.base()?);
-            turns.truncate(1);
-            turns[0] = turns[0].clone().with(|reply| reply.body(body.clone()));
-            let run = subject.fetch(turns)?;
+        Case::new("RV-010", name, move |setup: &Setup| {
+            let mut exchanges = setup.exchanges(setup.base()?);
+            exchanges.truncate(1);
+            exchanges[0] = exchanges[0].clone().with(|reply| reply.body(body.clone()));
+            let run = setup.fetch(exchanges)?;
             let kind = run.error()?.kind();
             let typed =
                 matches!(kind, ErrorKind::Decode | ErrorKind::UnexpectedContent | ErrorKind::TooLarge);
@@ -223,31 +227,30 @@ fn hostile() -> Vec<Case> {
 
 /// Resolves against the base fixture, changes the descriptor, opens it, and says how many requests that took.
 fn opened(
-    subject: &Subject,
+    setup: &Setup,
     change: impl FnOnce(&mut MediaDescriptor),
 ) -> Result<(wamedia_core::Result<()>, usize), String> {
-    let media: MediaRef = subject.media(subject.base()?)?;
-    let turns = subject.turns(subject.base()?);
+    let media: MediaRef = setup.media(setup.base()?)?;
+    let exchanges = setup.exchanges(setup.base()?);
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         let mut descriptor =
             provider.resolve(&media, ResolveOptions::default()).await.map_err(|error| error.to_string())?;
         change(&mut descriptor);
         let outcome = provider.open(&descriptor, OpenOptions::default()).await.map(|_| ());
-        Ok((outcome, settled(&double).await?.len()))
+        Ok((outcome, settled(&server).await?.len()))
     })
 }
 
-fn past_its_time(subject: &Subject, by: Duration, tried: bool) -> Verdict {
-    let at = subject.clock() - by;
-    let (outcome, requests) = opened(subject, |descriptor| {
+fn past_its_time(setup: &Setup, by: Duration, tried: bool) -> Verdict {
+    let at = setup.clock() - by;
+    let (outcome, requests) = opened(setup, |descriptor| {
         if let Source::Link(link) = &mut descriptor.source {
             link.expires_at = Some(at);
         }
     })?;
-    let all = subject.turns(subject.base()?).len();
+    let all = setup.exchanges(setup.base()?).len();
     equal("requests", &requests, &if tried { all } else { all - 1 })?;
     match outcome {
         Ok(()) => ensure(tried, "a dead link was opened"),
@@ -255,22 +258,21 @@ fn past_its_time(subject: &Subject, by: Duration, tried: bool) -> Verdict {
     }
 }
 
-fn expiry_is_read(subject: &Subject) -> Verdict {
+fn expiry_is_read(setup: &Setup) -> Verdict {
     let mut expires_at = None;
-    let opened =
-        opened(subject, |descriptor| expires_at = descriptor.link().and_then(|link| link.expires_at));
+    let opened = opened(setup, |descriptor| expires_at = descriptor.link().and_then(|link| link.expires_at));
     opened?.0.map_err(|error| error.to_string())?;
-    let want = subject.base()?.expect.link_expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    let want = setup.base()?.expect.link_expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     ensure(want.is_some(), "the base fixture must say when its link dies")?;
-    equal("the end of the link", &expires_at, &want)?;
-    // Nonsense in the same place is no end at all, and no error.
-    let end = subject.base()?.expect.link_expires.unwrap_or_default().to_string();
-    let (before, content) = subject.split()?;
+    equal("the expiry of the link", &expires_at, &want)?;
+    // Nonsense in the same place means an unknown expiry, not an error.
+    let end = setup.base()?.expect.link_expires.unwrap_or_default().to_string();
+    let (before, content) = setup.split()?;
     let nonsense = |text: &str| text.replace(&end, "nonsense");
-    let mut turns: Vec<Turn> = before
+    let mut exchanges: Vec<ExpectedExchange> = before
         .into_iter()
-        .map(|turn| {
-            turn.with(|reply| {
+        .map(|exchange| {
+            exchange.with(|reply| {
                 let body = nonsense(&String::from_utf8_lossy(&reply.body));
                 reply.body(body)
             })
@@ -280,14 +282,14 @@ fn expiry_is_read(subject: &Subject) -> Verdict {
     if let crate::matching::Matcher::EqualTo(target) = &content.request.target {
         content.request.target = crate::matching::Matcher::EqualTo(nonsense(target));
     }
-    turns.push(content);
-    let run = subject.fetch(turns)?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)
+    exchanges.push(content);
+    let run = setup.fetch(exchanges)?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 
 /// The link dies mid-body, and the new descriptor is that of other content.
-fn renewed_is_another(subject: &Subject) -> Verdict {
-    let (before, content) = subject.split()?;
+fn renewed_is_another(setup: &Setup) -> Verdict {
+    let (before, content) = setup.split()?;
     let other: bytes_crate::Bytes = vec![0x42; 9000].into();
     let digest = Sha256::of(&other).to_hex();
     let renewed = |reply| {
@@ -296,15 +298,15 @@ fn renewed_is_another(subject: &Subject) -> Verdict {
             set(json, "file_size", &json!(9000));
         })
     };
-    let mut turns = before.clone();
-    turns.push(content.clone().framed(Framing::Reset(4000)));
-    turns.push(content.clone().with(|_| Reply::new(403)));
-    turns.extend(before.into_iter().map(|turn| turn.with(renewed)));
-    turns.push(content.with(|reply| reply.body(other.clone())));
-    let mut media = subject.media(subject.base()?)?;
+    let mut exchanges = before.clone();
+    exchanges.push(content.clone().framed(Framing::Reset(4000)));
+    exchanges.push(content.clone().with(|_| Response::new(403)));
+    exchanges.extend(before.into_iter().map(|exchange| exchange.with(renewed)));
+    exchanges.push(content.with(|reply| reply.body(other.clone())));
+    let mut media = setup.media(setup.base()?)?;
     media.declared.sha256 = None;
     media.declared.size_bytes = None;
-    let run = subject.fetch_media(&media, turns, |_| {}, Options::default())?;
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &other)?;
     equal("verified", &run.fetched()?.receipt.verified.name(), &"digest")
 }

@@ -1,50 +1,52 @@
-//! The cases. Each proves one requirement; most bend the provider's plain fetch into a fault.
+//! The cases. Each proves one requirement; most change the provider's plain fetch into a fault.
 
 mod bytes;
-mod crowd;
+mod concurrency;
 mod descriptors;
 mod links;
+mod misc;
+mod observability;
 mod replayed;
+mod security;
 mod time;
-mod trust;
 mod uploads;
-mod various;
-mod watched;
 mod webhooks;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wamedia_core::{
     Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult, WebhookCapabilities, Webhooks,
 };
+use wamedia_fixtures::Fixtures;
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
 
-use crate::double::{Double, Options};
+use crate::fake_server::{FakeServer, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
-use crate::mutants::{Broken, BrokenWebhooks, Mistake};
-use crate::script::{Reply, Turn};
+use crate::mutations::{MutatedProvider, MutatedWebhooks, Mutation};
+use crate::script::ExpectedExchange;
 use crate::{CANARY, TestNet};
 use wamedia_provider::TransportOptions;
+use wamedia_sandbox::http1::Response;
 
-/// What every case has at hand.
-pub(crate) struct Subject {
+/// The provider under test, its fixtures, and how to build it.
+pub(crate) struct Setup {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
     pub(crate) webhooks: fn(&TestNet) -> Option<Arc<dyn Webhooks>>,
     pub(crate) name: &'static str,
-    pub(crate) root: PathBuf,
+    pub(crate) root: Fixtures,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
     pub(crate) capabilities: Capabilities,
     /// None where the vendor delivers nothing.
     pub(crate) webhook_capabilities: Option<WebhookCapabilities>,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
-    /// What is wrong with the client under test, where something is on purpose.
-    pub(crate) mistake: Option<Mistake>,
+    /// The mutation of the client under test, if any.
+    pub(crate) mutation: Option<Mutation>,
 }
 
 /// A case before it runs.
@@ -53,7 +55,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// The capability is not declared, and the case proves that nothing happens.
     pub(crate) negative: bool,
-    pub(crate) run: Box<dyn Fn(&Subject) -> Verdict + Send>,
+    pub(crate) run: Box<dyn Fn(&Setup) -> Verdict + Send>,
 }
 
 pub(crate) type Verdict = Result<(), String>;
@@ -62,7 +64,7 @@ impl Case {
     fn new(
         requirement: &'static str,
         name: impl Into<String>,
-        run: impl Fn(&Subject) -> Verdict + Send + 'static,
+        run: impl Fn(&Setup) -> Verdict + Send + 'static,
     ) -> Self {
         Self { requirement, name: name.into(), negative: false, run: Box::new(run) }
     }
@@ -74,27 +76,27 @@ impl Case {
 }
 
 /// All cases that apply.
-pub(crate) fn all(subject: &Subject) -> Vec<Case> {
-    let mut cases = replayed::cases(subject);
-    cases.extend(descriptors::cases(subject));
-    cases.extend(uploads::cases(subject));
-    cases.extend(crowd::cases(subject));
-    cases.extend(watched::cases(subject));
-    cases.extend(bytes::cases(subject));
-    cases.extend(links::cases(subject));
-    cases.extend(time::cases(subject));
-    cases.extend(trust::cases(subject));
-    cases.extend(various::cases(subject));
-    cases.extend(webhooks::cases(subject));
+pub(crate) fn all(setup: &Setup) -> Vec<Case> {
+    let mut cases = replayed::cases(setup);
+    cases.extend(descriptors::cases(setup));
+    cases.extend(uploads::cases(setup));
+    cases.extend(concurrency::cases(setup));
+    cases.extend(observability::cases(setup));
+    cases.extend(bytes::cases(setup));
+    cases.extend(links::cases(setup));
+    cases.extend(time::cases(setup));
+    cases.extend(security::cases(setup));
+    cases.extend(misc::cases(setup));
+    cases.extend(webhooks::cases(setup));
     cases
 }
 
-/// A fetch that ran against the fault server.
+/// A fetch that ran against the fake server.
 pub(crate) struct Run {
     pub(crate) outcome: CoreResult<Fetched>,
     pub(crate) received: Vec<Received>,
     pub(crate) connections: u64,
-    /// In the time of the runtime, which is virtual.
+    /// In the virtual time of the runtime.
     pub(crate) elapsed: Duration,
 }
 
@@ -130,24 +132,33 @@ pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &
     if got == want { Ok(()) } else { Err(format!("{what}: expected {want:?}, got {got:?}")) }
 }
 
-impl Subject {
-    /// The provider, led to this double.
-    pub(crate) fn provider(&self, double: &Double) -> Arc<dyn Provider> {
-        double.make_mistake(self.mistake);
-        self.make(double.net())
+impl Setup {
+    /// The provider, connected to this server.
+    pub(crate) fn provider(&self, server: &FakeServer) -> Arc<dyn Provider> {
+        self.make(server.net())
+    }
+
+    /// Starts the fake server for these exchanges.
+    pub(crate) async fn serve(
+        &self,
+        exchanges: Vec<ExpectedExchange>,
+        options: Options,
+    ) -> Result<FakeServer, String> {
+        let started = FakeServer::start(exchanges, self.clock(), options, self.mutation).await;
+        started.map_err(|error| format!("the fake server cannot be started: {error}"))
     }
 
     pub(crate) fn make(&self, mut net: TestNet) -> Arc<dyn Provider> {
         net.with_range = self.with_range;
-        let Some(mistake) = self.mistake else { return (self.build)(&net) };
-        mistake.net(&mut net);
-        Arc::new(Broken::new((self.build)(&net), mistake, self.clock()))
+        let Some(mutation) = self.mutation else { return (self.build)(&net) };
+        mutation.net(&mut net);
+        Arc::new(MutatedProvider::new((self.build)(&net), mutation, self.clock()))
     }
 
-    /// The same with this mistake in it.
-    pub(crate) fn with_mistake(&self, mistake: Mistake) -> Self {
+    /// The same setup with this mutation.
+    pub(crate) fn with_mutation(&self, mutation: Mutation) -> Self {
         let (root, fixtures) = (self.root.clone(), Arc::clone(&self.fixtures));
-        Self { root, fixtures, mistake: Some(mistake), ..*self }
+        Self { root, fixtures, mutation: Some(mutation), ..*self }
     }
 
     /// A transfer as the client under test makes it.
@@ -160,8 +171,8 @@ impl Subject {
         provider: &'p dyn Provider,
         mut options: TransferOptions,
     ) -> Transfer<'p, dyn Provider> {
-        if let Some(mistake) = self.mistake {
-            mistake.options(&mut options);
+        if let Some(mutation) = self.mutation {
+            mutation.options(&mut options);
         }
         Transfer::new(provider).with_options(options)
     }
@@ -173,12 +184,12 @@ impl Subject {
         media: &MediaRef,
         target: &Path,
     ) -> CoreResult<Downloaded> {
-        if self.mistake == Some(Mistake::WritesInPlace) {
+        if self.mutation == Some(Mutation::WritesInPlace) {
             drop(std::fs::write(target, b"half a file"));
         }
         if target.is_dir() {
             let stored = transfer.download_in(media, target).await?;
-            if self.mistake == Some(Mistake::KeepsNames) {
+            if self.mutation == Some(Mutation::KeepsNames) {
                 drop(std::fs::rename(&stored.path, target.join("../elsewhere")));
             }
             return Ok(stored);
@@ -186,25 +197,25 @@ impl Subject {
         transfer.download_to(media, target).await
     }
 
-    /// What the client under test says about its transfer.
-    pub(crate) fn told(&self, outcome: &mut CoreResult<Fetched>) {
-        if let (Some(mistake), Ok(fetched)) = (self.mistake, outcome) {
-            mistake.outcome(fetched);
+    /// Applies the mutation to the receipt.
+    pub(crate) fn mutate_outcome(&self, outcome: &mut CoreResult<Fetched>) {
+        if let (Some(mutation), Ok(fetched)) = (self.mutation, outcome) {
+            mutation.outcome(fetched);
         }
     }
 
-    /// What reads deliveries, with a secret or without.
+    /// The reader of deliveries, with a secret or without.
     pub(crate) fn webhooks(&self, with_secret: bool) -> Result<Arc<dyn Webhooks>, String> {
         let mut net = TestNet::new(TransportOptions::default());
         net.with_webhook_secret = with_secret;
         let webhooks = (self.webhooks)(&net).ok_or("the vendor delivers nothing")?;
-        let Some(mistake) = self.mistake else { return Ok(webhooks) };
-        Ok(Arc::new(BrokenWebhooks::new(webhooks, mistake)))
+        let Some(mutation) = self.mutation else { return Ok(webhooks) };
+        Ok(Arc::new(MutatedWebhooks::new(webhooks, mutation)))
     }
 
     /// An id as the client under test takes it.
     pub(crate) fn id(&self, text: &str) -> CoreResult<MediaId> {
-        if self.mistake == Some(Mistake::TakesAnyId) { MediaId::new("1") } else { MediaId::new(text) }
+        if self.mutation == Some(Mutation::TakesAnyId) { MediaId::new("1") } else { MediaId::new(text) }
     }
 
     /// The same provider with ranges, which a setting may allow where the vendor documents none.
@@ -222,7 +233,7 @@ impl Subject {
         })
     }
 
-    /// The plain fetch that most cases bend.
+    /// The plain fetch that most cases change.
     pub(crate) fn base(&self) -> Result<&Fixture, String> {
         self.fixture("fetch/ok")
     }
@@ -239,31 +250,34 @@ impl Subject {
         self.fixtures.iter().filter(move |fixture| fixture.kind == kind)
     }
 
-    pub(crate) fn turns(&self, fixture: &Fixture) -> Vec<Turn> {
-        fixture.exchanges.iter().map(|exchange| Turn::new(fixture, exchange)).collect()
+    pub(crate) fn exchanges(&self, fixture: &Fixture) -> Vec<ExpectedExchange> {
+        fixture.exchanges.iter().map(|exchange| ExpectedExchange::new(fixture, exchange)).collect()
     }
 
     /// The requests before the content, and the content.
-    pub(crate) fn split(&self) -> Result<(Vec<Turn>, Turn), String> {
-        let mut turns = self.turns(self.base()?);
-        let content = turns.pop().ok_or("the base fixture has no exchange")?;
-        Ok((turns, content))
+    pub(crate) fn split(&self) -> Result<(Vec<ExpectedExchange>, ExpectedExchange), String> {
+        let mut exchanges = self.exchanges(self.base()?);
+        let content = exchanges.pop().ok_or("the base fixture has no exchange")?;
+        Ok((exchanges, content))
     }
 
     /// The plain fetch with another reply to its content request.
-    pub(crate) fn with_content(&self, change: impl FnOnce(Turn) -> Turn) -> Result<Vec<Turn>, String> {
-        let (mut turns, content) = self.split()?;
-        turns.push(change(content));
-        Ok(turns)
+    pub(crate) fn with_content(
+        &self,
+        change: impl FnOnce(ExpectedExchange) -> ExpectedExchange,
+    ) -> Result<Vec<ExpectedExchange>, String> {
+        let (mut exchanges, content) = self.split()?;
+        exchanges.push(change(content));
+        Ok(exchanges)
     }
 
     /// The plain fetch without anything declared about the content, besides its type.
-    pub(crate) fn undeclared(&self) -> Result<(MediaRef, Vec<Turn>, Turn), String> {
+    pub(crate) fn undeclared(&self) -> Result<(MediaRef, Vec<ExpectedExchange>, ExpectedExchange), String> {
         let (before, content) = self.split()?;
         let mut media = self.media(self.base()?)?;
         media.declared.sha256 = None;
         media.declared.size_bytes = None;
-        let before = before.into_iter().map(|turn| turn.with(strip_declared)).collect();
+        let before = before.into_iter().map(|exchange| exchange.with(strip_declared)).collect();
         Ok((media, before, content))
     }
 
@@ -281,52 +295,51 @@ impl Subject {
         Ok(self.split()?.1.reply.body)
     }
 
-    /// Fetches the base media against these turns.
-    pub(crate) fn fetch(&self, turns: Vec<Turn>) -> Result<Run, String> {
-        self.fetch_with(turns, |_| {}, Options::default())
+    /// Fetches the base media against these exchanges.
+    pub(crate) fn fetch(&self, exchanges: Vec<ExpectedExchange>) -> Result<Run, String> {
+        self.fetch_with(exchanges, |_| {}, Options::default())
     }
 
     pub(crate) fn fetch_with(
         &self,
-        turns: Vec<Turn>,
+        exchanges: Vec<ExpectedExchange>,
         change: impl FnOnce(&mut TransferOptions),
         options: Options,
     ) -> Result<Run, String> {
         let media = self.media(self.base()?)?;
-        self.fetch_media(&media, turns, change, options)
+        self.fetch_media(&media, exchanges, change, options)
     }
 
     pub(crate) fn fetch_media(
         &self,
         media: &MediaRef,
-        turns: Vec<Turn>,
+        exchanges: Vec<ExpectedExchange>,
         change: impl FnOnce(&mut TransferOptions),
         options: Options,
     ) -> Result<Run, String> {
         let mut transfer = TransferOptions::default();
         change(&mut transfer);
         paused(async {
-            let double =
-                Double::start(turns, self.clock(), options).await.map_err(|error| error.to_string())?;
-            let provider = self.provider(&double);
+            let server = self.serve(exchanges, options).await?;
+            let provider = self.provider(&server);
             let started = tokio::time::Instant::now();
             let mut outcome = self.transfer_with(&*provider, transfer).fetch(media).await;
-            self.told(&mut outcome);
+            self.mutate_outcome(&mut outcome);
             let elapsed = started.elapsed();
             drop(provider);
-            finish(&double, outcome, elapsed).await
+            finish(&server, outcome, elapsed).await
         })
     }
 }
 
-/// What holds after every fetch, whatever the case: nothing unexpected was sent, the receipt counts
-/// right, and no secret shows.
+/// Checks what holds after every fetch: nothing unexpected was sent, the receipt counts right, and no
+/// secret shows.
 pub(crate) async fn finish(
-    double: &Double,
+    server: &FakeServer,
     outcome: CoreResult<Fetched>,
     elapsed: Duration,
 ) -> Result<Run, String> {
-    let received = settled(double).await.map_err(|why| {
+    let received = settled(server).await.map_err(|why| {
         format!("{why} (outcome: {:?})", outcome.as_ref().map(|fetched| fetched.bytes.len()))
     })?;
     match &outcome {
@@ -336,14 +349,14 @@ pub(crate) async fn finish(
         }
         Err(error) => no_secret(error)?,
     }
-    Ok(Run { outcome, received, connections: double.server().connections(), elapsed })
+    Ok(Run { outcome, received, connections: server.connections(), elapsed })
 }
 
-/// The requests that came, all of them expected.
-pub(crate) async fn settled(double: &Double) -> Result<Vec<Received>, String> {
-    // The server notices a closed connection a moment later.
+/// The requests that the server received, all of them expected.
+pub(crate) async fn settled(server: &FakeServer) -> Result<Vec<Received>, String> {
+    // The server notices a closed connection a little later.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let (received, problems) = double.log(|log| (log.received.clone(), log.problems.clone()));
+    let (received, problems) = server.log(|log| (log.received.clone(), log.problems.clone()));
     problems.into_iter().next().map_or(Ok(received), Err)
 }
 
@@ -359,7 +372,7 @@ pub(crate) fn no_secret(error: &Error) -> Verdict {
 }
 
 /// Takes digest and size out of a reply to resolve.
-fn strip_declared(reply: Reply) -> Reply {
+fn strip_declared(reply: Response) -> Response {
     let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(&reply.body) else { return reply };
     if let Some(object) = json.as_object_mut() {
         object.remove("sha256");

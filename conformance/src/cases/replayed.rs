@@ -1,4 +1,4 @@
-//! Every exchange fixture, by wiremock and by the fault server, with its snapshot.
+//! Every exchange fixture, by wiremock and by the fake server, with its snapshot.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use wamedia_core::{
 };
 use wamedia_transfer::Fetched;
 
-use super::{Case, Subject, Verdict, ensure, equal, no_secret, paused, settled};
-use crate::double::{Double, Options};
+use super::{Case, Setup, Verdict, ensure, equal, no_secret, paused, settled};
+use crate::fake_server::Options;
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::replay::with_wiremock;
@@ -18,25 +18,25 @@ use crate::snapshot;
 /// No list of a fixture has more pages.
 const MAX_PAGES: usize = 10;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let mut cases = Vec::new();
-    for fixture in subject.of_kind(Kind::Exchange) {
+    for fixture in setup.of_kind(Kind::Exchange) {
         for proves in &fixture.proves {
             let requirement: &'static str = proves.clone().leak();
             let name = fixture.id.split_once('/').map_or("", |(_, rest)| rest).to_owned();
             let (first, second) = (fixture.clone(), fixture.clone());
-            cases.push(Case::new(requirement, format!("{name}::wiremock"), move |subject| {
-                by_wiremock(subject, &first)
+            cases.push(Case::new(requirement, format!("{name}::wiremock"), move |setup| {
+                by_wiremock(setup, &first)
             }));
-            cases.push(Case::new(requirement, format!("{name}::double"), move |subject| {
-                by_double(subject, &second)
+            cases.push(Case::new(requirement, format!("{name}::fake-server"), move |setup| {
+                by_fake_server(setup, &second)
             }));
         }
     }
     cases
 }
 
-/// What the operation of a fixture gave.
+/// The result of a fixture's operation.
 pub(crate) enum Done {
     Fetched(Box<Fetched>),
     Uploaded(Box<Uploaded>),
@@ -46,30 +46,30 @@ pub(crate) enum Done {
 
 /// Does what the fixture's folder says.
 async fn perform(
-    subject: &Subject,
+    setup: &Setup,
     fixture: &Fixture,
     provider: &dyn Provider,
 ) -> Result<CoreResult<Done>, String> {
     Ok(match fixture.operation() {
         "upload" => {
-            provider.upload(photo(subject)?, UploadOptions::default()).await.map(Box::new).map(Done::Uploaded)
+            provider.upload(photo(setup)?, UploadOptions::default()).await.map(Box::new).map(Done::Uploaded)
         }
         "delete" => {
-            let media = subject.media(fixture)?;
+            let media = setup.media(fixture)?;
             provider.delete(&media, DeleteOptions::default()).await.map(Done::Deleted)
         }
         "list" => all_pages(provider).await?.map(Done::Listed),
         _ => {
-            let transfer = subject.transfer(provider);
-            transfer.fetch(&subject.media(fixture)?).await.map(Box::new).map(Done::Fetched)
+            let transfer = setup.transfer(provider);
+            transfer.fetch(&setup.media(fixture)?).await.map(Box::new).map(Done::Fetched)
         }
     })
 }
 
 /// The photo of the fixtures, as an upload.
-pub(super) fn photo(subject: &Subject) -> Result<UploadContent, String> {
+pub(super) fn photo(setup: &Setup) -> Result<UploadContent, String> {
     let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
-    Ok(UploadContent::from_bytes(subject.content_bytes()?, mime, "photo.jpg"))
+    Ok(UploadContent::from_bytes(setup.content_bytes()?, mime, "photo.jpg"))
 }
 
 /// Every page of a list, which must end.
@@ -93,34 +93,31 @@ async fn all_pages(provider: &dyn Provider) -> Result<CoreResult<Vec<MediaPage>>
     Err(format!("the list did not end after {MAX_PAGES} pages"))
 }
 
-fn by_wiremock(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn by_wiremock(setup: &Setup, fixture: &Fixture) -> Verdict {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let turns = subject.turns(fixture);
-    let work = with_wiremock(turns, subject.clock(), async |net| {
-        perform(subject, fixture, &*subject.make(net)).await
-    });
+    let exchanges = setup.exchanges(fixture);
+    let work =
+        with_wiremock(exchanges, setup.clock(), async |net| perform(setup, fixture, &*setup.make(net)).await);
     let (outcome, seen) = runtime.block_on(work).map_err(|error| error.to_string())?;
     if let Some(problem) = seen.problems.first() {
         return Err(problem.clone());
     }
-    check(subject, fixture, &outcome?, &seen.received)
+    check(setup, fixture, &outcome?, &seen.received)
 }
 
-fn by_double(subject: &Subject, fixture: &Fixture) -> Verdict {
-    let turns = subject.turns(fixture);
+fn by_fake_server(setup: &Setup, fixture: &Fixture) -> Verdict {
+    let exchanges = setup.exchanges(fixture);
     paused(async {
-        let double = Double::start(turns, subject.clock(), Options::default())
-            .await
-            .map_err(|error| error.to_string())?;
-        let outcome = perform(subject, fixture, &*subject.provider(&double)).await?;
-        let received = settled(&double).await?;
-        // The same snapshot as by wiremock: the two doubles check each other.
-        check(subject, fixture, &outcome, &received)
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let outcome = perform(setup, fixture, &*setup.provider(&server)).await?;
+        let received = settled(&server).await?;
+        // The same snapshot as by wiremock: the two servers check each other.
+        check(setup, fixture, &outcome, &received)
     })
 }
 
-fn check(subject: &Subject, fixture: &Fixture, outcome: &CoreResult<Done>, received: &[Received]) -> Verdict {
+fn check(setup: &Setup, fixture: &Fixture, outcome: &CoreResult<Done>, received: &[Received]) -> Verdict {
     let error = outcome.as_ref().err();
     let kind = error.map(|error| error.kind().name());
     equal("the kind of the error", &kind, &fixture.expect.error.as_deref())?;
@@ -140,6 +137,6 @@ fn check(subject: &Subject, fixture: &Fixture, outcome: &CoreResult<Done>, recei
     if let Some(want) = fixture.expect.requests {
         equal("requests", &received.len(), &want)?;
     }
-    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_done(outcome, received));
+    snapshot::pin(setup.name, &fixture.id, &snapshot::of_done(outcome, received));
     Ok(())
 }

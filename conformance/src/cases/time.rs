@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use wamedia_core::ErrorKind;
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
-use super::{Case, Subject, Verdict, ensure, equal, finish, paused};
-use crate::double::{Double, Options};
-use crate::script::{Framing, Reply, Turn};
+use super::{Case, Setup, Verdict, ensure, equal, finish, paused};
+use crate::fake_server::Options;
+use crate::script::ExpectedExchange;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    if !subject.capabilities.open {
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    if !setup.capabilities.open {
         return Vec::new();
     }
     let mut cases = vec![
@@ -18,7 +18,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
         Case::new("RT-001", "retry-after-on-503", |c| waits(c, 503, "7")),
         Case::new("RT-002", "retry-after-date", retry_after_date),
         Case::new("RT-004", "retry-after-a-day", wait_too_long),
-        Case::new("RT-005", "503-then-good", |c| first_then_good(c, Reply::new(503))),
+        Case::new("RT-005", "503-then-good", |c| first_then_good(c, Response::new(503))),
         Case::new("RT-006", "503-for-ever", failing_for_ever),
         Case::new("LM-005", "stall-head", |c| stalls(c, true)),
         Case::new("LM-005", "stall-body", |c| stalls(c, false)),
@@ -31,10 +31,10 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     for nonsense in ["-5", "soon", "99999999999999999999"] {
         let name = format!("retry-after-{nonsense}");
         cases.push(Case::new("RT-003", name, move |c| {
-            first_then_good(c, Reply::new(503).header("retry-after", nonsense))
+            first_then_good(c, Response::new(503).header("retry-after", nonsense))
         }));
     }
-    if subject.capabilities.signed_requests {
+    if setup.capabilities.signed_requests {
         cases.push(Case::new("RT-009", "signed-anew", signed_anew));
     }
     for status in [400, 413, 415, 422] {
@@ -44,27 +44,27 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
 }
 
 /// The plain fetch, with another reply to its first request, before everything.
-fn preceded(subject: &Subject, reply: Reply) -> Result<Vec<Turn>, String> {
-    let mut turns = subject.turns(subject.base()?);
-    let first = turns[0].clone().with(|_| reply);
-    turns.insert(0, first);
-    Ok(turns)
+fn preceded(setup: &Setup, reply: Response) -> Result<Vec<ExpectedExchange>, String> {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    let first = exchanges[0].clone().with(|_| reply);
+    exchanges.insert(0, first);
+    Ok(exchanges)
 }
 
-fn first_then_good(subject: &Subject, reply: Reply) -> Verdict {
-    let run = subject.fetch(preceded(subject, reply)?)?;
+fn first_then_good(setup: &Setup, reply: Response) -> Verdict {
+    let run = setup.fetch(preceded(setup, reply)?)?;
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
-fn waits(subject: &Subject, status: u16, seconds: &str) -> Verdict {
-    let run = subject.fetch(preceded(subject, Reply::new(status).header("retry-after", seconds))?)?;
+fn waits(setup: &Setup, status: u16, seconds: &str) -> Verdict {
+    let run = setup.fetch(preceded(setup, Response::new(status).header("retry-after", seconds))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(7), format!("it waited only {:?}", run.elapsed))
 }
 
-fn retry_after_date(subject: &Subject) -> Verdict {
-    let date = http_date(subject.clock() + Duration::from_secs(9));
-    let run = subject.fetch(preceded(subject, Reply::new(503).header("retry-after", date))?)?;
+fn retry_after_date(setup: &Setup) -> Verdict {
+    let date = http_date(setup.clock() + Duration::from_secs(9));
+    let run = setup.fetch(preceded(setup, Response::new(503).header("retry-after", date))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(8), format!("it waited only {:?}", run.elapsed))
 }
@@ -78,45 +78,45 @@ fn http_date(time: std::time::SystemTime) -> String {
     format!("{weekday}, {} {} {} {} GMT", &text[8..10], month[number - 1], &text[..4], &text[11..19])
 }
 
-fn wait_too_long(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "86400"));
-    let run = subject.fetch(turns)?;
+fn wait_too_long(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(429).header("retry-after", "86400"));
+    let run = setup.fetch(exchanges)?;
     let error = run.error()?;
     equal("kind", &error.kind(), &ErrorKind::RateLimited)?;
     equal("the wait", &error.retry_after(), &Some(Duration::from_secs(86_400)))?;
     ensure(run.elapsed < Duration::from_secs(1), format!("it waited {:?}", run.elapsed))
 }
 
-fn failing_for_ever(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(503)).forever();
-    let run = subject.fetch(turns)?;
+fn failing_for_ever(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(503)).forever();
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Upstream)?;
     equal("requests", &run.requests(), &5)
 }
 
-fn asked_once(subject: &Subject, status: u16) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(status)).forever();
-    let run = subject.fetch(turns)?;
+fn asked_once(setup: &Setup, status: u16) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(status)).forever();
+    let run = setup.fetch(exchanges)?;
     run.error()?;
     equal("requests", &run.requests(), &1)
 }
 
 /// The second attempt carries another time and another signature than the first.
-fn signed_anew(subject: &Subject) -> Verdict {
-    let turns = preceded(subject, Reply::new(503).header("retry-after", "7"))?;
-    let loosened = turns.into_iter().map(|mut turn| {
-        turn.request.headers.remove("ts");
-        turn.request.headers.remove("sign");
-        turn
+fn signed_anew(setup: &Setup) -> Verdict {
+    let exchanges = preceded(setup, Response::new(503).header("retry-after", "7"))?;
+    let loosened = exchanges.into_iter().map(|mut exchange| {
+        exchange.request.headers.remove("ts");
+        exchange.request.headers.remove("sign");
+        exchange
     });
     let options = Options { ticking: true, ..Options::default() };
-    let run = subject.fetch_with(loosened.collect(), |_| {}, options)?;
+    let run = setup.fetch_with(loosened.collect(), |_| {}, options)?;
     run.fetched()?;
     for name in ["ts", "sign"] {
         let (first, second) = (run.received[0].header(name), run.received[1].header(name));
@@ -128,36 +128,28 @@ fn signed_anew(subject: &Subject) -> Verdict {
     Ok(())
 }
 
-fn stalls(subject: &Subject, head: bool) -> Verdict {
-    let turns = subject.with_content(|turn| {
-        turn.with(|mut reply| {
-            if head {
-                reply.raw = Some(vec![Step::Hang]);
-                reply
-            } else {
-                reply.framing(Framing::Stall(3000))
-            }
-        })
-        .forever()
+fn stalls(setup: &Setup, head: bool) -> Verdict {
+    let exchanges = setup.with_content(|exchange| {
+        exchange.framed(if head { Framing::Raw(vec![Step::Hang]) } else { Framing::Stall(3000) }).forever()
     })?;
-    let run = subject.fetch(turns)?;
+    let run = setup.fetch(exchanges)?;
     equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
     ensure(run.elapsed < Duration::from_secs(600), format!("it took {:?}", run.elapsed))
 }
 
-fn drip(subject: &Subject) -> Verdict {
-    let size = subject.content_bytes()?.len() / 50;
+fn drip(setup: &Setup) -> Verdict {
+    let size = setup.content_bytes()?.len() / 50;
     let framing = Framing::Drip(size.max(1), Duration::from_secs(20));
-    let run = subject.fetch(subject.with_content(|turn| turn.framed(framing))?)?;
-    equal("content", &run.fetched()?.bytes, &subject.content_bytes()?)?;
+    let run = setup.fetch(setup.with_content(|exchange| exchange.framed(framing))?)?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)?;
     ensure(run.elapsed > Duration::from_secs(900), "the drip was not slow")
 }
 
-fn deadline(subject: &Subject) -> Verdict {
+fn deadline(setup: &Setup) -> Verdict {
     let framing = Framing::Drip(10, Duration::from_secs(20));
-    let turns = subject.with_content(|turn| turn.framed(framing))?;
-    let run = subject.fetch_with(
-        turns,
+    let exchanges = setup.with_content(|exchange| exchange.framed(framing))?;
+    let run = setup.fetch_with(
+        exchanges,
         |options| options.deadline = Some(Duration::from_secs(60)),
         Options::default(),
     )?;
@@ -165,53 +157,50 @@ fn deadline(subject: &Subject) -> Verdict {
     ensure(run.elapsed < Duration::from_secs(62), format!("it took {:?}", run.elapsed))
 }
 
-fn minimum_rate(subject: &Subject) -> Verdict {
-    let turns =
-        subject.with_content(|turn| turn.framed(Framing::Drip(10, Duration::from_secs(5))).forever())?;
-    let media = subject.media(subject.base()?)?;
+fn minimum_rate(setup: &Setup) -> Verdict {
+    let exchanges = setup
+        .with_content(|exchange| exchange.framed(Framing::Drip(10, Duration::from_secs(5))).forever())?;
+    let media = setup.media(setup.base()?)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let mut net = double.net();
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let mut net = server.net();
         net.transport.min_rate = Some(1000);
-        let provider = subject.make(net);
+        let provider = setup.make(net);
         let started = tokio::time::Instant::now();
-        let outcome = subject.transfer(&*provider).fetch(&media).await;
-        let run = finish(&double, outcome, started.elapsed()).await?;
+        let outcome = setup.transfer(&*provider).fetch(&media).await;
+        let run = finish(&server, outcome, started.elapsed()).await?;
         equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)
     })
 }
 
-fn dropped(subject: &Subject) -> Verdict {
-    let turns = subject.with_content(|turn| turn.framed(Framing::Stall(3000)))?;
-    let media = subject.media(subject.base()?)?;
+fn dropped(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| exchange.framed(Framing::Stall(3000)))?;
+    let media = setup.media(setup.base()?)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
-        let fetch = async { subject.transfer(&*provider).fetch(&media).await };
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let fetch = async { setup.transfer(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let seen = double.server().seen();
+        let seen = server.seen();
         let last = seen.last().map(|exchange| exchange.outcome.to_string()).unwrap_or_default();
         ensure(last.starts_with("client closed"), format!("the server says: {last}"))
     })
 }
 
-fn dropped_while_waiting(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.base()?);
-    turns.truncate(1);
-    turns[0] = turns[0].clone().with(|_| Reply::new(429).header("retry-after", "30"));
-    let media = subject.media(subject.base()?)?;
+fn dropped_while_waiting(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(429).header("retry-after", "30"));
+    let media = setup.media(setup.base()?)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
-        let fetch = async { subject.transfer(&*provider).fetch(&media).await };
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let fetch = async { setup.transfer(&*provider).fetch(&media).await };
         let outcome = tokio::time::timeout(Duration::from_secs(5), fetch).await;
         ensure(outcome.is_err(), "it must still be waiting")?;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        equal("requests", &double.log(|log| log.received.len()), &1)
+        equal("requests", &server.log(|log| log.received.len()), &1)
     })
 }

@@ -8,16 +8,16 @@ use wamedia_core::{
     DeleteOptions, DeleteOutcome, Error, ErrorKind, Mime, Result as CoreResult, UploadContent, UploadOptions,
     UploadResult, Uploaded,
 };
-use wamedia_sandbox::http1::Step;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::replayed::photo;
-use super::{Case, Subject, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
-use crate::double::{Double, Options};
+use super::{Case, Setup, Verdict, bytes_crate, ensure, equal, no_secret, paused, settled};
+use crate::fake_server::Options;
 use crate::matching::Received;
-use crate::script::{Reply, Turn};
+use crate::script::ExpectedExchange;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    let can = &subject.capabilities;
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let can = &setup.capabilities;
     let mut cases = Vec::new();
     if can.upload {
         cases.extend([
@@ -64,7 +64,7 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     cases
 }
 
-/// An upload against the fault server, with what the server saw.
+/// An upload against the fake server, with what the server saw.
 struct Sent {
     outcome: CoreResult<Uploaded>,
     received: Vec<Received>,
@@ -79,21 +79,20 @@ impl Sent {
     }
 }
 
-/// The exchange of the upload fixture, bent.
-fn turn(subject: &Subject) -> Result<Turn, String> {
-    let fixture = subject.fixture("upload/ok")?;
-    subject.turns(fixture).pop().ok_or_else(|| "the upload fixture has no exchange".to_owned())
+/// The exchange of the upload fixture, changed.
+fn exchange(setup: &Setup) -> Result<ExpectedExchange, String> {
+    let fixture = setup.fixture("upload/ok")?;
+    setup.exchanges(fixture).pop().ok_or_else(|| "the upload fixture has no exchange".to_owned())
 }
 
-fn send(subject: &Subject, turns: Vec<Turn>, content: UploadContent) -> Result<Sent, String> {
+fn send(setup: &Setup, exchanges: Vec<ExpectedExchange>, content: UploadContent) -> Result<Sent, String> {
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         let started = tokio::time::Instant::now();
         let outcome = provider.upload(content, UploadOptions::default()).await;
         let elapsed = started.elapsed();
-        Ok(Sent { outcome, received: settled(&double).await?, elapsed })
+        Ok(Sent { outcome, received: settled(&server).await?, elapsed })
     })
 }
 
@@ -103,46 +102,43 @@ fn jpeg(chunks: Vec<CoreResult<Bytes>>, size: Option<u64>) -> Result<UploadConte
 }
 
 /// The bytes on the wire are those of the source, however they come.
-fn in_pieces(subject: &Subject) -> Verdict {
-    let bytes = subject.content_bytes()?;
+fn in_pieces(setup: &Setup) -> Verdict {
+    let bytes = setup.content_bytes()?;
     let pieces = (0..bytes.len()).step_by(777).map(|at| Ok(bytes.slice(at..(at + 777).min(bytes.len()))));
     let content = jpeg(pieces.collect(), Some(bytes.len() as u64))?;
-    let sent = send(subject, vec![turn(subject)?], content)?;
+    let sent = send(setup, vec![exchange(setup)?], content)?;
     sent.outcome.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// No vendor here documents bodies of unknown length, so they are refused before anything is sent.
-fn unknown_length(subject: &Subject) -> Verdict {
-    let sent = send(subject, vec![turn(subject)?], jpeg(vec![Ok(Bytes::from_static(b"data"))], None)?)?;
+fn unknown_length(setup: &Setup) -> Verdict {
+    let sent = send(setup, vec![exchange(setup)?], jpeg(vec![Ok(Bytes::from_static(b"data"))], None)?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::InvalidRequest)?;
     equal("requests", &sent.received.len(), &0)
 }
 
-fn bad_source(subject: &Subject, chunks: usize, fails: bool) -> Verdict {
+fn bad_source(setup: &Setup, chunks: usize, fails: bool) -> Verdict {
     let mut source: Vec<_> = (0..chunks).map(|_| Ok(Bytes::from_static(b"0123456789"))).collect();
     if fails {
         source.push(Err(Error::new(ErrorKind::Local, "the disk is gone")));
     }
-    let sent = send(subject, vec![turn(subject)?], jpeg(source, Some(40))?)?;
+    let sent = send(setup, vec![exchange(setup)?], jpeg(source, Some(40))?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Local)?;
-    // What was begun was never completed, so the server has seen no whole request.
+    // The request was never completed, so the server has not seen a whole one.
     equal("requests", &sent.received.len(), &0)
 }
 
-fn another_digest(subject: &Subject) -> Verdict {
+fn another_digest(setup: &Setup) -> Verdict {
     let other = wamedia_core::Sha256::of(b"something else");
-    let sent = send(subject, vec![turn(subject)?], photo(subject)?.with_sha256(Some(other)))?;
+    let sent = send(setup, vec![exchange(setup)?], photo(setup)?.with_sha256(Some(other)))?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Integrity)?;
     equal("requests", &sent.received.len(), &0)
 }
 
-/// The whole body arrived and then nothing: the object may exist, and nobody sends it again.
-fn unknown_end(subject: &Subject, steps: Vec<Step>) -> Verdict {
-    let turn = turn(subject)?.with(|mut reply| {
-        reply.raw = Some(steps);
-        reply
-    });
-    let sent = send(subject, vec![turn], photo(subject)?)?;
+/// The whole body arrived and the reply is missing: the object may exist, so it is not sent again.
+fn unknown_end(setup: &Setup, steps: Vec<Step>) -> Verdict {
+    let exchange = exchange(setup)?.framed(Framing::Raw(steps));
+    let sent = send(setup, vec![exchange], photo(setup)?)?;
     let error = sent.error()?;
     let kind = error.kind();
     ensure(matches!(kind, ErrorKind::Transport | ErrorKind::Timeout), format!("kind {kind:?}"))?;
@@ -152,88 +148,85 @@ fn unknown_end(subject: &Subject, steps: Vec<Step>) -> Verdict {
     ensure(sent.elapsed < Duration::from_secs(600), format!("it took {:?}", sent.elapsed))
 }
 
-fn busy(subject: &Subject) -> Verdict {
-    let turn = turn(subject)?.with(|_| Reply::new(503).header("retry-after", "1"));
-    let sent = send(subject, vec![turn], photo(subject)?)?;
+fn busy(setup: &Setup) -> Verdict {
+    let exchange = exchange(setup)?.with(|_| Response::new(503).header("retry-after", "1"));
+    let sent = send(setup, vec![exchange], photo(setup)?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Upstream)?;
     equal("requests", &sent.received.len(), &1)
 }
 
 /// The answer comes while the body is still being sent.
-fn early(subject: &Subject, status: u16, kind: ErrorKind) -> Verdict {
-    let turn = turn(subject)?.with(|_| Reply::new(status)).early();
+fn early(setup: &Setup, status: u16, kind: ErrorKind) -> Verdict {
+    let exchange = exchange(setup)?.with(|_| Response::new(status)).early();
     let chunk = Bytes::from(vec![7; 64 * 1024]);
     let content = jpeg((0..48).map(|_| Ok(chunk.clone())).collect(), Some(48 * 64 * 1024))?;
-    let sent = send(subject, vec![turn], content)?;
+    let sent = send(setup, vec![exchange], content)?;
     equal("kind", &sent.error()?.kind(), &kind)?;
     equal("status", &sent.error()?.status(), &Some(status))?;
     equal("requests", &sent.received.len(), &1)
 }
 
 /// The server takes the head and nothing else, for ever.
-fn never_reads(subject: &Subject) -> Verdict {
-    let mut turn = turn(subject)?.early().with(|mut reply| {
-        reply.raw = Some(vec![Step::Hang]);
-        reply
-    });
-    turn.request.multipart = None;
+fn never_reads(setup: &Setup) -> Verdict {
+    let mut exchange = exchange(setup)?.early().framed(Framing::Raw(vec![Step::Hang]));
+    exchange.request.multipart = None;
     let chunk = Bytes::from(vec![7; 64 * 1024]);
     // More than all buffers on the way hold.
     let mut content = jpeg((0..1600).map(|_| Ok(chunk.clone())).collect(), Some(1600 * 64 * 1024))?;
-    if let Some(limit) = subject.capabilities.limits.iter().max_by_key(|limit| limit.max_bytes) {
+    if let Some(limit) = setup.capabilities.limits.iter().max_by_key(|limit| limit.max_bytes) {
         content.mime = Mime::parse(limit.mimes[0]).map_err(|error| error.to_string())?;
         content.size_bytes = Some((1600 * 64 * 1024).min(limit.max_bytes));
     }
-    let sent = send(subject, vec![turn], content)?;
+    let sent = send(setup, vec![exchange], content)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Timeout)?;
     ensure(sent.elapsed < Duration::from_secs(600), format!("it took {:?}", sent.elapsed))
 }
 
-fn no_id(subject: &Subject, body: &'static str) -> Verdict {
-    let turn = turn(subject)?.with(|reply| reply.body(body));
-    let sent = send(subject, vec![turn], photo(subject)?)?;
+fn no_id(setup: &Setup, body: &'static str) -> Verdict {
+    let exchange = exchange(setup)?.with(|reply| reply.body(body));
+    let sent = send(setup, vec![exchange], photo(setup)?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Decode)?;
     ensure(!sent.error()?.is_retryable(), "it must not be tried again")
 }
 
-fn id_or_link(subject: &Subject) -> Verdict {
-    let sent = send(subject, vec![turn(subject)?], photo(subject)?)?;
+fn id_or_link(setup: &Setup) -> Verdict {
+    let sent = send(setup, vec![exchange(setup)?], photo(setup)?)?;
     let uploaded = sent.outcome.map_err(|error| error.to_string())?;
-    let want = subject.capabilities.upload_result;
+    let want = setup.capabilities.upload_result;
     equal("an id", &uploaded.media.is_some(), &(want == UploadResult::Id))?;
     equal("a link", &uploaded.link.is_some(), &(want == UploadResult::Link))
 }
 
-fn refused_type(subject: &Subject) -> Verdict {
+fn refused_type(setup: &Setup) -> Verdict {
     let mime = Mime::parse("application/x-nobody").map_err(|error| error.to_string())?;
-    let sent = send(subject, vec![turn(subject)?], UploadContent::from_bytes(&b"data"[..], mime, "a.xyz"))?;
+    let sent = send(setup, vec![exchange(setup)?], UploadContent::from_bytes(&b"data"[..], mime, "a.xyz"))?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::InvalidRequest)?;
     equal("requests", &sent.received.len(), &0)
 }
 
 /// A name that tries to end its header, its part and the form.
-fn hostile_name(subject: &Subject) -> Verdict {
-    let mut turn = turn(subject)?;
-    let want: Vec<_> = turn.request.multipart.iter().flatten().map(|part| part.name.clone()).collect();
-    turn.request.multipart = None;
-    let mut content = photo(subject)?;
+fn hostile_name(setup: &Setup) -> Verdict {
+    let mut exchange = exchange(setup)?;
+    let want: Vec<_> = exchange.request.multipart.iter().flatten().map(|part| part.name.clone()).collect();
+    exchange.request.multipart = None;
+    let mut content = photo(setup)?;
     "a\"\r\nX-Evil: 1\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"evil\"\r\n\r\n.jpg"
         .clone_into(&mut content.name);
-    let sent = send(subject, vec![turn], content)?;
+    let sent = send(setup, vec![exchange], content)?;
     sent.outcome.as_ref().map_err(ToString::to_string)?;
     let received = sent.received.first().ok_or("nothing was sent")?;
     ensure(received.header("x-evil").is_none(), "a header was added")?;
-    let parts = received.parts().ok_or("the body is no form any more")?;
+    let parts = received.parts().ok_or("the body is not a form any more")?;
     equal("parts", &parts.iter().map(|part| part.name.clone()).collect(), &want)?;
     let file = parts.iter().find(|part| part.filename.is_some()).ok_or("the file is gone")?;
     let name = file.filename.clone().unwrap_or_default();
     ensure(!name.contains(['\r', '\n', '"']), format!("the name is {name:?}"))?;
-    equal("content", &file.body, &subject.content_bytes()?)
+    equal("content", &file.body, &setup.content_bytes()?)
 }
 
-/// Half an hour of uploading is no stall as long as bytes move.
-fn slow_upload(subject: &Subject) -> Verdict {
-    let bytes = subject.content_bytes()?;
+/// An upload of half an hour is not a stall as long as bytes move.
+fn slow_upload(setup: &Setup) -> Verdict {
+    let bytes = setup.content_bytes()?;
     let size = bytes.len() as u64;
     let pieces: Vec<_> =
         (0..bytes.len()).step_by(200).map(|at| bytes.slice(at..(at + 200).min(bytes.len()))).collect();
@@ -243,46 +236,42 @@ fn slow_upload(subject: &Subject) -> Verdict {
     });
     let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
     let content = UploadContent::from_stream(source, Some(size), mime, "photo.jpg");
-    let sent = send(subject, vec![turn(subject)?], content)?;
+    let sent = send(setup, vec![exchange(setup)?], content)?;
     sent.outcome.as_ref().map_err(ToString::to_string)?;
     ensure(sent.elapsed > Duration::from_secs(1500), "the source was not slow")
 }
 
 fn delete(
-    subject: &Subject,
-    turns: Vec<Turn>,
+    setup: &Setup,
+    exchanges: Vec<ExpectedExchange>,
     media_of: &str,
 ) -> Result<(CoreResult<DeleteOutcome>, usize), String> {
-    let media = subject.media(subject.fixture(media_of)?)?;
+    let media = setup.media(setup.fixture(media_of)?)?;
     paused(async {
-        let double =
-            Double::start(turns, subject.clock(), Options::default()).await.map_err(|e| e.to_string())?;
-        let provider = subject.provider(&double);
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
         let outcome = provider.delete(&media, DeleteOptions::default()).await;
-        Ok((outcome, settled(&double).await?.len()))
+        Ok((outcome, settled(&server).await?.len()))
     })
 }
 
 /// A deletion may be asked for again: the second time finds nothing left to do.
-fn lost_deletion(subject: &Subject) -> Verdict {
-    let mut turns = subject.turns(subject.fixture("delete/ok")?);
-    let lost = turns[0].clone().with(|mut reply| {
-        reply.raw = Some(vec![Step::Reset]);
-        reply
-    });
-    turns.insert(0, lost);
-    let (outcome, requests) = delete(subject, turns, "delete/ok")?;
+fn lost_deletion(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.fixture("delete/ok")?);
+    let lost = exchanges[0].clone().framed(Framing::Raw(vec![Step::Reset]));
+    exchanges.insert(0, lost);
+    let (outcome, requests) = delete(setup, exchanges, "delete/ok")?;
     equal("outcome", &outcome.map_err(|error| error.to_string())?, &DeleteOutcome::Deleted)?;
     equal("requests", &requests, &2)
 }
 
-fn gone_twice(subject: &Subject) -> Verdict {
-    let name = ["delete/gone", "delete/failed"].into_iter().find(|name| subject.fixture(name).is_ok());
-    let name = name.ok_or("there is no fixture of a deletion of what is gone")?;
+fn gone_twice(setup: &Setup) -> Verdict {
+    let name = ["delete/gone", "delete/failed"].into_iter().find(|name| setup.fixture(name).is_ok());
+    let name = name.ok_or("there is no fixture of a deletion of media that is gone")?;
     let shown = |outcome: CoreResult<DeleteOutcome>| match outcome {
         Ok(outcome) => format!("{outcome:?}"),
         Err(error) => format!("{:?} {:?}", error.kind(), error.provider_code()),
     };
-    let once = || delete(subject, subject.turns(subject.fixture(name)?), name);
+    let once = || delete(setup, setup.exchanges(setup.fixture(name)?), name);
     equal("the second answer", &shown(once()?.0), &shown(once()?.0))
 }

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 
 use wamedia_core::{Authenticity, Delivery, Handshake};
 
-use super::{Case, Subject, Verdict, ensure, equal};
+use super::{Case, Setup, Verdict, ensure, equal};
 use crate::fixture::{Fixture, Kind};
 use crate::snapshot;
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    let Some(capabilities) = subject.webhook_capabilities else { return Vec::new() };
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let Some(capabilities) = setup.webhook_capabilities else { return Vec::new() };
     let mut cases = hostile::cases();
     cases.extend(composed::cases());
     cases.push(if capabilities.handshake {
@@ -22,26 +22,24 @@ pub(super) fn cases(subject: &Subject) -> Vec<Case> {
     } else {
         Case::new("WH-013", "no-handshake", no_handshake).negative()
     });
-    if subject.fixture("webhook/own-shape").is_ok() {
+    if setup.fixture("webhook/own-shape").is_ok() {
         cases.push(Case::new("WH-007", "two-shapes", two_shapes));
     }
-    for fixture in subject.of_kind(Kind::Webhook) {
+    for fixture in setup.of_kind(Kind::Webhook) {
         let name = fixture.id.split_once('/').map_or("", |(_, rest)| rest).to_owned();
         for proves in &fixture.proves {
             let requirement: &'static str = proves.clone().leak();
             let fixture = fixture.clone();
-            cases.push(Case::new(requirement, name.clone(), move |subject| parsed(subject, &fixture)));
+            cases.push(Case::new(requirement, name.clone(), move |setup| parsed(setup, &fixture)));
         }
         let twice = fixture.clone();
-        cases.push(Case::new("WH-007", format!("{name}-twice"), move |subject| {
-            the_same_twice(subject, &twice)
-        }));
+        cases.push(Case::new("WH-007", format!("{name}-twice"), move |setup| the_same_twice(setup, &twice)));
         let whole = fixture.clone();
-        cases.push(Case::new("WH-002", format!("{name}-whole"), move |subject| {
-            walk::nothing_is_missing(&subject.webhooks(true)?, &whole.delivery_bytes()?)
+        cases.push(Case::new("WH-002", format!("{name}-whole"), move |setup| {
+            walk::nothing_is_missing(&setup.webhooks(true)?, &whole.delivery_bytes()?)
         }));
     }
-    cases.extend(signatures::cases(subject));
+    cases.extend(signatures::cases(setup));
     cases
 }
 
@@ -49,10 +47,10 @@ fn headers(fixture: &Fixture) -> Vec<(String, String)> {
     fixture.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn parsed(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let webhooks = subject.webhooks(true)?;
+    let webhooks = setup.webhooks(true)?;
     let inbound = webhooks.parse(&delivery);
     if let Ok(inbound) = &inbound {
         if let Some(want) = fixture.expect.media {
@@ -73,7 +71,7 @@ fn parsed(subject: &Subject, fixture: &Fixture) -> Verdict {
     if let Some(want) = &fixture.expect.authenticity {
         equal("authenticity", &authenticity(webhooks.verify(&delivery)), &want.as_str())?;
     }
-    snapshot::pin(&subject.root, subject.name, &fixture.id, &snapshot::of_inbound(&inbound));
+    snapshot::pin(setup.name, &fixture.id, &snapshot::of_inbound(&inbound));
     Ok(())
 }
 
@@ -85,11 +83,11 @@ fn authenticity(authenticity: Authenticity) -> &'static str {
     }
 }
 
-fn the_same_twice(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn the_same_twice(setup: &Setup, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
     // Two instances: what one of them has seen must not matter.
     let refs = || -> Result<Vec<_>, String> {
-        let inbound = subject.webhooks(true)?.parse(&Delivery::new(&body));
+        let inbound = setup.webhooks(true)?.parse(&Delivery::new(&body));
         let text = |item: &wamedia_core::MediaItem| item.media.to_string();
         Ok(inbound.map(|inbound| inbound.media().map(text).collect()).unwrap_or_default())
     };
@@ -97,10 +95,10 @@ fn the_same_twice(subject: &Subject, fixture: &Fixture) -> Verdict {
 }
 
 /// One message in both of a vendor's shapes.
-fn two_shapes(subject: &Subject) -> Verdict {
+fn two_shapes(setup: &Setup) -> Verdict {
     let read = |name: &str| -> Result<_, String> {
-        let body = subject.fixture(name)?.delivery_bytes()?;
-        let inbound = subject.webhooks(true)?.parse(&Delivery::new(&body));
+        let body = setup.fixture(name)?.delivery_bytes()?;
+        let inbound = setup.webhooks(true)?.parse(&Delivery::new(&body));
         let inbound = inbound.map_err(|error| error.to_string())?;
         let item = inbound.media().next().ok_or("no media")?;
         Ok((item.media.clone(), item.message_id.clone(), item.timestamp, item.caption.clone()))
@@ -108,8 +106,8 @@ fn two_shapes(subject: &Subject) -> Verdict {
     equal("the item", &read("webhook/own-shape")?, &read("webhook/pass-through")?)
 }
 
-fn handshake(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
+fn handshake(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
     let ask = |query: &str| webhooks.handshake(query);
     let query =
         |mode: &str, token: &str, rest: &str| format!("hub.mode={mode}&hub.verify_token={token}{rest}");
@@ -137,10 +135,10 @@ fn handshake(subject: &Subject) -> Verdict {
     Ok(())
 }
 
-/// A provider without a handshake has no way to answer one, and takes its query for no delivery.
-fn no_handshake(subject: &Subject) -> Verdict {
+/// A provider without a handshake answers none, and does not accept its query as a delivery.
+fn no_handshake(setup: &Setup) -> Verdict {
     let query = "hub.mode=subscribe&hub.verify_token=TEST-verify&hub.challenge=1";
-    equal("an answer", &subject.webhooks(true)?.handshake(query), &Handshake::NotOffered)?;
+    equal("an answer", &setup.webhooks(true)?.handshake(query), &Handshake::NotOffered)?;
     let delivery = Delivery::new(query.as_bytes());
-    ensure(subject.webhooks(true)?.parse(&delivery).is_err(), "a query became a delivery")
+    ensure(setup.webhooks(true)?.parse(&delivery).is_err(), "a query became a delivery")
 }

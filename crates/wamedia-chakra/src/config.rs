@@ -1,7 +1,7 @@
-use wamedia_core::{Capabilities, Error, ErrorKind, Phase, Result, Secret};
-use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
+use wamedia_core::{Capabilities, Result, Secret};
+use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems, cloud_api::is_version};
 
-use crate::{BY_ID, CAPABILITIES, ChakraHq, NAME, with_upload};
+use crate::{BY_ID, CAPABILITIES, NAME, with_upload};
 
 /// Where the API is, and the links that it gives. Source: <https://apidocs.chakrahq.com/api-20534427>
 const API: &str = "https://api.chakrahq.com";
@@ -30,16 +30,14 @@ pub enum ShowPrefix {
     V2,
 }
 
-/// Builds a [`ChakraHq`].
+/// Builds a [`ChakraHq`](crate::ChakraHq).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ChakraHqBuilder {
     token: Secret,
     plugin_id: Option<String>,
     api_version: String,
-    base_url: Option<String>,
-    content_origins: Vec<String>,
-    transport: TransportOptions,
+    network: NetworkSettings,
     style: FetchStyle,
     prefix: ShowPrefix,
 }
@@ -47,12 +45,10 @@ pub struct ChakraHqBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) api: Origin,
+    pub(crate) api: Api,
     pub(crate) version: String,
     pub(crate) plugin_id: Option<String>,
     pub(crate) token: Credential,
-    pub(crate) api_hosts: HostRules,
-    pub(crate) content_hosts: HostRules,
     pub(crate) style: FetchStyle,
     pub(crate) prefix: ShowPrefix,
     pub(crate) capabilities: Capabilities,
@@ -64,9 +60,7 @@ impl ChakraHqBuilder {
             token,
             plugin_id: None,
             api_version: VERSION.to_owned(),
-            base_url: None,
-            content_origins: Vec::new(),
-            transport: TransportOptions::default(),
+            network: NetworkSettings::default(),
             style: FetchStyle::default(),
             prefix: ShowPrefix::default(),
         }
@@ -84,23 +78,9 @@ impl ChakraHqBuilder {
         self
     }
 
-    /// The origin of the API, where it is not the vendor's.
-    pub fn base_url(mut self, origin: &str) -> Self {
-        self.base_url = Some(origin.to_owned());
-        self
-    }
-
-    /// A further origin that content may come from; it never gets the token.
-    pub fn content_origin(mut self, origin: &str) -> Self {
-        self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// Timeouts, and the seam for tests.
-    pub fn transport(mut self, transport: TransportOptions) -> Self {
-        self.transport = transport;
-        self
-    }
+    wamedia_provider::network_setters!(
+        "A further origin that content may come from; it never gets the token."
+    );
 
     /// How media is read.
     pub fn fetch_style(mut self, style: FetchStyle) -> Self {
@@ -114,53 +94,29 @@ impl ChakraHqBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`] naming every problem.
-    pub fn build(self) -> Result<ChakraHq> {
-        let mut problems = Vec::new();
-        let token = self.token.expose().trim();
-        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-        if token.is_empty() {
-            problems.push("the token is missing".to_owned());
-        }
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let version = self.api_version.strip_prefix('v').and_then(|version| version.split_once('.'));
-        if !version.is_some_and(|(major, minor)| digits(major) && digits(minor)) {
-            problems.push("the version must be written as v22.0".to_owned());
-        }
-        let plain = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if self.plugin_id.as_deref().is_some_and(|id| !plain(id)) {
-            problems.push("the plugin id must be letters, digits and dashes".to_owned());
-        }
-        let mut parse =
-            |text: &str| Origin::parse(text).map_err(|error| problems.push(error.message().to_owned())).ok();
-        let api = parse(self.base_url.as_deref().unwrap_or(API));
-        let own: Vec<Origin> = self.content_origins.iter().filter_map(|origin| parse(origin)).collect();
-        let (Some(api), true) = (api, problems.is_empty()) else {
-            let message = format!("the configuration is not usable: {}", problems.join("; "));
-            return Err(Error::new(ErrorKind::InvalidRequest, message)
-                .with_provider(NAME)
-                .with_phase(Phase::Prepare));
-        };
-        let mut configured = own.clone();
-        configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
+        let mut problems = Problems::new(NAME);
+        let token = problems.bearer_token(&self.token);
+        problems.check(is_version(&self.api_version), "the version must be written as v22.0");
+        let is_plain =
+            |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plugin = self.plugin_id.as_deref();
+        problems.check(plugin.is_none_or(is_plain), "the plugin id must be letters, digits and dashes");
+        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = problems.finish(hosts)?;
+        let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());
         let capabilities = if self.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };
-        let capabilities = if self.plugin_id.is_some() { with_upload(capabilities) } else { capabilities };
-        let settings = Settings {
-            capabilities,
+        let credential = Credential::new(token.clone(), [hosts.api.clone()]);
+        let api = Api::new(NAME, &hosts, content, &[token], self.network.transport)?;
+        Ok(Settings {
+            api,
+            capabilities: if plugin.is_some() { with_upload(capabilities) } else { capabilities },
             version: self.api_version,
+            token: credential,
             plugin_id: self.plugin_id,
-            token: Credential::new(Secret::new(token), [api.clone()]),
-            api_hosts: HostRules::new([api.clone()]),
-            content_hosts: HostRules::new(own).with_origin(api.clone()),
             style: self.style,
             prefix: self.prefix,
-            api,
-        };
-        Ok(ChakraHq { settings, http })
+        })
     }
 }

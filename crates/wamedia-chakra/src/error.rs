@@ -7,32 +7,22 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_provider::{Reply, vendor_text};
-
-/// Meta's codes where Chakra forwards them; what is not here is judged by its status.
-const FORWARDED: &[(i64, ErrorKind, Retry)] = &[
-    (0, ErrorKind::Unauthorized, Retry::Never),
-    (2, ErrorKind::Upstream, Retry::Backoff),
-    (4, ErrorKind::RateLimited, Retry::Backoff),
-    (10, ErrorKind::Forbidden, Retry::Never),
-    (100, ErrorKind::InvalidRequest, Retry::Never),
-    (190, ErrorKind::Unauthorized, Retry::Never),
-    (80_007, ErrorKind::RateLimited, Retry::Backoff),
-    (130_429, ErrorKind::RateLimited, Retry::Backoff),
-    (131_000, ErrorKind::Upstream, Retry::Backoff),
-    (131_016, ErrorKind::Upstream, Retry::Backoff),
-];
+use wamedia_core::{Error, ErrorKind, Retry};
+use wamedia_provider::{Reply, cloud_api, error_for_status, vendor_text};
 
 /// The error in a reply of any status, where there is one: an envelope of Chakra's, of Meta's, or a
 /// bare message.
 pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
-    let by_status = || wamedia_provider::error_for_status(reply);
+    let by_status = || error_for_status(reply);
     let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else {
         return (!reply.is_success()).then(by_status);
     };
     if let Some(error) = body.get("error").filter(|error| error.is_object()) {
-        return Some(forwarded(reply, &body, error));
+        // The form of Meta's Graph API, forwarded.
+        let text = error.get("message").and_then(Value::as_str);
+        let error = cloud_api::error_in(reply)?;
+        let retry = waiting(error.retry(), reply, &body, text);
+        return Some(error.with_retry(retry));
     }
     let first = body.get("_errors").and_then(|errors| errors.get(0));
     let text = first
@@ -46,7 +36,6 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
                 ErrorKind::Upstream,
                 text.map_or_else(|| "the vendor gives no message".to_owned(), vendor_text),
             )
-            .with_phase(Phase::Head)
         });
     }
     let by_status = by_status();
@@ -55,40 +44,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         |text| format!("HTTP status {}: {}", reply.status, vendor_text(text)),
     );
     let retry = waiting(by_status.retry(), reply, &body, text);
-    Some(
-        Error::new(by_status.kind(), message)
-            .with_retry(retry)
-            .with_status(reply.status)
-            .with_phase(Phase::Head),
-    )
-}
-
-fn forwarded(reply: &Reply, body: &Value, error: &Value) -> Error {
-    let number = |name: &str| {
-        error.get(name).and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()))
-    };
-    let (code, subcode) = (number("code"), number("error_subcode"));
-    let by_status = wamedia_provider::error_for_status(reply);
-    let (kind, retry) = match (code, subcode) {
-        (Some(100), Some(33)) => (ErrorKind::NotFound, Retry::Never),
-        (Some(code), _) => FORWARDED
-            .iter()
-            .find(|row| row.0 == code)
-            .map_or((by_status.kind(), by_status.retry()), |row| (row.1, row.2)),
-        _ => (by_status.kind(), by_status.retry()),
-    };
-    let kind = if kind == ErrorKind::Decode { ErrorKind::Upstream } else { kind };
-    let text = error.get("message").and_then(Value::as_str);
-    let retry = waiting(retry, reply, body, text);
-    let result = Error::new(kind, vendor_text(text.unwrap_or("the vendor gives no message")))
-        .with_retry(retry)
-        .with_status(reply.status)
-        .with_phase(Phase::Head);
-    match (code, subcode) {
-        (Some(code), Some(subcode)) => result.with_provider_code(format!("{code}/{subcode}")),
-        (Some(code), None) => result.with_provider_code(code),
-        _ => result,
-    }
+    Some(Error::new(by_status.kind(), message).with_retry(retry).with_status(reply.status))
 }
 
 /// The retry with how long to wait, where the answer says so: in `Retry-After`, in the body in milliseconds
@@ -122,7 +78,7 @@ mod tests {
     use wamedia_core::{MediaId, MediaRef};
 
     use super::*;
-    use crate::wire;
+    use crate::responses;
 
     fn error(status: u16, body: &str) -> Error {
         in_reply(&Reply::new(status, body.to_owned())).unwrap()
@@ -144,10 +100,10 @@ mod tests {
     fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
         let media = MediaRef::new("chakra", MediaId::new("1279279128").unwrap());
         let all = [
-            ("resolve", wire::read_descriptor(&media, reply).err()),
-            ("upload", wire::read_uploaded(reply).err()),
-            ("open by id", wire::judge_content(reply, false)),
-            ("open by link", wire::judge_content(reply, true)),
+            ("resolve", responses::descriptor(&media, reply).err()),
+            ("upload", responses::uploaded(reply).err()),
+            ("open by id", responses::content_error(reply, false)),
+            ("open by link", responses::content_error(reply, true)),
         ];
         let wanted = row.by.as_ref().map_or_else(|| row.operation.clone(), |by| format!("open by {by}"));
         let fits = |call: &str| call == wanted || (wanted == "any" && call != "open by link");
@@ -156,8 +112,7 @@ mod tests {
 
     #[test]
     fn replies_mean_what_the_documents_say() {
-        let codes: Vec<String> = FORWARDED.iter().map(|row| row.0.to_string()).collect();
         let documented = include_str!("../../../fixtures/chakra/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        check_errors(documented, outcomes, []);
     }
 }

@@ -1,14 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod config;
+#[cfg(feature = "client")]
 mod error;
+#[cfg(feature = "client")]
+mod requests;
+#[cfg(feature = "client")]
+mod responses;
 pub mod webhook;
-mod wire;
 
-use wamedia_core::{Capabilities, DigestSource, UploadResult};
+#[cfg(feature = "client")]
+use wamedia_core::UploadResult;
+use wamedia_core::{Capabilities, DigestSource};
 
+#[cfg(feature = "client")]
 pub use client::ChakraHq;
+#[cfg(feature = "client")]
 pub use config::{ChakraHqBuilder, FetchStyle, ShowPrefix};
 pub use webhook::{ChakraWebhooks, ChakraWebhooksBuilder};
 
@@ -24,17 +34,11 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_digest(DigestSource::ResolveAndWebhook);
 
 /// What works by id alone.
+#[cfg(feature = "client")]
 const BY_ID: Capabilities =
     Capabilities::NONE.with_local_resolve().with_open().with_digest(DigestSource::Webhook);
 
+#[cfg(feature = "client")]
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Link, None)
-}
-
-/// Reads a descriptor out of any bytes; only fuzz targets see this.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
-    let reply = wamedia_provider::Reply::new(status, body.to_vec());
-    wire::read_descriptor(media, &reply).is_ok()
 }

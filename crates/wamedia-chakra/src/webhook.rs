@@ -5,7 +5,7 @@
 use wamedia_core::{
     Authenticity, Delivery, Inbound, InboundItem, Items, Result, Role, Secret, WebhookCapabilities, Webhooks,
 };
-use wamedia_provider::cloud_api::{self, Around, Reading};
+use wamedia_provider::cloud_api::{self, MessageContext, ParseOptions};
 use wamedia_provider::json::{self, Json, Object};
 use wamedia_provider::signature;
 
@@ -16,7 +16,7 @@ pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
 
 // QUIRK(chakra): the link in a message is Meta's and answers 401 to Chakra's token, so it is left out.
 // https://apidocs.chakrahq.com/doc-919167
-const READING: Reading = Reading::new(NAME);
+const OPTIONS: ParseOptions = ParseOptions::new(NAME);
 
 /// What Chakra offers for webhooks.
 pub const CAPABILITIES: WebhookCapabilities = WebhookCapabilities::new(MAX_BYTES).with_signed();
@@ -114,7 +114,7 @@ pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_byte
     let mut items = Items::new(delivery.body.len());
     match root.get("payload").filter(|_| root.get("entry").is_none()) {
         Some(payload) => own_shape(&root, payload, &mut items),
-        None => cloud_api::parse(&root, &READING, &mut items),
+        None => cloud_api::parse(&root, &OPTIONS, &mut items),
     }
     let mut inbound = items.into_inbound().map_err(|error| error.with_provider(NAME))?;
     // The own shape does not name the number, so references leave it out in both: they must be equal.
@@ -139,17 +139,17 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>, items: &mut Items) {
     let field = |name: &str| fields.as_ref().and_then(|fields| fields.shared(name));
     let id = ["externalId", "messageId"].into_iter().find_map(field);
     let sent_at = fields.as_ref().and_then(|fields| fields.get("timestamp")).and_then(Json::time);
-    let around = Around::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
+    let context = MessageContext::default().with_message_id(id.as_deref()).with_sent_at(sent_at);
     if let Some(fields) = &fields {
         if let Some(message) = fields.get("message").filter(|message| message.is_object()) {
-            cloud_api::message(message, "payload.message", role, around, &READING, items);
+            cloud_api::message(message, "payload.message", role, context, &OPTIONS, items);
         }
         for (name, role) in [("messages", role), ("message_echoes", Role::Echo)] {
             for (index, message) in fields.array(name) {
                 // The id of the envelope is that of one message.
-                let around = Around::default().with_sent_at(sent_at);
+                let context = MessageContext::default().with_sent_at(sent_at);
                 let path = format_args!("payload.{name}[{index}]");
-                cloud_api::message(message, path, role, around, &READING, items);
+                cloud_api::message(message, path, role, context, &OPTIONS, items);
             }
         }
     }

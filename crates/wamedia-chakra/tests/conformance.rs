@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use wamedia_chakra::{ChakraHq, ChakraWebhooks};
-use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 
-struct Subject;
+struct Chakra;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "chakra";
+impl ProviderUnderTest for Chakra {
+    const NAME: &'static str = "chakra";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = ChakraHq::builder(Secret::new(CANARY))
@@ -28,4 +28,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Chakra);

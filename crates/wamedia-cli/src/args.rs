@@ -109,6 +109,15 @@ pub(crate) struct GetArgs {
     /// Read more references from a file, or `-`: one per line, or the JSON lines of `inbound --json`
     #[arg(long, value_name = "FILE|-")]
     pub(crate) from: Option<String>,
+    /// Verify a webhook delivery of --provider, and fetch all media in it
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["from", "refs"])]
+    pub(crate) webhook: Option<String>,
+    /// A header that came with the delivery, `Name: value` (repeatable)
+    #[arg(long, value_name = "HEADER", requires = "webhook")]
+    pub(crate) header: Vec<String>,
+    /// Take a delivery that cannot be verified; one with a wrong signature is refused all the same
+    #[arg(long, requires = "webhook")]
+    pub(crate) allow_unverified: bool,
     /// Store one reference under this name; `-` for standard output, where a mismatch shows in the exit code only
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

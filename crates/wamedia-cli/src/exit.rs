@@ -1,61 +1,11 @@
 //! Exit codes, and what a failure says to people.
 
-use wamedia::{Error, ErrorKind, PROVIDERS, Phase};
+use serde::Serialize;
+use wamedia::{Error, ErrorKind, Phase};
 
-use crate::configuration::variable;
+pub(crate) use crate::failure::{Failure, LOCAL, OTHER, USAGE};
 use crate::output;
-
-pub(crate) const OTHER: u8 = 1;
-pub(crate) const USAGE: u8 = 2;
-pub(crate) const LOCAL: u8 = 10;
-const INTERRUPTED: u8 = 130;
-
-/// Why the program ends without success.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    message: Option<String>,
-    causes: Vec<String>,
-    hint: Option<String>,
-}
-
-impl Failure {
-    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), causes: Vec::new(), hint: None }
-    }
-
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(USAGE, message)
-    }
-
-    pub(crate) fn interrupted() -> Self {
-        Self::new(INTERRUPTED, "interrupted; nothing unfinished was kept")
-    }
-
-    /// Whoever read standard output has seen enough, which is no failure.
-    pub(crate) fn closed_pipe() -> Self {
-        Self { code: 0, message: None, causes: Vec::new(), hint: None }
-    }
-
-    /// The lines were printed already, one by one; only the code is left to say.
-    pub(crate) fn reported(codes: &[u8]) -> Result<(), Self> {
-        let Some(first) = codes.first() else { return Ok(()) };
-        let code = if codes.iter().all(|code| code == first) { *first } else { OTHER };
-        Err(Self { code, message: None, causes: Vec::new(), hint: None })
-    }
-
-    pub(crate) fn print(&self) {
-        if let Some(message) = &self.message {
-            output::error_line(message);
-        }
-        for cause in &self.causes {
-            output::detail_line(&format!("because: {cause}"));
-        }
-        if let Some(hint) = &self.hint {
-            output::detail_line(&format!("hint: {hint}"));
-        }
-    }
-}
+use crate::settings::{registry, variable};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -68,9 +18,44 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::new(LOCAL, error.to_string())
+/// An error as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorJson {
+    kind: &'static str,
+    operation: Option<&'static str>,
+    provider: Option<String>,
+    provider_code: Option<String>,
+    message: String,
+    retryable: bool,
+    retry_after_s: Option<u64>,
+    hint: Option<String>,
+}
+
+impl From<&Error> for ErrorJson {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind().name(),
+            operation: error.operation(),
+            provider: error.provider().map(ToOwned::to_owned),
+            provider_code: error.provider_code().map(ToOwned::to_owned),
+            message: error.message().to_owned(),
+            retryable: error.is_retryable(),
+            retry_after_s: error.retry_after().map(|wait| wait.as_secs()),
+            hint: hint(error),
+        }
+    }
+}
+
+/// Says why the program ends.
+pub(crate) fn print(failure: &Failure) {
+    if let Some(message) = &failure.message {
+        output::error_line(message);
+    }
+    for cause in &failure.causes {
+        output::detail_line(&format!("because: {cause}"));
+    }
+    if let Some(hint) = &failure.hint {
+        output::detail_line(&format!("hint: {hint}"));
     }
 }
 
@@ -86,7 +71,6 @@ pub(crate) fn code(error: &Error) -> u8 {
         ErrorKind::Unsupported | ErrorKind::InvalidRequest => 8,
         ErrorKind::Refused | ErrorKind::TooLarge => 9,
         ErrorKind::Local => LOCAL,
-        ErrorKind::Cancelled => INTERRUPTED,
         _ => OTHER,
     }
 }
@@ -106,7 +90,7 @@ pub(crate) fn causes(error: &Error) -> Vec<String> {
 pub(crate) fn hint(error: &Error) -> Option<String> {
     let provider = error.provider().unwrap_or_default();
     let variables = || {
-        let info = PROVIDERS.iter().find(|info| info.name == provider)?;
+        let info = registry().info(provider)?;
         let credentials = info.settings.iter().filter(|setting| setting.required && setting.secret);
         // A number is no credential, however private it is.
         let credentials = credentials.filter(|setting| setting.key != "business_phone");
@@ -125,5 +109,16 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             Some(format!("`wamedia providers {provider}` shows what works"))
         }
         _ => error.hint().map(ToOwned::to_owned),
+    }
+}
+
+/// Prints an error of one of several references.
+pub(crate) fn error_of(subject: &str, error: &Error) {
+    output::error_line(&format!("{subject}: {error}"));
+    for cause in causes(error) {
+        output::detail_line(&format!("because: {cause}"));
+    }
+    if let Some(hint) = hint(error) {
+        output::detail_line(&format!("hint: {hint}"));
     }
 }

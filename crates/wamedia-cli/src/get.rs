@@ -17,10 +17,10 @@ use wamedia::{
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
 use crate::configuration::{Deadline, Providers, transfer_options};
-use crate::exit::{self, Failure};
-use crate::input;
-use crate::output::{self, ErrorJson};
+use crate::exit::{self, ErrorJson, Failure};
+use crate::output;
 use crate::progress::Bars;
+use crate::{inbound, input};
 
 /// More than anybody lists.
 const MAX_LIST_BYTES: u64 = 1 << 30;
@@ -73,7 +73,16 @@ struct InboundLine {
 
 pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let refs = references(&args, &providers).await?;
+    let refs = match &args.webhook {
+        Some(file) => inbound::media(&args, file, &providers).await?,
+        None => references(&args, &providers).await?,
+    };
+    if refs.is_empty() && args.webhook.is_some() {
+        if !args.common.quiet {
+            output::detail_line("the delivery carries no media");
+        }
+        return Ok(());
+    }
     if refs.is_empty() {
         return Err(Failure::usage("name at least one reference, such as meta:1279128, or use --from"));
     }
@@ -141,6 +150,12 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
     let bytes = input::read(from, MAX_LIST_BYTES).await?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("{} is not text", output::typed(from))))?;
+    if is_delivery(&text) {
+        let why = format!("{} is a webhook delivery, not a list of references", output::typed(from));
+        return Err(Failure::usage(why).with_hint(
+            "`wamedia get --webhook` verifies it and fetches its media; `wamedia inbound --refs` makes references of it",
+        ));
+    }
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -149,21 +164,12 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
             refs.push(providers.media(line)?);
             continue;
         }
-        let line: InboundLine = serde_json::from_str(line).map_err(|_| {
-            let from = output::typed(from);
-            Failure::usage(format!(
-                "line {number} of {from} is neither a reference nor JSON of `inbound`; if it is a webhook delivery, \
-                 `wamedia inbound --refs` makes references of it"
-            ))
-        })?;
+        let line: InboundLine = serde_json::from_str(line).map_err(|_| no_reference(from, number))?;
         if line.item.as_deref().is_some_and(|item| item != "media") {
             continue;
         }
         if line.item.is_none() && line.r#ref.is_none() {
-            return Err(Failure::usage(format!(
-                "line {number} of {} is no reference; if it is a webhook delivery, `wamedia inbound --refs` makes references of it",
-                output::typed(from)
-            )));
+            return Err(no_reference(from, number));
         }
         let Some(text) = &line.r#ref else { continue };
         let media = providers.media(text)?;
@@ -177,6 +183,18 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
         refs.push(media.with_declared(declared));
     }
     Ok(refs)
+}
+
+/// One JSON object, on one line or on many, that is no line of `inbound --json`.
+fn is_delivery(text: &str) -> bool {
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+    object.is_ok_and(|object| !object.contains_key("ref") && !object.contains_key("item"))
+}
+
+fn no_reference(from: &str, number: usize) -> Failure {
+    let from = output::typed(from);
+    Failure::usage(format!("line {number} of {from} is neither a reference nor JSON of `inbound`"))
+        .with_hint("if it is a webhook delivery, `wamedia get --webhook` takes it, and `wamedia inbound --refs` makes references of it")
 }
 
 fn options(args: &GetArgs) -> TransferOptions {
@@ -270,7 +288,7 @@ fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs)
                     error: &ErrorJson::from(error),
                 })?;
             }
-            output::error_of(&media.short(), error);
+            exit::error_of(&media.short(), error);
             Ok(())
         }
     }

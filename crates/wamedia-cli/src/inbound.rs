@@ -1,11 +1,14 @@
 //! `wamedia inbound`
 
 use serde::Serialize;
-use wamedia::{Authenticity, Delivery, InboundItem, MediaRef, ReceiveOptions, Webhooks as _, format_rfc3339};
+use wamedia::{
+    Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOptions, Webhooks, format_rfc3339,
+};
 
-use crate::args::InboundArgs;
-use crate::configuration::{Providers, variable};
+use crate::args::{GetArgs, InboundArgs};
+use crate::configuration::Providers;
 use crate::exit::Failure;
+use crate::settings::variable;
 use crate::{input, output};
 
 /// More than any provider sends; what a provider takes is checked by its parser.
@@ -54,20 +57,11 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
     // Whoever hands headers over wants them checked; without any, nothing can be.
     let (state, authenticity, inbound) = if headers.is_empty() {
         if args.require_signature {
-            return Err(Failure::new(
-                4,
-                "the delivery is not verified: no header was handed over".to_owned(),
-            ));
+            return Err(Failure::new(4, NO_HEADER));
         }
         ("not checked", "not_checked", webhooks.parse(&delivery)?)
     } else {
-        if webhooks.verify(&delivery) == Authenticity::NotConfigured {
-            // A header came along to be checked: nothing to check it with is no reason to believe it.
-            let setting = variable(&name, webhook_setting(&name));
-            let why = format!("the delivery is not verified: no webhook secret is configured, set {setting}");
-            return Err(Failure::new(4, why));
-        }
-        ("signature verified", "verified", webhooks.receive(&delivery, ReceiveOptions::default())?.inbound)
+        ("signature verified", "verified", received(&name, &*webhooks, &delivery, false)?)
     };
     if args.refs {
         return inbound.media().try_for_each(|item| output::line(&item.media.to_string()));
@@ -84,6 +78,48 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
         inbound.media().count(),
         inbound.failed().count()
     ))
+}
+
+/// The media of a delivery that is verified, or may be taken without that.
+pub(crate) async fn media(
+    args: &GetArgs,
+    file: &str,
+    providers: &Providers<'_>,
+) -> Result<Vec<MediaRef>, Failure> {
+    let name = providers.chosen()?;
+    let webhooks = providers.webhooks(&name, None)?;
+    let headers = headers(&args.header)?;
+    if headers.is_empty() && !args.allow_unverified {
+        return Err(Failure::new(4, NO_HEADER).with_hint(
+            "hand over the headers that came with it, --header 'Name: value'; or take it as it is with --allow-unverified",
+        ));
+    }
+    let body = input::read(file, MAX_BODY_BYTES).await?;
+    let delivery = Delivery::new(&body).with_headers(&headers);
+    let inbound = received(&name, &*webhooks, &delivery, args.allow_unverified)?;
+    for failed in inbound.failed() {
+        let why = failed.message.as_deref().unwrap_or("no reason given");
+        output::warning_line(&format!("{name}: the media of one message cannot be had: {why}"));
+    }
+    Ok(inbound.media().map(|item| item.media.clone()).collect())
+}
+
+const NO_HEADER: &str = "the delivery is not verified: no header was handed over";
+
+fn received(
+    name: &str,
+    webhooks: &dyn Webhooks,
+    delivery: &Delivery<'_>,
+    allow_unverified: bool,
+) -> Result<Inbound, Failure> {
+    if !allow_unverified && webhooks.verify(delivery) == Authenticity::NotConfigured {
+        // A header came along to be checked: nothing to check it with is no reason to believe it.
+        let setting = variable(name, webhook_setting(name));
+        let why = format!("the delivery is not verified: no webhook secret is configured, set {setting}");
+        return Err(Failure::new(4, why));
+    }
+    let options = ReceiveOptions::default().with_allow_unverified(allow_unverified);
+    Ok(webhooks.receive(delivery, options)?.inbound)
 }
 
 /// The setting that deliveries are verified with.

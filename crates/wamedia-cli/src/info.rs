@@ -1,11 +1,11 @@
-//! `wamedia info` and `wamedia explain`
+//! `wamedia info`
 
 use serde::Serialize;
-use wamedia::{Budget, MediaDescriptor, ResolveOptions, Source, Transfer, format_rfc3339};
+use wamedia::{Budget, MediaDescriptor, ResolveOptions, Source, format_rfc3339};
 
-use crate::args::{ExplainArgs, InfoArgs};
-use crate::configuration::{Deadline, Providers, limits, transfer_options};
-use crate::exit::{self, Failure};
+use crate::args::InfoArgs;
+use crate::configuration::{Deadline, Providers, limits};
+use crate::exit::Failure;
 use crate::output;
 
 #[derive(Serialize)]
@@ -79,42 +79,5 @@ fn describe(descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
         sha256: declared.sha256.map(|digest| digest.to_hex()),
         name: declared.name,
         expires_at: descriptor.expires_at().map(format_rfc3339),
-    }
-}
-
-/// Fetches once without storing, telling every request and decision on the way, and says whose turn it is.
-pub(crate) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
-    let media = providers.media(&args.media)?;
-    let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
-    let transfer = Transfer::new(&*provider).with_options(transfer_options(&args.common));
-    match transfer.fetch_into(&media, &mut tokio::io::sink()).await {
-        Ok(receipt) => output::block(&format!(
-            "{}: {} bytes, verified: {}, {} requests, {} attempts, {} resumes, {} renewals, {} ms waited\nAll is well.",
-            media.short(),
-            receipt.bytes,
-            receipt.verified.name(),
-            receipt.requests,
-            receipt.attempts,
-            receipt.resumes,
-            receipt.renewals,
-            receipt.waited.as_millis(),
-        )),
-        Err(error) => {
-            let whose = match exit::code(&error) {
-                2 | 8 => "yours: the request or the configuration is wrong",
-                3 => "nobody's: the media is gone, or not there yet",
-                4 => "yours: the credential is refused",
-                5 => "the provider's, or something between you and it: other bytes came than were declared",
-                6 => "yours: too many calls",
-                7 => "the provider's or the network's",
-                9 => "ours: we refused it, for the reason given",
-                10 => "this machine's",
-                _ => "unknown",
-            };
-            output::line(&format!("{}: {error}", media.short()))?;
-            output::line(&format!("The fault is {whose}."))?;
-            Err(error.into())
-        }
     }
 }

@@ -1,9 +1,12 @@
 //! The `wamedia` program: everything the library does, from the command line.
 
 mod args;
+mod config_file;
 mod configuration;
 mod demo;
 mod exit;
+mod explain;
+mod failure;
 mod get;
 mod inbound;
 mod info;
@@ -14,6 +17,7 @@ mod progress;
 mod providers;
 mod put;
 mod sandbox;
+mod settings;
 mod signals;
 
 use std::process::ExitCode;
@@ -29,7 +33,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return args::refused(&error),
     };
-    output::set_up_log(&cli);
+    if cli.verbose() {
+        output::set_up_log();
+    }
     // One thread is enough: the work beside the network has threads of its own when it needs them.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -54,7 +60,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            exit::print(&failure);
             ExitCode::from(failure.code)
         }
     }
@@ -64,7 +70,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Get(args) => get::run(args).await,
         Command::Info(args) => info::run(args).await,
-        Command::Explain(args) => info::explain(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Inbound(args) => inbound::run(args).await,
         Command::Put(args) => put::run(args).await,
         Command::Rm(args) => manage::rm(args).await,

@@ -7,8 +7,8 @@ use wamedia::{Budget, DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, fo
 
 use crate::args::{LsArgs, RmArgs};
 use crate::configuration::{Deadline, Providers, limits};
-use crate::exit::{self, Failure};
-use crate::output::{self, ErrorJson};
+use crate::exit::{self, ErrorJson, Failure};
+use crate::output;
 
 #[derive(Serialize)]
 struct DeletedJson {
@@ -50,7 +50,7 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
             output::line(&format!("{} {}", media.short(), name.replace('_', " ")))?;
         }
         if let Some(error) = error {
-            output::error_of(&media.short(), error);
+            exit::error_of(&media.short(), error);
             codes.push(exit::code(error));
         }
     }

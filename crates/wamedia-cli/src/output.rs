@@ -6,38 +6,8 @@ use serde::Serialize;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, filter};
-use wamedia::Error;
 
-use crate::args::Cli;
-use crate::exit::{self, Failure};
-
-/// An error as `--json` prints it.
-#[derive(Debug, Serialize)]
-pub(crate) struct ErrorJson {
-    kind: &'static str,
-    operation: Option<&'static str>,
-    provider: Option<String>,
-    provider_code: Option<String>,
-    message: String,
-    retryable: bool,
-    retry_after_s: Option<u64>,
-    hint: Option<String>,
-}
-
-impl From<&Error> for ErrorJson {
-    fn from(error: &Error) -> Self {
-        Self {
-            kind: error.kind().name(),
-            operation: error.operation(),
-            provider: error.provider().map(ToOwned::to_owned),
-            provider_code: error.provider_code().map(ToOwned::to_owned),
-            message: error.message().to_owned(),
-            retryable: error.is_retryable(),
-            retry_after_s: error.retry_after().map(|wait| wait.as_secs()),
-            hint: exit::hint(error),
-        }
-    }
-}
+use crate::failure::{self, Failure};
 
 /// A line on standard output. What comes from outside cannot end it, or do anything else on a terminal.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
@@ -88,7 +58,8 @@ pub(crate) fn is_link(text: &str) -> bool {
 
 /// A JSON object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::new(exit::OTHER, error.to_string()))?;
+    let text =
+        serde_json::to_string(value).map_err(|error| Failure::new(failure::OTHER, error.to_string()))?;
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // A terminal shows JSON as well, and JSON has an escape of its own for these.
@@ -125,17 +96,6 @@ pub(crate) fn detail_line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "  {}", printable(text));
 }
 
-/// Prints an error of one of several references.
-pub(crate) fn error_of(subject: &str, error: &Error) {
-    error_line(&format!("{subject}: {error}"));
-    for cause in exit::causes(error) {
-        detail_line(&format!("because: {cause}"));
-    }
-    if let Some(hint) = exit::hint(error) {
-        detail_line(&format!("hint: {hint}"));
-    }
-}
-
 /// `48.2 KiB`.
 #[expect(clippy::cast_precision_loss, reason = "a size for people has three digits")]
 pub(crate) fn human(bytes: u64) -> String {
@@ -157,10 +117,7 @@ pub(crate) fn fancy() -> bool {
 
 /// Tells what this project's crates decide on standard error; nobody else's log is shown, since a
 /// dependency may log what we never would.
-pub(crate) fn set_up_log(cli: &Cli) {
-    if !cli.verbose() {
-        return;
-    }
+pub(crate) fn set_up_log() {
     let ours = filter::filter_fn(|metadata| metadata.target().starts_with("wamedia"));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)

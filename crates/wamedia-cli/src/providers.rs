@@ -2,14 +2,15 @@
 
 use serde_json::json;
 use wamedia::{
-    Capabilities, Config, DigestSource, PROVIDERS, ProviderInfo, UploadResult, WebhookCapabilities,
-    Webhooks as _,
+    Capabilities, Config, DigestSource, ProviderInfo, UploadResult, WebhookCapabilities, Webhooks as _,
 };
 
 use crate::args::ProvidersArgs;
-use crate::configuration::{self, File, known, variable};
+use crate::config_file::File;
+use crate::configuration::{self, known};
 use crate::exit::Failure;
 use crate::output;
+use crate::settings::{environment, registry, variable};
 
 pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     match &args.name {
@@ -24,12 +25,10 @@ struct Can {
     webhooks: WebhookCapabilities,
 }
 
-fn capabilities(info: &ProviderInfo) -> Result<Can, Failure> {
+fn capabilities(info: ProviderInfo) -> Result<Can, Failure> {
     let mut config = Config::default();
     for setting in info.settings {
-        // Placeholders of the right shape: capabilities depend on what is configured, not on its value.
-        config = config
-            .with(setting.key, if setting.key == "webhook_header" { "X-Hook: none" } else { "1234567890" });
+        config = config.with(setting.key, configuration::placeholder(setting.key));
     }
     let webhooks = *wamedia::webhooks(info.name, &config)?.capabilities();
     Ok(Can { api: configuration::capabilities(info, config)?, webhooks })
@@ -52,11 +51,11 @@ fn operations(can: &Can) -> [(&'static str, bool); 9] {
 
 fn all(json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for info in PROVIDERS {
+    for info in registry().infos() {
         rows.push((info, capabilities(info)?));
     }
     if json {
-        return rows.iter().try_for_each(|(info, can)| output::json(&as_json(info, can)));
+        return rows.iter().try_for_each(|(info, can)| output::json(&as_json(*info, can)));
     }
     let mut text = format!("{:<16}", "");
     for (info, _) in &rows {
@@ -72,7 +71,7 @@ fn all(json: bool) -> Result<(), Failure> {
     output::block(&format!("{}\n\n`wamedia providers NAME` shows one in full.", trimmed(&text)))
 }
 
-fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
+fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     let all = capabilities(info)?;
     if args.json {
         return output::json(&as_json(info, &all));
@@ -127,8 +126,15 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     let file = File::read(args.config.as_deref(), false)?;
     let extra = ["base_url", "content_origins"];
     let settings = info.settings.iter().map(|setting| (setting.key, setting.required));
+    let account = file.account(info.name);
+    let in_file = |key: &str| match key {
+        "base_url" => account.is_some_and(|config| config.base_url.is_some()),
+        "content_origins" => account.is_some_and(|config| !config.content_origins.is_empty()),
+        _ => account.is_some_and(|config| config.secret(key).is_some()),
+    };
     for (key, required) in settings.chain(extra.into_iter().map(|key| (key, false))) {
-        let state = match (file.is_set(info.name, key), required) {
+        let is_set = in_file(key) || environment(&variable(info.name, key)).is_some();
+        let state = match (is_set, required) {
             (true, _) => "set",
             (false, true) => "MISSING, required",
             (false, false) => "not set",
@@ -138,7 +144,7 @@ fn one(info: &ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     output::block(trimmed(&text).trim_end())
 }
 
-fn as_json(info: &ProviderInfo, all: &Can) -> serde_json::Value {
+fn as_json(info: ProviderInfo, all: &Can) -> serde_json::Value {
     let operations: serde_json::Map<_, _> =
         operations(all).into_iter().map(|(name, works)| (name.to_owned(), works.into())).collect();
     let can = &all.api;

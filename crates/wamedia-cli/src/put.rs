@@ -17,9 +17,9 @@ use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
 use crate::configuration::{Deadline, Providers, limits};
-use crate::exit::{self, Failure};
+use crate::exit::{self, ErrorJson, Failure};
 use crate::input;
-use crate::output::{self, ErrorJson};
+use crate::output;
 use crate::progress::Bars;
 
 const PIECE: usize = 128 * 1024;
@@ -157,7 +157,7 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
             Err(failure) if failure.code == 0 => return Err(failure),
             Err(failure) => {
                 codes.push(failure.code);
-                failure.print();
+                exit::print(&failure);
             }
         }
     }
@@ -302,10 +302,9 @@ fn print_report(source: &Source, report: &Report, json: bool, quiet: bool) -> Re
         format!("{}: {outcome} as {} ({})", output::printable(&file), source.kind.name(), source.mime);
     for finding in &report.findings {
         text.push_str(&format!(
-            "\n  {}: {}\n    seen: {}\n    fix: {}\n    source: {}",
+            "\n  {}: {}\n    fix: {}\n    source: {}",
             severity(finding),
-            finding.rule,
-            output::printable(&finding.seen),
+            output::printable(&finding.to_string()),
             finding.fix,
             finding.source
         ));

@@ -176,6 +176,46 @@ fn standard_output_carries_the_bytes_alone() {
 }
 
 #[test]
+fn a_delivery_is_verified_and_fetched_in_one_step() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let id = sandbox.reference("whapi", 0).trim_start_matches("whapi:").to_owned();
+    let file = folder.path().join("delivery.json");
+    let body = format!(
+        r#"{{"messages":[{{"id":"m1","type":"image","image":{{"id":"{id}","mime_type":"image/jpeg"}}}}]}}"#
+    );
+    std::fs::write(&file, body).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let into = folder.path().join("media");
+    let into = into.to_str().expect("UTF-8");
+    let get = |more: &[&str]| {
+        let arguments = ["get", "--provider", "whapi", "--webhook", file, "--dir", into, "--json"];
+        sandbox.run(&[&arguments[..], more].concat())
+    };
+    let header = &sandbox.environment()["WAMEDIA_WHAPI_WEBHOOK_HEADER"];
+    let wrong = format!("{header}-other");
+    for (more, words) in [
+        (&[][..], "--allow-unverified"),
+        (&["--header", "X-Other: 1"], "header is missing"),
+        (&["--header", wrong.as_str()], "not the provider's"),
+        (&["--header", wrong.as_str(), "--allow-unverified"], "not the provider's"),
+    ] {
+        let refused = get(more);
+        assert_eq!(refused.status.code(), Some(4), "{more:?}: {}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains(words), "{more:?}: {}", text(&refused.stderr));
+        assert!(refused.stdout.is_empty());
+    }
+    for more in [&["--header", header.as_str()][..], &["--allow-unverified", "--exists", "replace"]] {
+        let stored = get(more);
+        assert_eq!(stored.status.code(), Some(0), "{}", text(&stored.stderr));
+        assert_eq!(lines(&stored)[0]["sha256"], sandbox.media("whapi", 0)["sha256"]);
+    }
+    let listed = sandbox.run(&["get", "--from", file]);
+    assert_eq!(listed.status.code(), Some(2));
+    assert!(text(&listed.stderr).contains("get --webhook"), "{}", text(&listed.stderr));
+}
+
+#[test]
 fn a_webhook_pipes_into_get_and_a_forged_one_is_refused() {
     let sandbox = Sandbox::start(&[]);
     let folder = tempfile::tempdir().expect("a folder");

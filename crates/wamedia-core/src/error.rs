@@ -47,8 +47,6 @@ pub enum ErrorKind {
     Transport,
     /// Nothing arrived in time.
     Timeout,
-    /// The caller gave up.
-    Cancelled,
     /// The local file system, or a writer of the caller, failed.
     Local,
 }
@@ -74,7 +72,6 @@ impl ErrorKind {
             Self::Upstream => "upstream",
             Self::Transport => "transport",
             Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
             Self::Local => "local",
         }
     }
@@ -429,7 +426,7 @@ fn default_hint(kind: ErrorKind, phase: Option<Phase>) -> Option<&'static str> {
             "check the place: whether a file of that name is there already (exists, --exists), whether it may be \
              written to, and whether it has room"
         }
-        ErrorKind::InvalidRequest | ErrorKind::Cancelled => return None,
+        ErrorKind::InvalidRequest => return None,
     })
 }
 

@@ -33,6 +33,13 @@ impl<'a> Delivery<'a> {
         self
     }
 
+    /// Sets the public URL as the sender saw it.
+    #[must_use]
+    pub const fn with_public_url(mut self, url: &'a str) -> Self {
+        self.public_url = Some(url);
+        self
+    }
+
     /// Sets the time of receipt.
     #[must_use]
     pub const fn with_received_at(mut self, at: SystemTime) -> Self {

@@ -15,6 +15,17 @@ pub fn unix_seconds(seconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).filter(|_| seconds < 253_402_300_800)
 }
 
+/// Seconds from 1970 to the beginning of a day in UTC; `None` for what is not a date, and before 1970.
+pub fn unix_from_date(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years begin in March, so that leap days come last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400)
+}
+
 /// Formats a time in UTC as `2026-11-20T12:00:00Z`; times before 1970 count as 1970.
 pub fn format_rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -46,7 +57,14 @@ mod tests {
             (4_107_542_399, "2100-02-28T23:59:59Z"),
         ] {
             assert_eq!(format_rfc3339(unix_seconds(seconds).unwrap()), text);
+            let number = |at: std::ops::Range<usize>| text[at].parse().unwrap();
+            let midnight = unix_from_date(number(0..4), number(5..7), number(8..10)).unwrap();
+            assert_eq!(midnight, seconds / 86_400 * 86_400);
         }
         assert_eq!(unix_seconds(u64::MAX), None);
+        for (year, month, day) in [(1969, 12, 31), (10_000, 1, 1), (2026, 0, 1), (2026, 13, 1), (2026, 1, 0)]
+        {
+            assert_eq!(unix_from_date(year, month, day), None);
+        }
     }
 }

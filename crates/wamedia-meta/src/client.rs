@@ -1,24 +1,25 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_core::{
-    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaRef,
-    MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
-    UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, ErrorKind, MediaDescriptor, MediaRef, MediaStream, Mime,
+    OpenOptions, Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_provider::{Body, Call, Http, Multipart};
+use wamedia_provider::Body;
 
 use crate::config::{MetaCloudBuilder, Settings};
-use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, wire};
+use crate::{NAME, UPLOAD_LIFETIME, requests, responses};
+
+/// How often a resumable upload goes on after a break.
+const MAX_BREAKS: u32 = 3;
 
 /// The WhatsApp Cloud API of Meta.
 #[derive(Clone, Debug)]
 pub struct MetaCloud {
     pub(crate) settings: Settings,
-    pub(crate) http: Http,
 }
 
-/// What a resumable upload gives: a handle for profile pictures and template samples. It is no media
-/// id and cannot be sent or resolved.
+/// What a resumable upload gives: a handle for profile pictures and template samples. It is not a media id and
+/// cannot be sent or resolved.
 ///
 /// Source: <https://developers.facebook.com/docs/graph-api/guides/upload>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,35 +49,48 @@ impl MetaCloud {
         &self,
         app_id: &str,
         bytes: Bytes,
-        mime: &wamedia_core::Mime,
+        mime: &Mime,
         name: &str,
         options: UploadOptions,
     ) -> Result<UploadHandle> {
-        if app_id.is_empty() || !app_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(refused(ErrorKind::InvalidRequest, "the app id has a character that no app id has"));
-        }
-        let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
+        let upload = self.settings.api.once("upload", &options.budget);
         let size = bytes.len() as u64;
-        let open = |_| wire::session_request(&self.settings, app_id, size, mime.essence(), name);
-        let session = self.http.call(call, open, wire::read_id).await?;
+        let open = |_| requests::open_session(&self.settings, app_id, size, mime, name);
+        let session = upload.send(open, responses::uploaded_id).await?;
         let mut offset = 0;
-        for round in 1.. {
+        let mut breaks = 0;
+        loop {
             let rest = bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..);
-            let send =
-                |_| wire::session_step(&self.settings, &session, Some((offset, Body::Bytes(rest.clone()))));
-            match self.http.call(call, send, wire::read_handle).await {
+            let send = |_| {
+                requests::continue_session(
+                    &self.settings,
+                    &session,
+                    Some((offset, Body::Bytes(rest.clone()))),
+                )
+            };
+            let error = match upload.send(send, responses::handle).await {
                 Ok(handle) => return Ok(UploadHandle(handle)),
-                Err(error)
-                    if round < 3 && matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout) =>
-                {
-                    let ask = Call::idempotent(NAME, "upload", &options.budget, &self.settings.api_hosts);
-                    let question = |_| wire::session_step(&self.settings, &session, None);
-                    offset = self.http.call(ask, question, wire::read_offset).await?.min(size);
-                }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            breaks += 1;
+            if breaks >= MAX_BREAKS || !matches!(error.kind(), ErrorKind::Transport | ErrorKind::Timeout) {
+                return Err(error);
             }
+            let ask = self.settings.api.idempotent("upload", &options.budget);
+            let question = |_| requests::continue_session(&self.settings, &session, None);
+            offset = ask.send(question, responses::offset).await?.min(size);
         }
-        Err(refused(ErrorKind::Transport, "the upload did not end"))
+    }
+}
+
+impl MetaCloudBuilder {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) naming every problem.
+    pub fn build(self) -> Result<MetaCloud> {
+        Ok(MetaCloud { settings: self.settings()? })
     }
 }
 
@@ -91,84 +105,34 @@ impl Provider for MetaCloud {
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
-        media.check_provider(NAME)?;
-        if !options.renew {
-            if let Some(bytes) = media.inline.clone() {
-                return Ok(MediaDescriptor::new(media.clone(), Source::Inline(bytes)));
-            }
-            // A webhook may bring the link along; it is used while it is certainly good.
-            let now = self.http.now();
-            let good = |link: &&wamedia_core::MediaLink| {
-                link.expires_at.is_some_and(|at| at > now)
-                    && self.settings.content_hosts.check(&link.url).is_ok()
-            };
-            if let Some(link) = media.link.as_ref().filter(good) {
-                return Ok(MediaDescriptor::new(media.clone(), Source::Link(link.clone())));
-            }
+        // A webhook may bring the link along.
+        if let Some(descriptor) = self.settings.api.fresh_link(media, &options) {
+            return Ok(descriptor);
         }
-        let id = media.id_for(NAME)?;
-        let call = Call::idempotent(NAME, "resolve", &options.budget, &self.settings.api_hosts);
-        let build = |_| wire::resolve_request(&self.settings, id);
-        self.http.call(call, build, |reply| wire::read_descriptor(media, reply)).await
+        let call = self.settings.api.idempotent("resolve", &options.budget);
+        call.send(|_| requests::resolve(&self.settings, media), |reply| responses::descriptor(media, reply))
+            .await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
-        let link = match &media.source {
-            Source::Link(link) => link,
-            Source::Inline(bytes) => return Ok(MediaStream::from_bytes(bytes.clone())),
-            _ => {
-                return Err(
-                    refused(ErrorKind::InvalidRequest, "the descriptor has no link").with_operation("open")
-                );
-            }
-        };
-        if link.is_dead(self.http.now()) {
-            return Err(refused(ErrorKind::Expired, "the link is past its time").with_operation("open"));
-        }
-        let declared = media.declared.clone().or(&media.media.declared);
-        let call = Call::idempotent(NAME, "open", &options.budget, &self.settings.content_hosts);
-        let build = |_| wire::content_request(&self.settings, link, options.resume.as_ref());
-        Ok(self.http.open(call, &declared, build, wire::judge_content).await?.into_stream())
+        let build = |_| requests::content(&self.settings, media, options.resume.as_ref());
+        self.settings.api.content(&options.budget).open(media, build, responses::content_error).await
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
         let Some(account) = &self.settings.phone_number_id else {
-            return Err(Error::unsupported("upload")
-                .with_provider(NAME)
-                .with_note("it needs a phone number id"));
+            return Err(self.settings.api.unsupported("upload", "it needs a phone number id"));
         };
-        CAPABILITIES.check_upload(&content).map_err(|error| error.with_provider(NAME))?;
-        let mut form = Multipart::new()
-            .text("messaging_product", "whatsapp")
-            // The table asks for it, Meta's own samples leave it out; equal to the part's type it does no harm.
-            .text("type", content.mime.essence());
-        if let Some(keep) = options.keep_for {
-            form = form.text("ttl_minutes", &(keep.as_secs() / 60).clamp(60, 43_200).to_string());
-        }
-        let mut form =
-            Some(form.file("file", &content.name, &content.mime, content.body, content.size_bytes));
-        let call = Call::once(NAME, "upload", &options.budget, &self.settings.api_hosts);
-        let build = |_| match form.take() {
-            Some(form) => wire::upload_request(&self.settings, form),
-            None => Err(refused(ErrorKind::InvalidRequest, "an upload is sent once")),
-        };
-        let id = self.http.call(call, build, wire::read_id).await?;
-        let id = MediaId::new(id).map_err(|error| {
-            error.with_kind(ErrorKind::Decode).with_phase(Phase::Body).with_provider(NAME)
-        })?;
-        let expires_at = self.http.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
-        Ok(Uploaded::from_media(
-            MediaRef::new(NAME, id).with_account(Some(account)).with_expires_at(expires_at),
-        ))
+        let call = self.settings.api.once("upload", &options.budget);
+        let build = |content, _| requests::upload(&self.settings, account, content, options.keep_for);
+        let id = call.upload(content, self.capabilities(), build, responses::uploaded).await?;
+        let expires_at = self.settings.api.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
+        let media = MediaRef::new(NAME, id).with_account(Some(account)).with_expires_at(expires_at);
+        Ok(Uploaded::from_media(media))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
-        let id = media.id_for(NAME)?;
-        let call = Call::idempotent(NAME, "delete", &options.budget, &self.settings.api_hosts);
-        self.http.call(call, |_| wire::delete_request(&self.settings, id), wire::read_deleted).await
+        let call = self.settings.api.idempotent("delete", &options.budget);
+        call.send(|_| requests::delete(&self.settings, media), responses::deleted).await
     }
-}
-
-fn refused(kind: ErrorKind, why: &str) -> Error {
-    Error::new(kind, why).with_provider(NAME).with_phase(Phase::Prepare)
 }

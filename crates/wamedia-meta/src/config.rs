@@ -1,7 +1,9 @@
-use wamedia_core::{Capabilities, Error, ErrorKind, Phase, Result, Secret};
-use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
+use wamedia_core::{Capabilities, Result, Secret};
+use wamedia_provider::{
+    Api, Credential, HostRules, NetworkSettings, Origin, Problems, cloud_api::is_version, is_digits,
+};
 
-use crate::{CAPABILITIES, MetaCloud, NAME, with_upload};
+use crate::{CAPABILITIES, NAME, with_upload};
 
 /// Where the API is. Source: <https://developers.facebook.com/docs/graph-api/overview>
 const API: &str = "https://graph.facebook.com";
@@ -12,28 +14,24 @@ const CONTENT: &str = "https://lookaside.fbsbx.com";
 /// The version that the documents used when this was written.
 const VERSION: &str = "v25.0";
 
-/// Builds a [`MetaCloud`].
+/// Builds a [`MetaCloud`](crate::MetaCloud).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MetaCloudBuilder {
     token: Secret,
     phone_number_id: Option<String>,
     api_version: String,
-    base_url: Option<String>,
-    content_origins: Vec<String>,
-    transport: TransportOptions,
+    network: NetworkSettings,
     try_range: bool,
 }
 
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) api: Origin,
+    pub(crate) api: Api,
     pub(crate) version: String,
     pub(crate) phone_number_id: Option<String>,
     pub(crate) token: Credential,
-    pub(crate) api_hosts: HostRules,
-    pub(crate) content_hosts: HostRules,
     pub(crate) capabilities: Capabilities,
 }
 
@@ -43,9 +41,7 @@ impl MetaCloudBuilder {
             token,
             phone_number_id: None,
             api_version: VERSION.to_owned(),
-            base_url: None,
-            content_origins: Vec::new(),
-            transport: TransportOptions::default(),
+            network: NetworkSettings::default(),
             try_range: false,
         }
     }
@@ -63,23 +59,9 @@ impl MetaCloudBuilder {
         self
     }
 
-    /// The origin of the API, where it is not Meta's.
-    pub fn base_url(mut self, origin: &str) -> Self {
-        self.base_url = Some(origin.to_owned());
-        self
-    }
-
-    /// A further origin that content may come from. It gets the token, as Meta's own content host does.
-    pub fn content_origin(mut self, origin: &str) -> Self {
-        self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// Timeouts, and the seam for tests.
-    pub fn transport(mut self, transport: TransportOptions) -> Self {
-        self.transport = transport;
-        self
-    }
+    wamedia_provider::network_setters!(
+        "A further origin that content may come from. It gets the token, as Meta's own content host does."
+    );
 
     /// Asks for the rest after a break. Meta does not document ranges, so this is off by default.
     pub fn try_range(mut self, try_range: bool) -> Self {
@@ -87,61 +69,34 @@ impl MetaCloudBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`] naming every problem.
-    pub fn build(self) -> Result<MetaCloud> {
-        let mut problems = Vec::new();
-        let token = self.token.expose().trim();
-        let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-        if token.is_empty() {
-            problems.push("the token is missing".to_owned());
-        }
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if self.phone_number_id.as_deref().is_some_and(|id| !digits(id)) {
-            problems.push("the phone number id must be digits".to_owned());
-        }
-        let version = self.api_version.strip_prefix('v').and_then(|version| version.split_once('.'));
-        if !version.is_some_and(|(major, minor)| digits(major) && digits(minor)) {
-            problems.push("the version must be written as v25.0".to_owned());
-        }
-        let mut parse =
-            |text: &str| Origin::parse(text).map_err(|error| problems.push(error.message().to_owned())).ok();
-        let api = parse(self.base_url.as_deref().unwrap_or(API));
-        let own: Vec<Origin> = self.content_origins.iter().filter_map(|origin| parse(origin)).collect();
-        let standard = parse(CONTENT);
-        let (Some(api), Some(standard), true) = (api, standard, problems.is_empty()) else {
-            let message = format!("the configuration is not usable: {}", problems.join("; "));
-            return Err(Error::new(ErrorKind::InvalidRequest, message)
-                .with_provider(NAME)
-                .with_phase(Phase::Prepare));
-        };
-        let mut configured = own.clone();
-        configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
-        let content: Vec<Origin> = own.into_iter().chain([standard]).collect();
-        let bound = content.iter().cloned().chain([api.clone()]);
-        let capabilities =
-            if self.phone_number_id.is_some() { with_upload(CAPABILITIES) } else { CAPABILITIES };
-        let capabilities = if self.try_range { capabilities.with_open_range() } else { capabilities };
-        let settings = Settings {
-            capabilities,
-            version: self.api_version,
-            phone_number_id: self.phone_number_id,
-            token: Credential::new(Secret::new(token), bound),
-            api_hosts: HostRules::new([api.clone()]),
-            content_hosts: HostRules::new(content),
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
+        let mut problems = Problems::new(NAME);
+        let token = problems.bearer_token(&self.token);
+        let number = self.phone_number_id.as_deref();
+        problems.check(number.is_none_or(is_digits), "the phone number id must be digits");
+        problems.check(is_version(&self.api_version), "the version must be written as v25.0");
+        let standard = problems.origin("the content host", CONTENT);
+        let hosts = self.network.hosts(API, &mut problems);
+        let (hosts, standard) = problems.finish(hosts.zip(standard))?;
+        let content: Vec<Origin> = hosts.content.iter().cloned().chain([standard]).collect();
+        let bound = content.iter().cloned().chain([hosts.api.clone()]);
+        let capabilities = if number.is_some() { with_upload(CAPABILITIES) } else { CAPABILITIES };
+        let credential = Credential::new(token.clone(), bound);
+        let api = Api::new(NAME, &hosts, HostRules::new(content), &[token], self.network.transport)?;
+        Ok(Settings {
             api,
-        };
-        Ok(MetaCloud { settings, http })
+            capabilities: if self.try_range { capabilities.with_open_range() } else { capabilities },
+            version: self.api_version,
+            token: credential,
+            phone_number_id: self.phone_number_id,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::MetaCloud;
 
     #[test]
     fn every_problem_is_named_in_one_error() {

@@ -1,16 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod config;
-mod error;
+#[cfg(feature = "client")]
+mod requests;
+#[cfg(feature = "client")]
+mod responses;
 pub mod webhook;
-mod wire;
 
 use std::time::Duration;
 
-use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResult};
+#[cfg(feature = "client")]
+use wamedia_core::UploadResult;
+use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind};
 
+#[cfg(feature = "client")]
 pub use client::{MetaCloud, UploadHandle};
+#[cfg(feature = "client")]
 pub use config::MetaCloudBuilder;
 pub use webhook::{MetaWebhooks, MetaWebhooksBuilder};
 
@@ -21,7 +29,6 @@ const NAME: &str = "meta";
 const SOURCE: &str =
     "https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media";
 const MIB: u64 = 1024 * 1024;
-const DAY: u64 = 86_400;
 
 /// Meta's table. Whether MB means 10^6 or 2^20 is not stated; the larger is taken, and Meta has the
 /// last word. A sticker that moves may have 500 KiB, one that does not 100 KiB.
@@ -56,22 +63,18 @@ const LIMITS: &[KindLimit] = &[
 pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_resolve()
     .with_open()
-    .with_expiring_links(Some(Duration::from_secs(300)))
+    .with_expiring_links(Some(LINK_LIFETIME))
     .with_digest(DigestSource::ResolveAndWebhook)
     .with_delete()
     .with_limits(LIMITS);
 
+/// How long a link lives.
+const LINK_LIFETIME: Duration = Duration::from_secs(300);
 /// How long an uploaded object lives.
-const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * DAY);
+#[cfg(feature = "client")]
+const UPLOAD_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
+#[cfg(feature = "client")]
 const fn with_upload(capabilities: Capabilities) -> Capabilities {
     capabilities.with_upload(UploadResult::Id, Some(UPLOAD_LIFETIME))
-}
-
-/// Reads a descriptor out of any bytes; only fuzz targets see this.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
-    let reply = wamedia_provider::Reply::new(status, body.to_vec());
-    wire::read_descriptor(media, &reply).is_ok()
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use wamedia_core::{
     Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, WebhookCapabilities, Webhooks,
 };
-use wamedia_provider::cloud_api::{self, Reading};
+use wamedia_provider::cloud_api::{self, ParseOptions};
 use wamedia_provider::{json, signature};
 
-use crate::{NAME, wire};
+use crate::{LINK_LIFETIME, NAME};
 
 /// The largest body that is parsed, in bytes: Meta sends at most 3 MB.
 pub const MAX_BYTES: u64 = 3 * 1024 * 1024;
@@ -23,9 +23,9 @@ pub const CAPABILITIES: WebhookCapabilities =
 
 /// How long an id that came with a webhook lives.
 const ID_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
-const READING: Reading = Reading::new(NAME).with_id_lifetime(ID_LIFETIME).with_link_lifetime(LINK_LIFETIME);
 /// No figure is published for links in messages; that of resolved ones is taken.
-const LINK_LIFETIME: Duration = wire::LINK_LIFETIME;
+const OPTIONS: ParseOptions =
+    ParseOptions::new(NAME).with_id_lifetime(ID_LIFETIME).with_link_lifetime(LINK_LIFETIME);
 
 /// Deliveries of Meta: verified with the app secret, without the API's token.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     let document = json::delivery(delivery, NAME, max_bytes)?;
     let mut items = Items::new(delivery.body.len());
-    cloud_api::parse(&document.root(), &READING, &mut items);
+    cloud_api::parse(&document.root(), &OPTIONS, &mut items);
     items.into_inbound().map_err(|error| error.with_provider(NAME))
 }
 

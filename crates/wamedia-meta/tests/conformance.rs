@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, Harness, TestNet, VERIFY_TOKEN, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, VERIFY_TOKEN, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_meta::{MetaCloud, MetaWebhooks};
 
-struct Subject;
+struct Meta;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "meta";
+impl ProviderUnderTest for Meta {
+    const NAME: &'static str = "meta";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = MetaCloud::builder(Secret::new(CANARY))
@@ -28,4 +28,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Meta);

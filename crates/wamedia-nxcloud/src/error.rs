@@ -1,7 +1,7 @@
 //! The vendor's codes.
 
-use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_provider::{Reply, error_for_status, vendor_text};
+use wamedia_core::{Error, ErrorKind, Retry};
+use wamedia_provider::{Reply, RetryOnce, error_for_status, vendor_text};
 
 const AUTH: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention";
 const MEDIA: &str = "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia";
@@ -83,7 +83,7 @@ pub(crate) fn for_code(code: i64, message: &str, reply: &Reply) -> Error {
     };
     let message = vendor_text(message);
     let message = if message.is_empty() { what.to_owned() } else { format!("{what}: {message}") };
-    let error = Error::new(kind, message).with_retry(retry).with_provider_code(code).with_phase(Phase::Head);
+    let error = Error::new(kind, message).with_retry(retry).with_provider_code(code);
     if reply.is_success() { error } else { error.with_status(reply.status) }
 }
 
@@ -91,16 +91,8 @@ pub(crate) fn for_code(code: i64, message: &str, reply: &Reply) -> Error {
 /// either, then no third one will be.
 ///
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
-#[derive(Debug, Default)]
-pub(crate) struct OneRetry(bool);
-
-impl OneRetry {
-    pub(crate) fn bound(&mut self, error: Error) -> Error {
-        if is_about_time(&error) && std::mem::replace(&mut self.0, true) {
-            return error.with_retry(Retry::Never).with_note("a fresh time was refused as well");
-        }
-        error
-    }
+pub(crate) fn one_retry() -> RetryOnce {
+    RetryOnce::new(is_about_time, "a fresh time was refused as well")
 }
 
 /// True for a time that is too far off: it is checked with the signature, before anything is processed.
@@ -145,18 +137,13 @@ pub(crate) fn for_store(reply: &Reply) -> Error {
         _ => None,
     };
     // The body is not quoted, whatever the status.
-    let mut bare = Reply::new(status, "");
-    bare.headers = reply.headers.clone();
-    bare.at = reply.at;
-    let by_status = error_for_status(&bare);
+    let by_status = error_for_status(&reply.without_body());
     let (kind, what, retry) = match known {
         Some((kind, what)) => (kind, what, Retry::Never),
         None => (by_status.kind(), "the object store failed or refused", by_status.retry()),
     };
-    let error = Error::new(kind, format!("{what} (HTTP status {status})"))
-        .with_retry(retry)
-        .with_phase(Phase::Head)
-        .with_status(status);
+    let error =
+        Error::new(kind, format!("{what} (HTTP status {status})")).with_retry(retry).with_status(status);
     match (code, ec) {
         ("", _) => error,
         (code, Some(ec)) => error.with_provider_code(format!("{code}/{ec}")),
@@ -179,7 +166,7 @@ mod tests {
     use wamedia_core::{MediaId, MediaRef};
 
     use super::*;
-    use crate::wire;
+    use crate::responses;
 
     fn inside_200(code: i64, message: &str) -> Error {
         for_code(code, message, &Reply::new(200, ""))
@@ -189,10 +176,10 @@ mod tests {
     fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
         let media = MediaRef::new("nxcloud", MediaId::new("fd81acff-eea8-4d9d-acc9-6c62904d6615").unwrap());
         let all = [
-            ("resolve", wire::read_descriptor(&media, reply).err()),
-            ("upload", wire::read_uploaded(reply).err()),
-            ("delete", wire::read_deleted(reply).err()),
-            ("open", wire::judge_content(reply)),
+            ("resolve", responses::descriptor(&media, reply).err()),
+            ("upload", responses::uploaded(reply).err()),
+            ("delete", responses::deleted(reply).err()),
+            ("open", responses::content_error(reply)),
         ];
         let fits = |call: &str| call == row.operation || (row.operation == "any" && call != "open");
         all.into_iter().filter(|(call, _)| fits(call)).collect()
@@ -235,13 +222,13 @@ mod tests {
 
     #[test]
     fn a_wrong_time_is_tried_once_more() {
-        let mut once = OneRetry::default();
-        assert_eq!(once.bound(inside_200(9001, "")).retry(), Retry::Backoff);
-        assert_eq!(once.bound(inside_200(1004, "")).retry(), Retry::Backoff);
-        let last = once.bound(inside_200(1004, ""));
+        let mut once = one_retry();
+        assert_eq!(once.apply(inside_200(9001, "")).retry(), Retry::Backoff);
+        assert_eq!(once.apply(inside_200(1004, "")).retry(), Retry::Backoff);
+        let last = once.apply(inside_200(1004, ""));
         assert_eq!((last.kind(), last.retry()), (ErrorKind::Upstream, Retry::Never));
         assert!(last.message().contains("clock"));
-        assert_eq!(once.bound(inside_200(9001, "")).retry(), Retry::Backoff);
+        assert_eq!(once.apply(inside_200(9001, "")).retry(), Retry::Backoff);
         assert_eq!(of_upload(inside_200(9001, "")).retry(), Retry::Never);
         assert_eq!(of_upload(inside_200(1004, "")).retry(), Retry::Backoff);
     }

@@ -1,17 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod config;
+#[cfg(feature = "client")]
 mod error;
+#[cfg(feature = "client")]
+mod requests;
+#[cfg(feature = "client")]
+mod responses;
 mod sign;
 pub mod webhook;
-mod wire;
 
 use std::time::Duration;
 
 use wamedia_core::{Capabilities, DigestSource, KindLimit, MediaKind, UploadResult};
 
+#[cfg(feature = "client")]
 pub use client::{NxCloud, TemplateHandle};
+#[cfg(feature = "client")]
 pub use config::NxCloudBuilder;
 pub use webhook::{NxCloudWebhooks, NxCloudWebhooksBuilder};
 
@@ -62,10 +70,14 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_delete()
     .with_limits(LIMITS);
 
-/// Reads a descriptor out of any bytes; only fuzz targets see this.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub fn fuzz_descriptor(media: &wamedia_core::MediaRef, status: u16, body: &[u8]) -> bool {
-    let reply = wamedia_provider::Reply::new(status, body.to_vec());
-    wire::read_descriptor(media, &reply).is_ok()
-}
+/// What the vendor takes as a sample for a template, of any size that fits its own table.
+///
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadTemplateFile>
+#[cfg(feature = "client")]
+const TEMPLATE_CAPABILITIES: Capabilities =
+    Capabilities::NONE.with_upload(UploadResult::None, None).with_limits(&[KindLimit::new(
+        MediaKind::Other,
+        &["application/pdf", "video/mp4", "image/jpeg", "image/png", "image/jpg"],
+        u64::MAX,
+        "https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-uploadTemplateFile",
+    )]);

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_nxcloud::{NxCloud, NxCloudWebhooks};
 
-struct Subject;
+struct Nxcloud;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "nxcloud";
+impl ProviderUnderTest for Nxcloud {
+    const NAME: &'static str = "nxcloud";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = NxCloud::builder(Secret::new(CANARY), Secret::new(WEBHOOK_SECRET))
@@ -28,4 +28,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Nxcloud);

@@ -4,29 +4,11 @@ use std::io;
 
 use wamedia_core::{MediaKind, Mime};
 
+use crate::expected::Expected;
 use crate::reader::{Source, be32, le32};
 use crate::{Report, audio, image, mp4, ogg, sources, webp};
 
 const HEAD: usize = 4096;
-
-/// What the caller says about the content.
-pub(crate) struct Stated<'a> {
-    pub(crate) mime: &'a Mime,
-    pub(crate) kind: MediaKind,
-    pub(crate) size_bytes: u64,
-    /// Where the provider's limits are written.
-    pub(crate) source: &'static str,
-}
-
-impl Stated<'_> {
-    pub(crate) fn is_video(&self) -> bool {
-        matches!(self.kind, MediaKind::Video | MediaKind::Gif | MediaKind::VideoNote)
-    }
-
-    pub(crate) fn is_audio(&self) -> bool {
-        matches!(self.kind, MediaKind::Audio | MediaKind::Voice)
-    }
-}
 
 /// Formats whose headers are known here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,12 +71,12 @@ impl Format {
 }
 
 /// Checks the kind against the type; false when a rule was broken.
-pub(crate) fn check_kind(stated: &Stated<'_>, report: &mut Report) -> bool {
-    let format = Format::of(stated.mime);
-    let essence = stated.mime.essence();
-    let (source, rule, fix) = match stated.kind {
+pub(crate) fn check_kind(expected: &Expected<'_>, report: &mut Report) -> bool {
+    let format = Format::of(expected.mime);
+    let essence = expected.mime.essence();
+    let (source, rule, fix) = match expected.kind {
         MediaKind::Image if format == Some(Format::Webp) => {
-            (stated.source, "a picture is JPEG or PNG", "convert it to PNG, or send it as a sticker")
+            (expected.source, "an image is JPEG or PNG", "convert it to PNG, or send it as a sticker")
         }
         MediaKind::Sticker if format != Some(Format::Webp) => {
             (sources::STICKER, "a sticker is WebP", "convert it to WebP, 512 x 512 pixels")
@@ -105,13 +87,13 @@ pub(crate) fn check_kind(stated: &Stated<'_>, report: &mut Report) -> bool {
             "convert it with `ffmpeg -c:a libopus -ac 1`, or send it as audio",
         ),
         MediaKind::Audio if matches!(essence, "audio/webm" | "audio/wav" | "audio/x-wav" | "audio/wave") => (
-            stated.source,
+            expected.source,
             "audio is AAC, AMR, MP3, MP4 or OGG with Opus",
             "convert it with `ffmpeg -c:a libopus -ac 1` to OGG",
         ),
-        _ if stated.is_video() && matches!(essence, "video/quicktime" | "video/webm") => (
-            stated.source,
-            "a film is MP4 or 3GPP with H.264 and AAC",
+        _ if expected.is_video() && matches!(essence, "video/quicktime" | "video/webm") => (
+            expected.source,
+            "a video is MP4 or 3GPP with H.264 and AAC",
             "convert it with `ffmpeg -c:v libx264 -profile:v main -bf 0 -c:a aac -movflags +faststart`",
         ),
         _ => return true,
@@ -123,33 +105,33 @@ pub(crate) fn check_kind(stated: &Stated<'_>, report: &mut Report) -> bool {
 /// Checks the bytes.
 pub(crate) fn check(
     bytes: &mut Source<'_>,
-    stated: &Stated<'_>,
+    expected: &Expected<'_>,
     max_bytes: Option<u64>,
     report: &mut Report,
 ) -> io::Result<()> {
     let head = bytes.head::<HEAD>(0)?;
     if let Some(name) = executable(&head) {
-        report.refuse(stated.source, "content is no program", name, "send it some other way");
+        report.refuse(expected.source, "content is no program", name, "send it some other way");
         return Ok(());
     }
-    let format = Format::of(stated.mime);
+    let format = Format::of(expected.mime);
     let found = infer::get(&head).map(|found| found.mime_type());
-    if !agrees(format, stated.mime, &head, found) {
+    if !agrees(format, expected.mime, &head, found) {
         report.refuse(
             sources::MEDIA,
             "the bytes are of the stated type",
-            format!("{} stated, {} found", stated.mime.essence(), found.unwrap_or("no known type")),
+            format!("{} stated, {} found", expected.mime.essence(), found.unwrap_or("no known type")),
             "state the type of the bytes, or convert them",
         );
         return Ok(());
     }
     let mut inside = Report::default();
     match format {
-        Some(Format::Jpeg) => image::check_jpeg(bytes, stated, &mut inside)?,
-        Some(Format::Png) => image::check_png(&head, stated, &mut inside),
-        Some(Format::Webp) => webp::check(&head, bytes.len(), stated, max_bytes, &mut inside),
-        Some(Format::Ogg) => ogg::check(&head, stated, &mut inside),
-        Some(Format::Mp4) => mp4::check(bytes, stated, &mut inside)?,
+        Some(Format::Jpeg) => image::check_jpeg(bytes, expected, &mut inside)?,
+        Some(Format::Png) => image::check_png(&head, expected, &mut inside),
+        Some(Format::Webp) => webp::check(&head, bytes.len(), expected, max_bytes, &mut inside),
+        Some(Format::Ogg) => ogg::check(&head, expected, &mut inside),
+        Some(Format::Mp4) => mp4::check(bytes, expected, &mut inside)?,
         Some(Format::Aac) => audio::check_aac(bytes, &mut inside)?,
         Some(Format::Mp3) => audio::check_mp3(bytes, &mut inside)?,
         Some(Format::Amr) => audio::check_amr(&head, &mut inside),
@@ -163,7 +145,7 @@ pub(crate) fn check(
     }
     report.pixels = inside.pixels;
     // A phone does not play a document: only its type counts.
-    if !matches!(stated.kind, MediaKind::Document | MediaKind::Other) {
+    if !matches!(expected.kind, MediaKind::Document | MediaKind::Other) {
         report.findings.append(&mut inside.findings);
     }
     Ok(())

@@ -2,14 +2,18 @@
 
 use std::io;
 
-use crate::container::Stated;
+use crate::expected::Expected;
 use crate::reader::{Source, be16, be32};
 use crate::{Report, sources};
 
-const FIX: &str = "save it again as an 8-bit RGB picture";
+const FIX: &str = "save it again as an 8-bit RGB image";
 
 /// Walks the segments up to the frame header.
-pub(crate) fn check_jpeg(bytes: &mut Source<'_>, stated: &Stated<'_>, report: &mut Report) -> io::Result<()> {
+pub(crate) fn check_jpeg(
+    bytes: &mut Source<'_>,
+    expected: &Expected<'_>,
+    report: &mut Report,
+) -> io::Result<()> {
     let mut at = 2;
     while let Some(marker) = bytes.exact::<4>(at)? {
         match marker {
@@ -22,7 +26,7 @@ pub(crate) fn check_jpeg(bytes: &mut Source<'_>, stated: &Stated<'_>, report: &m
             // 0xc4, 0xc8 and 0xcc share the row of frame headers and are none.
             [0xff, frame @ (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf), ..] => {
                 if let Some(header) = bytes.exact::<6>(at + 4)? {
-                    check_frame(frame, header, stated, report);
+                    check_frame(frame, header, expected, report);
                     return Ok(());
                 }
                 break;
@@ -37,11 +41,11 @@ pub(crate) fn check_jpeg(bytes: &mut Source<'_>, stated: &Stated<'_>, report: &m
             _ => break,
         }
     }
-    report.refuse(sources::JPEG, "JPEG has a frame header before its scan", "none", FIX);
+    report.refuse(sources::JPEG, "JPEG has a frame header before its scan", "none before the scan", FIX);
     Ok(())
 }
 
-fn check_frame(frame: u8, header: [u8; 6], stated: &Stated<'_>, report: &mut Report) {
+fn check_frame(frame: u8, header: [u8; 6], expected: &Expected<'_>, report: &mut Report) {
     let [precision, .., components] = header;
     let (height, width) = (u32::from(be16(&header, 1)), u32::from(be16(&header, 3)));
     report.pixels = Some((width, height));
@@ -53,22 +57,24 @@ fn check_frame(frame: u8, header: [u8; 6], stated: &Stated<'_>, report: &mut Rep
         report.refuse(sources::JPEG, "JPEG is baseline or progressive", seen, FIX);
     }
     if precision != 8 {
-        report.refuse(stated.source, "a picture has 8 bits per channel", format!("{precision} bits"), FIX);
+        report.refuse(expected.source, "an image has 8 bits per channel", format!("{precision} bits"), FIX);
     }
     match components {
         1 | 3 => {}
-        4 => report.refuse(stated.source, "a picture is RGB or RGBA", "4 components, so CMYK", FIX),
-        other => report.refuse(stated.source, "a picture is RGB or RGBA", format!("{other} components"), FIX),
+        4 => report.refuse(expected.source, "an image is RGB or RGBA", "4 components, so CMYK", FIX),
+        other => {
+            report.refuse(expected.source, "an image is RGB or RGBA", format!("{other} components"), FIX);
+        }
     }
 }
 
 /// Reads the header chunk, which always comes first.
-pub(crate) fn check_png(head: &[u8], stated: &Stated<'_>, report: &mut Report) {
+pub(crate) fn check_png(head: &[u8], expected: &Expected<'_>, report: &mut Report) {
     let (true, Some(&[depth, colour])) = (
         be32(head, 8) == 13 && head.get(12..16) == Some(b"IHDR"),
         head.get(24..).and_then(|rest| rest.first_chunk::<2>()),
     ) else {
-        report.refuse(sources::PNG, "PNG begins with its header chunk", "none", FIX);
+        report.refuse(sources::PNG, "PNG begins with its header chunk", "none at the start", FIX);
         return;
     };
     let (width, height) = (be32(head, 16), be32(head, 20));
@@ -79,9 +85,9 @@ pub(crate) fn check_png(head: &[u8], stated: &Stated<'_>, report: &mut Report) {
     let seen = format!("{depth} bits, {}", colour_name(colour));
     match (depth, colour) {
         (8, 2 | 6) => {}
-        (16, 0 | 2 | 4 | 6) => report.refuse(stated.source, "a picture has 8 bits per channel", seen, FIX),
+        (16, 0 | 2 | 4 | 6) => report.refuse(expected.source, "an image has 8 bits per channel", seen, FIX),
         (8, 0 | 3 | 4) | (1 | 2 | 4, 0 | 3) => {
-            report.warn(stated.source, "a picture is 8-bit, RGB or RGBA", seen, FIX);
+            report.warn(expected.source, "an image is 8-bit, RGB or RGBA", seen, FIX);
         }
         _ => report.refuse(sources::PNG, "bit depth and colour type fit together", seen, FIX),
     }

@@ -1,14 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+use std::fmt;
 use std::io::{self, Read, Seek};
 
 use wamedia_core::{Capabilities, MediaKind, Mime};
 
-use crate::container::Stated;
+use crate::expected::Expected;
 use crate::reader::Source;
 
 mod audio;
 mod container;
+mod expected;
 mod image;
 mod mp4;
 mod ogg;
@@ -42,13 +44,20 @@ pub struct Finding {
     pub fix: String,
 }
 
+/// The reason first, then the rule: `an empty file, 0 bytes (rule: content is not empty)`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (rule: {})", self.seen, self.rule)
+    }
+}
+
 /// Everything that was found; without findings when the file fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
-    /// Width and height of a picture, sticker or film as its header states them.
+    /// Width and height of an image, sticker or video as its header states them.
     pub pixels: Option<(u32, u32)>,
 }
 
@@ -104,18 +113,18 @@ pub fn check<R: Read + Seek>(
     let source = limit.map_or(sources::MEDIA, |limit| limit.source);
     let mut bytes = Source::open(content)?;
     if size_bytes == 0 || bytes.len() == 0 {
-        report.refuse(source, "content is not empty", "0 bytes", "choose another file");
+        report.refuse(source, "content is not empty", "an empty file, 0 bytes", "choose another file");
         content.rewind()?;
         return Ok(report);
     }
-    let stated = Stated { mime, kind, size_bytes: size_bytes.max(bytes.len()), source };
-    let known = container::check_kind(&stated, &mut report);
+    let expected = Expected { mime, kind, size_bytes: size_bytes.max(bytes.len()), source };
+    let known = container::check_kind(&expected, &mut report);
     if let Some(limit) = limit {
-        if stated.size_bytes > limit.max_bytes {
+        if expected.size_bytes > limit.max_bytes {
             report.refuse(
                 source,
                 &format!("{} has at most {} bytes", kind.name(), limit.max_bytes),
-                format!("{} bytes", stated.size_bytes),
+                format!("{} bytes", expected.size_bytes),
                 "make it smaller, or send it as a document",
             );
         }
@@ -129,7 +138,7 @@ pub fn check<R: Read + Seek>(
             );
         }
     }
-    container::check(&mut bytes, &stated, limit.map(|limit| limit.max_bytes), &mut report)?;
+    container::check(&mut bytes, &expected, limit.map(|limit| limit.max_bytes), &mut report)?;
     content.rewind()?;
     Ok(report)
 }

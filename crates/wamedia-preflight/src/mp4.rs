@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::container::Stated;
+use crate::expected::Expected;
 use crate::reader::{Source, be16, be32};
 use crate::{Report, sources};
 
@@ -35,7 +35,7 @@ struct Track {
 }
 
 #[derive(Default)]
-struct Film {
+struct Mp4 {
     brand: Option<Name>,
     brands: Vec<u8>,
     moov: Option<u64>,
@@ -46,16 +46,16 @@ struct Film {
     pixels: Option<(u32, u32)>,
 }
 
-impl Film {
+impl Mp4 {
     fn tracks(&self, handler: Name) -> Vec<&Track> {
         self.tracks.iter().filter(|track| track.handler == Some(handler)).collect()
     }
 }
 
-pub(crate) fn check(bytes: &mut Source<'_>, stated: &Stated<'_>, report: &mut Report) -> io::Result<()> {
-    let film = walk(bytes)?;
-    report.pixels = film.pixels;
-    if let Some(broken) = film.broken.as_deref() {
+pub(crate) fn check(bytes: &mut Source<'_>, expected: &Expected<'_>, report: &mut Report) -> io::Result<()> {
+    let mp4 = walk(bytes)?;
+    report.pixels = mp4.pixels;
+    if let Some(broken) = mp4.broken.as_deref() {
         report.refuse(
             sources::MP4,
             "the boxes fill the file, no less and no more",
@@ -63,41 +63,51 @@ pub(crate) fn check(bytes: &mut Source<'_>, stated: &Stated<'_>, report: &mut Re
             "get the file again",
         );
     }
-    if film.moov.is_some() && film.mdat.is_none() && !film.fragmented && film.broken.is_none() {
-        report.refuse(sources::MP4, "MP4 has an mdat box with data", "none", "get the file again");
+    if mp4.moov.is_some() && mp4.mdat.is_none() && !mp4.fragmented && mp4.broken.is_none() {
+        report.refuse(
+            sources::MP4,
+            "MP4 has an mdat box with data",
+            "none in the file",
+            "get the file again",
+        );
     }
-    if film.moov.is_none() {
-        report.refuse(sources::MP4, "MP4 has a moov box", "none", "get the file again, or convert it");
+    if mp4.moov.is_none() {
+        report.refuse(
+            sources::MP4,
+            "MP4 has a moov box",
+            "none in the file",
+            "get the file again, or convert it",
+        );
         return Ok(());
     }
-    if stated.is_video() {
-        check_video(&film, stated, report);
-    } else if stated.is_audio() {
-        check_audio(&film, report);
+    if expected.is_video() {
+        check_video(&mp4, expected, report);
+    } else if expected.is_audio() {
+        check_audio(&mp4, report);
     }
     Ok(())
 }
 
-fn check_video(film: &Film, stated: &Stated<'_>, report: &mut Report) {
-    let (video, audio) = (film.tracks(*b"vide"), film.tracks(*b"soun"));
-    let brand = film.brand.unwrap_or_default();
+fn check_video(mp4: &Mp4, expected: &Expected<'_>, report: &mut Report) {
+    let (video, audio) = (mp4.tracks(*b"vide"), mp4.tracks(*b"soun"));
+    let brand = mp4.brand.unwrap_or_default();
     if &brand == b"qt  " {
-        report.refuse(stated.source, "a film is MP4 or 3GPP", "brand \"qt  \", so QuickTime", FIX);
-    } else if stated.mime.essence() == "video/3gpp"
-        && !film.brands.chunks(4).any(|brand| brand.starts_with(b"3g"))
+        report.refuse(expected.source, "a video is MP4 or 3GPP", "brand \"qt  \", so QuickTime", FIX);
+    } else if expected.mime.essence() == "video/3gpp"
+        && !mp4.brands.chunks(4).any(|brand| brand.starts_with(b"3g"))
     {
         let fix = "state video/mp4, or write it again as 3GPP";
-        report.warn(sources::MP4, "a 3GPP film has a 3GPP brand", format!("brand {}", text(brand)), fix);
+        report.warn(sources::MP4, "a 3GPP video has a 3GPP brand", format!("brand {}", text(brand)), fix);
     }
-    if film.mdat < film.moov && film.mdat.is_some() {
+    if mp4.mdat < mp4.moov && mp4.mdat.is_some() {
         let fix = "write it again with `ffmpeg -c copy -movflags +faststart`";
         report.warn(sources::VIDEO, "moov stands before mdat", "mdat before moov", fix);
     }
-    if film.fragmented {
-        report.warn(sources::VIDEO, "a film is one piece", "a fragmented MP4", FIX);
+    if mp4.fragmented {
+        report.warn(sources::VIDEO, "a video is one piece", "a fragmented MP4", FIX);
     }
     if video.is_empty() {
-        report.refuse(sources::VIDEO, "a film has an H.264 stream", "no video stream", "send it as audio");
+        report.refuse(sources::VIDEO, "a video has an H.264 stream", "no video stream", "send it as audio");
     }
     for track in video {
         if let Some(codecs) = other_codecs(track, &[b"avc1", b"avc3"]) {
@@ -110,29 +120,29 @@ fn check_video(film: &Film, stated: &Stated<'_>, report: &mut Report) {
     check_streams(&audio, true, FIX, report);
 }
 
-fn check_audio(film: &Film, report: &mut Report) {
-    let audio = film.tracks(*b"soun");
-    let brand = film.brand.unwrap_or_default();
+fn check_audio(mp4: &Mp4, report: &mut Report) {
+    let audio = mp4.tracks(*b"soun");
+    let brand = mp4.brand.unwrap_or_default();
     if !brand.starts_with(b"M4A") && !brand.starts_with(b"M4B") {
         let rule = "MP4 audio has the brand M4A; with others it may be accepted and lost later";
         report.warn(sources::MEDIA, rule, format!("brand {}", text(brand)), FIX_AUDIO);
     }
     if audio.is_empty() {
-        report.refuse(sources::MEDIA, "audio has an audio stream", "none", "choose another file");
+        report.refuse(sources::MEDIA, "audio has an audio stream", "none in the file", "choose another file");
     }
-    if !film.tracks(*b"vide").is_empty() {
+    if !mp4.tracks(*b"vide").is_empty() {
         report.warn(sources::MEDIA, "audio has no video stream", "a video stream", FIX_AUDIO);
     }
     check_streams(&audio, false, FIX_AUDIO, report);
 }
 
-fn check_streams(audio: &[&Track], film: bool, fix: &str, report: &mut Report) {
+fn check_streams(audio: &[&Track], is_video: bool, fix: &str, report: &mut Report) {
     if audio.len() > 1 {
         let seen = format!("{} audio streams", audio.len());
         report.refuse(sources::VIDEO, "there is at most one audio stream", seen, fix);
     }
     for codecs in audio.iter().filter_map(|track| other_codecs(track, &[b"mp4a"])) {
-        if film {
+        if is_video {
             report.refuse(sources::VIDEO, "the audio codec is AAC", codecs, fix);
         } else {
             report.warn(sources::MEDIA, "the audio codec is AAC", codecs, fix);
@@ -148,61 +158,61 @@ fn other_codecs(track: &Track, known: &[&Name]) -> Option<String> {
     track.codecs.iter().find(|codec| !known.contains(codec)).map(|codec| format!("codec {}", text(*codec)))
 }
 
-fn walk(bytes: &mut Source<'_>) -> io::Result<Film> {
-    let (mut film, mut at, len) = (Film::default(), 0, bytes.len());
+fn walk(bytes: &mut Source<'_>) -> io::Result<Mp4> {
+    let (mut mp4, mut at, len) = (Mp4::default(), 0, bytes.len());
     while at < len {
         let Some(found) = header(bytes, at, len)? else {
-            film.broken = Some(format!("a broken box at byte {at}"));
+            mp4.broken = Some(format!("a broken box at byte {at}"));
             break;
         };
         match &found.name {
             b"ftyp" => {
-                film.brands = bytes.head::<64>(found.body)?;
-                film.brands.truncate(usize::try_from(found.end - found.body).unwrap_or(usize::MAX));
-                film.brand = film.brand.or_else(|| film.brands.first_chunk().copied());
+                mp4.brands = bytes.head::<64>(found.body)?;
+                mp4.brands.truncate(usize::try_from(found.end - found.body).unwrap_or(usize::MAX));
+                mp4.brand = mp4.brand.or_else(|| mp4.brands.first_chunk().copied());
             }
-            b"moov" if film.moov.is_none() => {
-                film.moov = Some(at);
-                visit(bytes, found.body, found.end, 0, &mut film)?;
+            b"moov" if mp4.moov.is_none() => {
+                mp4.moov = Some(at);
+                visit(bytes, found.body, found.end, 0, &mut mp4)?;
             }
-            b"mdat" if found.body < found.end => film.mdat = film.mdat.or(Some(at)),
-            b"moof" => film.fragmented = true,
+            b"mdat" if found.body < found.end => mp4.mdat = mp4.mdat.or(Some(at)),
+            b"moof" => mp4.fragmented = true,
             _ => {}
         }
         if found.cut {
-            film.broken = Some(format!("{} ends behind the end of the file", text(found.name)));
+            mp4.broken = Some(format!("{} ends behind the end of the file", text(found.name)));
             break;
         }
         at = found.end;
-        if film.moov.is_some() && (film.mdat.is_some() || film.fragmented) {
+        if mp4.moov.is_some() && (mp4.mdat.is_some() || mp4.fragmented) {
             break;
         }
     }
-    Ok(film)
+    Ok(mp4)
 }
 
-fn visit(bytes: &mut Source<'_>, start: u64, end: u64, depth: u8, film: &mut Film) -> io::Result<()> {
+fn visit(bytes: &mut Source<'_>, start: u64, end: u64, depth: u8, mp4: &mut Mp4) -> io::Result<()> {
     let mut at = start;
     while at < end {
         let Some(found) = header(bytes, at, end)? else { break };
         match &found.name {
-            b"trak" if film.tracks.len() >= MAX_TRACKS => {}
+            b"trak" if mp4.tracks.len() >= MAX_TRACKS => {}
             b"trak" | b"mdia" | b"minf" | b"stbl" if depth < MAX_DEPTH => {
                 if &found.name == b"trak" {
-                    film.tracks.push(Track::default());
+                    mp4.tracks.push(Track::default());
                 }
-                visit(bytes, found.body, found.end, depth + 1, film)?;
+                visit(bytes, found.body, found.end, depth + 1, mp4)?;
             }
             b"hdlr" => {
                 let handler = bytes.exact::<4>(found.body + 8)?;
-                if let Some(track) = film.tracks.last_mut() {
+                if let Some(track) = mp4.tracks.last_mut() {
                     track.handler = track.handler.or(handler);
                 }
             }
-            b"stsd" => describe(bytes, &found, film)?,
+            b"stsd" => describe(bytes, &found, mp4)?,
             b"ctts" => {
                 let table = bytes.exact::<8>(found.body)?.unwrap_or_default();
-                if let Some(track) = film.tracks.last_mut() {
+                if let Some(track) = mp4.tracks.last_mut() {
                     track.reordered = be32(&table, 4) > 0;
                 }
             }
@@ -214,17 +224,17 @@ fn visit(bytes: &mut Source<'_>, start: u64, end: u64, depth: u8, film: &mut Fil
 }
 
 /// Reads the sample descriptions: codec, pixels, and the profile of H.264.
-fn describe(bytes: &mut Source<'_>, stsd: &BoxHeader, film: &mut Film) -> io::Result<()> {
+fn describe(bytes: &mut Source<'_>, stsd: &BoxHeader, mp4: &mut Mp4) -> io::Result<()> {
     let count = bytes.exact::<8>(stsd.body)?.map_or(0, |start| be32(&start, 4));
     let mut at = stsd.body + 8;
     for _ in 0..count.min(MAX_ENTRIES) {
         let Some(entry) = header(bytes, at, stsd.end)? else { break };
-        let Some(track) = film.tracks.last_mut() else { break };
+        let Some(track) = mp4.tracks.last_mut() else { break };
         track.codecs.push(entry.name);
         if track.handler.as_ref() == Some(b"vide") {
             if let Some(sides) = bytes.exact::<4>(entry.body + 24)? {
                 let pixels = (u32::from(be16(&sides, 0)), u32::from(be16(&sides, 2)));
-                film.pixels = film.pixels.or(Some(pixels));
+                mp4.pixels = mp4.pixels.or(Some(pixels));
             }
             // The fields of every video entry take 78 bytes; boxes follow, avcC usually first.
             let mut inner = entry.body + 78;

@@ -2,7 +2,7 @@
 
 use wamedia_core::MediaKind;
 
-use crate::container::Stated;
+use crate::expected::Expected;
 use crate::reader::le32;
 use crate::{Report, sources};
 
@@ -22,7 +22,7 @@ struct Page<'a> {
     rest: Option<&'a [u8]>,
 }
 
-pub(crate) fn check(head: &[u8], stated: &Stated<'_>, report: &mut Report) {
+pub(crate) fn check(head: &[u8], expected: &Expected<'_>, report: &mut Report) {
     let Some(page) = page(head).filter(|page| page.flags & FIRST != 0) else {
         report.refuse(sources::OPUS, "OGG begins with the first page of a stream", "a broken page", FIX);
         return;
@@ -50,11 +50,11 @@ pub(crate) fn check(head: &[u8], stated: &Stated<'_>, report: &mut Report) {
     } else if channels != 1 {
         report.refuse(sources::MEDIA, "OGG with Opus has one channel", format!("{channels} channels"), FIX);
     }
-    if stated.kind == MediaKind::Voice && stated.size_bytes > VOICE_ICON_MAX {
+    if expected.kind == MediaKind::Voice && expected.size_bytes > VOICE_ICON_MAX {
         report.warn(
             sources::VOICE,
             "a voice note of more than 512 KB shows a download arrow, not the play icon",
-            format!("{} bytes", stated.size_bytes),
+            format!("{} bytes", expected.size_bytes),
             "lower its bit rate, or make it shorter",
         );
     }

@@ -2,7 +2,7 @@
 
 use wamedia_core::MediaKind;
 
-use crate::container::Stated;
+use crate::expected::Expected;
 use crate::reader::{le24, le32};
 use crate::{Report, sources};
 
@@ -19,9 +19,15 @@ struct Canvas {
     animated: bool,
 }
 
-pub(crate) fn check(head: &[u8], len: u64, stated: &Stated<'_>, max_bytes: Option<u64>, report: &mut Report) {
+pub(crate) fn check(
+    head: &[u8],
+    len: u64,
+    expected: &Expected<'_>,
+    max_bytes: Option<u64>,
+    report: &mut Report,
+) {
     let Some(canvas) = canvas(head) else {
-        report.refuse(sources::WEBP, "WebP begins with a VP8, VP8L or VP8X chunk", "none", FIX);
+        report.refuse(sources::WEBP, "WebP begins with a VP8, VP8L or VP8X chunk", "none at the start", FIX);
         return;
     };
     report.pixels = Some((canvas.width, canvas.height));
@@ -34,8 +40,8 @@ pub(crate) fn check(head: &[u8], len: u64, stated: &Stated<'_>, max_bytes: Optio
             "get the file again",
         );
     }
-    if stated.kind == MediaKind::Sticker {
-        check_sticker(&canvas, stated.size_bytes, max_bytes, report);
+    if expected.kind == MediaKind::Sticker {
+        check_sticker(&canvas, expected.size_bytes, max_bytes, report);
     }
 }
 

@@ -4,7 +4,7 @@ mod build;
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use build::{ALL, FIXTURES, atom, film, fixture, ftyp, mime, run, sound, video, vp8x};
+use build::{ALL, FIXTURES, atom, fixture, ftyp, mime, mp4, run, sound, video, vp8x};
 use proptest::prelude::*;
 use wamedia_core::MediaKind;
 use wamedia_preflight::{check, usual_kind};
@@ -96,8 +96,8 @@ fn every_prefix_of_every_fixture_gives_a_report() {
 }
 
 #[test]
-fn a_film_cut_anywhere_does_not_fit() {
-    let whole = film(b"isom", &[video(b"avc1", 66, false), sound(b"mp4a")]);
+fn a_video_cut_anywhere_does_not_fit() {
+    let whole = mp4(b"isom", &[video(b"avc1", 66, false), sound(b"mp4a")]);
     for end in 0..whole.len() {
         assert!(!run(&whole[..end], "video/mp4", MediaKind::Video).fits(), "cut at {end}");
     }

@@ -3,7 +3,7 @@
 mod build;
 
 use build::{
-    ALL, FIXTURES, ROW, atom, clean, film, fixture, ftyp, jpeg, mime, ogg_page, opus_head, png, refused, run,
+    ALL, FIXTURES, ROW, atom, clean, fixture, ftyp, jpeg, mime, mp4, ogg_page, opus_head, png, refused, run,
     run_sized, sound, video, vp8x, warned, webp,
 };
 use wamedia_core::{Capabilities, KindLimit, MediaKind};
@@ -207,22 +207,22 @@ fn webp_headers_of_all_three_kinds_are_read() {
 }
 
 #[test]
-fn films_are_h264_and_aac() {
+fn videos_are_h264_and_aac() {
     let run = |bytes: &[u8]| run(bytes, "video/mp4", MediaKind::Video);
-    let good = film(b"isom", &[video(b"avc1", 77, true), sound(b"mp4a")]);
+    let good = mp4(b"isom", &[video(b"avc1", 77, true), sound(b"mp4a")]);
     clean(&run(&good));
     assert_eq!(run(&good).pixels, Some((640, 360)));
-    clean(&run(&film(b"mp42", &[video(b"avc3", 66, false)])));
-    clean(&run(&film(b"mp42", &[video(b"avc1", 100, false)])));
+    clean(&run(&mp4(b"mp42", &[video(b"avc3", 66, false)])));
+    clean(&run(&mp4(b"mp42", &[video(b"avc1", 100, false)])));
     for codec in [b"hev1", b"hvc1", b"av01", b"vp09", b"encv", b"mp4v"] {
         let seen = String::from_utf8_lossy(codec);
-        refused(&run(&film(b"mp42", &[video(codec, 0, false), sound(b"mp4a")])), "H.264", &seen);
+        refused(&run(&mp4(b"mp42", &[video(codec, 0, false), sound(b"mp4a")])), "H.264", &seen);
     }
-    warned(&run(&film(b"isom", &[video(b"avc1", 100, true)])), "B-frames", "High");
-    refused(&run(&film(b"isom", &[video(b"avc1", 66, false), sound(b"samr")])), "AAC", "samr");
-    let two = film(b"isom", &[video(b"avc1", 66, false), sound(b"mp4a"), sound(b"mp4a")]);
+    warned(&run(&mp4(b"isom", &[video(b"avc1", 100, true)])), "B-frames", "High");
+    refused(&run(&mp4(b"isom", &[video(b"avc1", 66, false), sound(b"samr")])), "AAC", "samr");
+    let two = mp4(b"isom", &[video(b"avc1", 66, false), sound(b"mp4a"), sound(b"mp4a")]);
     refused(&run(&two), "at most one audio stream", "2 audio streams");
-    refused(&run(&film(b"isom", &[sound(b"mp4a")])), "an H.264 stream", "no video");
+    refused(&run(&mp4(b"isom", &[sound(b"mp4a")])), "an H.264 stream", "no video");
 }
 
 #[test]
@@ -258,25 +258,25 @@ fn boxes_stand_in_order() {
 }
 
 #[test]
-fn quicktime_is_no_film() {
-    let film = film(b"qt  ", &[video(b"avc1", 66, false)]);
-    refused(&run(&film, "video/mp4", MediaKind::Video), "MP4 or 3GPP", "QuickTime");
-    let stated = run(&film, "video/quicktime", MediaKind::Video);
+fn quicktime_is_no_mp4() {
+    let mp4 = mp4(b"qt  ", &[video(b"avc1", 66, false)]);
+    refused(&run(&mp4, "video/mp4", MediaKind::Video), "MP4 or 3GPP", "QuickTime");
+    let stated = run(&mp4, "video/quicktime", MediaKind::Video);
     refused(&stated, "MP4 or 3GPP", "video/quicktime");
-    refused(&run(&film, "video/quicktime", MediaKind::Gif), "MP4 or 3GPP", "video/quicktime");
+    refused(&run(&mp4, "video/quicktime", MediaKind::Gif), "MP4 or 3GPP", "video/quicktime");
 }
 
 #[test]
 fn brands_fit() {
     let tracks = [video(b"avc1", 66, false)];
-    clean(&run(&film(b"3gp5", &tracks), "video/3gpp", MediaKind::Video));
-    warned(&run(&film(b"isom", &tracks), "video/3gpp", MediaKind::Video), "3GPP brand", "isom");
+    clean(&run(&mp4(b"3gp5", &tracks), "video/3gpp", MediaKind::Video));
+    warned(&run(&mp4(b"isom", &tracks), "video/3gpp", MediaKind::Video), "3GPP brand", "isom");
     let audio = |bytes: &[u8]| run(bytes, "audio/mp4", MediaKind::Audio);
-    clean(&audio(&film(b"M4A ", &[sound(b"mp4a")])));
-    warned(&audio(&film(b"isom", &[sound(b"mp4a")])), "brand M4A", "isom");
-    warned(&audio(&film(b"M4A ", &[sound(b"alac")])), "AAC", "alac");
-    warned(&audio(&film(b"M4A ", &[sound(b"mp4a"), video(b"avc1", 66, false)])), "no video", "a video");
-    refused(&audio(&film(b"M4A ", &[])), "an audio stream", "none");
+    clean(&audio(&mp4(b"M4A ", &[sound(b"mp4a")])));
+    warned(&audio(&mp4(b"isom", &[sound(b"mp4a")])), "brand M4A", "isom");
+    warned(&audio(&mp4(b"M4A ", &[sound(b"alac")])), "AAC", "alac");
+    warned(&audio(&mp4(b"M4A ", &[sound(b"mp4a"), video(b"avc1", 66, false)])), "no video", "a video");
+    refused(&audio(&mp4(b"M4A ", &[])), "an audio stream", "none");
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! The webhook shape of the WhatsApp Cloud API, which Meta sends and others forward unchanged.
+//! The WhatsApp Cloud API: its webhook shape and its replies about media, which Meta sends and others forward
+//! unchanged.
 //!
-//! Nothing is dropped: every message, echo, status and change becomes an item. Source:
+//! Nothing in a delivery is dropped: every message, echo, status and change becomes an item. Source:
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference>
 
+#[cfg(feature = "client")]
+mod media;
 mod message;
 
 use std::fmt;
@@ -12,10 +15,13 @@ use self::message::Messages;
 use crate::json::{Json, Object};
 use wamedia_core::{FailedItem, Items, Role};
 
+#[cfg(feature = "client")]
+pub use media::{descriptor, error_in, is_version, known_codes, uploaded_id};
+
 /// How a provider reads the shape.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Reading {
+pub struct ParseOptions {
     /// The provider's name.
     pub provider: &'static str,
     /// How long ids from webhooks live.
@@ -24,7 +30,7 @@ pub struct Reading {
     pub link_lifetime: Option<Duration>,
 }
 
-impl Reading {
+impl ParseOptions {
     /// A provider whose credential cannot open the links in messages.
     pub const fn new(provider: &'static str) -> Self {
         Self { provider, id_lifetime: None, link_lifetime: None }
@@ -45,10 +51,10 @@ impl Reading {
     }
 }
 
-/// What stands around a message and holds for it where the message itself says nothing.
+/// What is known about a message from outside of it, for what the message itself does not say.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct Around<'a> {
+pub struct MessageContext<'a> {
     /// The number that received it.
     pub account: Option<&'a str>,
     /// The message id.
@@ -57,7 +63,7 @@ pub struct Around<'a> {
     pub sent_at: Option<SystemTime>,
 }
 
-impl<'a> Around<'a> {
+impl<'a> MessageContext<'a> {
     /// The message id, where the message has none.
     #[must_use]
     pub const fn with_message_id(mut self, id: Option<&'a str>) -> Self {
@@ -81,13 +87,13 @@ const LISTS: &[&str] = &["statuses", "calls", "groups", "user_preferences"];
 const MESSAGES: &[(&str, Role)] = &[("messages", Role::Main), ("message_echoes", Role::Echo)];
 
 /// Everything in a delivery of this shape, in order.
-pub fn parse(root: &Object<'_>, reading: &Reading, items: &mut Items) {
+pub fn parse(root: &Object<'_>, options: &ParseOptions, items: &mut Items) {
     for (entry_index, entry) in root.array("entry") {
         let before = items.len();
         if let Some(entry) = entry.object() {
             for (change_index, change) in entry.array("changes") {
                 let path = Element { list: &format!("entry[{entry_index}].changes"), index: change_index };
-                one_change(change, path, reading, items);
+                one_change(change, path, options, items);
             }
         }
         if items.len() == before {
@@ -105,11 +111,11 @@ pub fn message(
     message: Json<'_>,
     path: impl fmt::Display,
     role: Role,
-    around: Around<'_>,
-    reading: &Reading,
+    context: MessageContext<'_>,
+    options: &ParseOptions,
     items: &mut Items,
 ) {
-    Messages { reading, around, items }.message(message, path, role);
+    Messages { options, context, items }.message(message, path, role);
 }
 
 /// An element of a list. Its path is written only where it is needed.
@@ -125,24 +131,24 @@ impl fmt::Display for Element<'_> {
     }
 }
 
-fn one_change(change: Json<'_>, path: Element<'_>, reading: &Reading, items: &mut Items) {
+fn one_change(change: Json<'_>, path: Element<'_>, options: &ParseOptions, items: &mut Items) {
     let before = items.len();
     let fields = change.object();
     let field = fields.as_ref().and_then(|change| change.text("field"));
     let field = field.as_deref().unwrap_or("unknown");
     if let Some(value) = fields.as_ref().and_then(|change| change.object("value")) {
-        one_value(&value, field, path, reading, items);
+        one_value(&value, field, path, options, items);
     }
     if items.len() == before {
         items.other(field, path, change.raw(), None);
     }
 }
 
-fn one_value(value: &Object<'_>, field: &str, path: Element<'_>, reading: &Reading, items: &mut Items) {
+fn one_value(value: &Object<'_>, field: &str, path: Element<'_>, options: &ParseOptions, items: &mut Items) {
     let path = &format!("{path}.value");
     let account = value.object("metadata").and_then(|metadata| metadata.shared("phone_number_id"));
-    let around = Around { account: account.as_deref(), ..Around::default() };
-    let mut found = Messages { reading, around, items };
+    let context = MessageContext { account: account.as_deref(), ..MessageContext::default() };
+    let mut found = Messages { options, context, items };
     for (name, role) in MESSAGES {
         let role = if field == "history" { Role::History } else { *role };
         each(value, name, path, |message, path| found.message(message, path, role));

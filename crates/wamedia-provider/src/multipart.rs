@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::HeaderValue;
-use wamedia_core::{Mime, Result, UploadBody};
+use wamedia_core::{Mime, Result, UploadBody, UploadContent};
 
 use crate::Body;
 use crate::body::Pieces;
@@ -46,6 +46,11 @@ impl Multipart {
         self.head.extend_from_slice(value.as_bytes());
         self.head.extend_from_slice(b"\r\n");
         self
+    }
+
+    /// Adds content as the last part, under its own name and type.
+    pub fn content(self, name: &str, content: UploadContent) -> (HeaderValue, Body) {
+        self.file(name, &content.name, &content.mime, content.body, content.size_bytes)
     }
 
     /// Adds the file as the last part. With a known size the whole body has one.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::Url;
-use wamedia_core::{Error, ErrorKind, Phase, Result, Resume};
+use wamedia_core::{Error, ErrorKind, Result, Resume};
 
 use crate::BoundHeader;
 
@@ -67,6 +67,11 @@ impl Request {
         self
     }
 
+    /// A POST of a form.
+    pub fn multipart(url: Url, (content_type, body): (HeaderValue, Body)) -> Self {
+        Self::post(url, body).header(header::CONTENT_TYPE, content_type)
+    }
+
     /// Asks for the bytes behind those that are there, of the same content only where that can be told.
     ///
     /// # Errors
@@ -74,10 +79,8 @@ impl Request {
     /// [`ErrorKind::InvalidRequest`] for a validator that cannot stand in a header.
     pub fn resume(mut self, from: Option<&Resume>) -> Result<Self> {
         let value = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| {
-                Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent")
-                    .with_phase(Phase::Prepare)
-            })
+            HeaderValue::from_str(text)
+                .map_err(|_| Error::new(ErrorKind::InvalidRequest, "a header value cannot be sent"))
         };
         if let Some(from) = from {
             self = self.header(header::RANGE, value(&format!("bytes={}-", from.offset))?);
@@ -131,93 +134,5 @@ impl fmt::Debug for Request {
             .field("host", &self.url.host_str())
             .field("bound", &self.bound)
             .finish_non_exhaustive()
-    }
-}
-
-/// A small reply, read up to the cap.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, or its beginning.
-    pub body: Bytes,
-    /// True when the body was longer than the cap and was cut.
-    pub truncated: bool,
-    /// The time when the head arrived, from the injected clock.
-    pub at: std::time::SystemTime,
-}
-
-impl Reply {
-    /// A reply for tests of pure parsers.
-    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: body.into(),
-            truncated: false,
-            at: std::time::SystemTime::UNIX_EPOCH,
-        }
-    }
-
-    /// True for 200 to 299.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// A header as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Whether the body begins like the error of an object store; other XML may be somebody's document.
-    pub fn is_store_error(&self) -> bool {
-        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
-        let text = text.trim_start_matches('\u{feff}').trim_start();
-        let declared = text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
-        declared.map_or(text, |(_, rest)| rest.trim_start()).starts_with("<error>")
-    }
-
-    /// The body as text, for messages.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("status", &self.status)
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_object_stores_are_recognised() {
-        for body in [
-            &b"<?xml version=\"1.0\"?>\n<Error><Code>"[..],
-            b"\xef\xbb\xbf<error><Code>",
-            b" <Error><Code>AccessDenied</Code>",
-        ] {
-            assert!(Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
-        }
-        for body in [
-            &b""[..],
-            b"<?xml version=\"1.0\"?><invoice/>",
-            b"{}",
-            b"<html>",
-            b"<?xml",
-            b"text <Error>",
-            b"<Errors>",
-        ] {
-            assert!(!Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
-        }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use wamedia_core::{Error, ErrorKind, Phase, Retry};
+use wamedia_core::{Error, ErrorKind, Retry};
 
 use crate::Reply;
 
@@ -37,7 +37,7 @@ pub fn error_for_status(reply: &Reply) -> Error {
         let beginning: String = text.chars().take(200).collect();
         format!("HTTP status {}: {}", reply.status, vendor_text(&beginning))
     };
-    Error::new(kind, message).with_retry(retry).with_status(reply.status).with_phase(Phase::Head)
+    Error::new(kind, message).with_retry(retry).with_status(reply.status)
 }
 
 /// A vendor's text as an error may show it: on one line, without words that may be a phone number, a link

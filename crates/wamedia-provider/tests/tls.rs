@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -13,7 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use wamedia_core::{Budget, ErrorKind};
-use wamedia_provider::{Call, HostRules, Http, Lookup, Net, Origin, Request, Resolver, TransportOptions};
+use wamedia_provider::{
+    Api, HostRules, Lookup, NetworkOptions, NetworkSettings, Origin, Problems, Request, Resolver,
+    TransportOptions,
+};
 
 const NAME: &str = "content.test";
 
@@ -24,6 +27,10 @@ impl Resolver for Here {
     fn lookup(&self, _: &str) -> Lookup {
         let address = self.0;
         Box::pin(async move { Ok(vec![address]) })
+    }
+
+    fn accepts(&self, _: IpAddr) -> bool {
+        true
     }
 }
 
@@ -58,15 +65,16 @@ async fn fetches_over_https() {
     let read = |name: &str| std::fs::read_to_string(std::env::var(name).unwrap()).unwrap();
     let address = serve(&read("TEST_CERTIFICATE"), &read("TEST_KEY")).await;
     let mut options = TransportOptions::default();
-    options.net = Net::default().with_resolver(Arc::new(Here(address))).with_permitted(address.ip());
-    let plain = Origin::parse("http://127.0.0.1:9").unwrap();
-    let http = Http::new(options, &[plain], &[], None).unwrap();
+    options.network = NetworkOptions::default().with_resolver(Arc::new(Here(address)));
+    let mut problems = Problems::new("test");
+    let hosts =
+        NetworkSettings::default().with_base_url("http://127.0.0.1:9").hosts("", &mut problems).unwrap();
     let origin = Origin::parse(&format!("https://{NAME}:{}", address.port())).unwrap();
-    let (budget, hosts) = (Budget::default(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let api = Api::new("test", &hosts, HostRules::new([origin.clone()]), &[], options).unwrap();
+    let budget = Budget::default();
     for _ in 0..2 {
         let build = |_| Ok(Request::get(origin.join("/x")?));
-        match http.call(call, build, |reply| Ok(reply.text())).await {
+        match api.content(&budget).send(build, |reply| Ok(reply.text())).await {
             Ok(text) => assert_eq!(text, "content"),
             Err(error) => {
                 assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, false));

@@ -8,9 +8,12 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use wamedia_core::{Budget, ContentMetadata, Error, ErrorKind, Limits, Retry, Secret};
+use wamedia_core::{
+    Budget, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef, Retry, Secret, Source,
+};
 use wamedia_provider::{
-    Body, Call, Credential, HostRules, Http, Origin, Reply, Request, TransportOptions, error_for_status,
+    Api, Body, Credential, HostRules, Hosts, NetworkSettings, Origin, Problems, Reply, Request,
+    TransportOptions, error_for_status,
 };
 
 /// A server that gives one reply to every request, whatever it is, after having read its head.
@@ -58,8 +61,18 @@ fn one_attempt() -> Budget {
     Budget::new(limits)
 }
 
-fn client(options: TransportOptions, origin: &Origin, secrets: &[Secret]) -> Http {
-    Http::new(options, std::slice::from_ref(origin), secrets, None).unwrap()
+fn client(options: TransportOptions, origin: &Origin, secrets: &[Secret]) -> Api {
+    let hosts = HostRules::new([origin.clone()]);
+    Api::new("test", &api_at(origin), hosts, secrets, options).unwrap()
+}
+
+fn api_at(origin: &Origin) -> Hosts {
+    let settings = NetworkSettings::default().with_base_url(&origin.to_string());
+    settings.hosts("", &mut Problems::new("test")).unwrap()
+}
+
+fn media() -> MediaDescriptor {
+    MediaDescriptor::new(MediaRef::new("test", MediaId::new("1").unwrap()), Source::Direct)
 }
 
 /// Everything that an error can show.
@@ -73,19 +86,20 @@ fn shown(error: &Error) -> String {
     text
 }
 
-async fn read(http: &Http, origin: &Origin, token: &Credential) -> Error {
-    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "resolve", &budget, &hosts);
+async fn read(api: &Api, origin: &Origin, token: &Credential) -> Error {
+    let budget = one_attempt();
     let build = |_| Ok(Request::get(origin.join("/x")?).bound(token.bearer()?));
-    http.call(call, build, |reply| Err::<(), _>(error_for_status(reply))).await.unwrap_err()
+    api.idempotent("resolve", &budget)
+        .send(build, |reply| Err::<(), _>(error_for_status(reply)))
+        .await
+        .unwrap_err()
 }
 
 async fn upload(origin: &Origin, read: impl FnMut(&Reply) -> wamedia_core::Result<()> + Send) -> Error {
-    let http = client(TransportOptions::default(), origin, &[]);
-    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
-    let call = Call::once("test", "upload", &budget, &hosts);
+    let api = client(TransportOptions::default(), origin, &[]);
+    let budget = one_attempt();
     let build = |_| Ok(Request::post(origin.join("/x")?, Body::Bytes(Bytes::from_static(b"bytes"))));
-    http.call(call, build, read).await.unwrap_err()
+    api.once("upload", &budget).send(build, read).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -96,9 +110,9 @@ async fn a_credential_across_the_cut_is_not_shown_in_part() {
         for before in 150..240 {
             let spelled = format!("{}{secret}", "x ".repeat(before / 2));
             let origin = serve(answer(500, &spelled)).await;
-            let http = client(TransportOptions::default(), &origin, &[TOKEN.into(), NEVER_SENT.into()]);
+            let api = client(TransportOptions::default(), &origin, &[TOKEN.into(), NEVER_SENT.into()]);
             let token = Credential::new(TOKEN.into(), [origin.clone()]);
-            let shown = shown(&read(&http, &origin, &token).await);
+            let shown = shown(&read(&api, &origin, &token).await);
             let piece =
                 (0..=secret.len() - 8).map(|at| &secret[at..at + 8]).find(|piece| shown.contains(piece));
             assert_eq!(piece, None, "behind {before} characters: {shown}");
@@ -112,13 +126,10 @@ async fn a_redirect_to_a_host_named_after_a_credential_does_not_show_it() {
     let reply =
         format!("HTTP/1.1 302 x\r\nlocation: https://{TOKEN}.evil.test/\r\ncontent-length: 0\r\n\r\n");
     let origin = serve(reply.into_bytes()).await;
-    let http = client(TransportOptions::default(), &origin, &[TOKEN.into()]);
-    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "open", &budget, &hosts);
-    let error = http
-        .open(call, &ContentMetadata::EMPTY, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
-        .await
-        .unwrap_err();
+    let api = client(TransportOptions::default(), &origin, &[TOKEN.into()]);
+    let budget = one_attempt();
+    let build = |_| Ok(Request::get(origin.join("/x")?));
+    let error = api.content(&budget).open(&media(), build, |_| None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     let shown = format!("{} {:?}", shown(&error), error.hint()).to_lowercase();
     assert!(!shown.contains("letters") && shown.contains("evil.test"), "{shown}");
@@ -129,13 +140,10 @@ async fn what_receipts_keep_of_a_reply_holds_no_credential() {
     let reply = b"HTTP/1.1 200 x\r\ncontent-type: image/x-onlyletters\r\n\
         content-disposition: attachment; filename=a-onlyletters.jpg\r\ncontent-length: 1\r\n\r\nx";
     let origin = serve(reply.to_vec()).await;
-    let http = client(TransportOptions::default(), &origin, &["onlyletters".into()]);
-    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "open", &budget, &hosts);
-    let opened = http
-        .open(call, &ContentMetadata::EMPTY, |_| Ok(Request::get(origin.join("/x")?)), |_| None)
-        .await
-        .unwrap();
+    let api = client(TransportOptions::default(), &origin, &["onlyletters".into()]);
+    let budget = one_attempt();
+    let build = |_| Ok(Request::get(origin.join("/x")?));
+    let opened = api.content(&budget).open(&media(), build, |_| None).await.unwrap();
     assert!(!format!("{:?}", opened.head()).contains("letters"), "{:?}", opened.head());
 }
 
@@ -150,9 +158,9 @@ async fn a_reply_that_drips_ends_in_time() {
     .await;
     let mut options = TransportOptions::default();
     options.reply_timeout = Duration::from_millis(300);
-    let http = client(options, &origin, &[]);
+    let api = client(options, &origin, &[]);
     let token = Credential::new("TEST-canary".into(), [origin.clone()]);
-    let error = tokio::time::timeout(Duration::from_secs(10), read(&http, &origin, &token)).await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(10), read(&api, &origin, &token)).await.unwrap();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, true), "{error}");
 }
 
@@ -197,12 +205,11 @@ async fn a_clear_refusal_of_an_upload_keeps_its_advice() {
 #[tokio::test]
 async fn a_link_that_no_client_can_parse_is_not_retryable() {
     let origin = serve(answer(200, "")).await;
-    let http = client(TransportOptions::default(), &origin, &[]);
-    let (budget, hosts) = (Budget::default(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "open", &budget, &hosts);
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let budget = Budget::default();
     let long = format!("/{}", "x".repeat(70_000));
     let build = |_| Ok(Request::get(origin.join(&long)?));
-    let error = http.open(call, &ContentMetadata::EMPTY, build, |_| None).await.unwrap_err();
+    let error = api.content(&budget).open(&media(), build, |_| None).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Decode, Retry::Never), "{error}");
     assert_eq!(budget.spent().retries, 0);
 }
@@ -212,8 +219,8 @@ async fn a_refused_connection_keeps_its_cause() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
-    let http = client(TransportOptions::default(), &origin, &[]);
-    let error = read(&http, &origin, &Credential::new("TEST-canary".into(), [origin.clone()])).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let error = read(&api, &origin, &Credential::new("TEST-canary".into(), [origin.clone()])).await;
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, true));
     let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
     assert_eq!(cause.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused), "{error:?}");
@@ -229,16 +236,16 @@ async fn times_without_end_are_clamped() {
     options.idle_timeout = Duration::MAX;
     options.reply_timeout = Duration::MAX;
     let budget = wamedia_core::FailureBudget::new(1, Duration::MAX);
-    let http = Http::new(options, std::slice::from_ref(&origin), &[], Some(budget)).unwrap();
-    let (budget, hosts) = (one_attempt(), HostRules::new([origin.clone()]));
-    let call = Call::idempotent("test", "resolve", &budget, &hosts);
+    let (hosts, rules) = (api_at(&origin), HostRules::new([origin.clone()]));
+    let api = Api::with_failure_budget("test", &hosts, rules, &[], options, Some(budget)).unwrap();
+    let budget = one_attempt();
     let build = |_| {
         let body = Body::Bytes(Bytes::from(vec![0; 100_000]));
         let kind = HeaderValue::from_static("text/plain");
         Ok(Request::post(origin.join("/x")?, body).header(http::header::CONTENT_TYPE, kind))
     };
     let refuse = |_: &Reply| Err::<(), _>(Error::new(ErrorKind::Unauthorized, "no"));
-    http.call(call, build, refuse).await.unwrap_err();
-    let error = http.call(call, build, refuse).await.unwrap_err();
+    api.idempotent("test", &budget).send(build, refuse).await.unwrap_err();
+    let error = api.idempotent("test", &budget).send(build, refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
 }

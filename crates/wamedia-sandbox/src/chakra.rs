@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::content::{self, Voice};
-use crate::faults::Active;
+use crate::content::{self, VendorStyle};
+use crate::faults::{Active, Fault};
+use crate::http1::Response;
 use crate::http1::{Request, decode};
 use crate::media;
 use crate::meta;
 use crate::multipart;
-use crate::response::Response;
-use crate::state::{At, Provider, Reply, World, bearer_is};
+use crate::state::{Provider, Reply, Stage, State, bearer_is};
 
 const ME: Provider = Provider::Chakra;
 /// The team's segment of public links.
@@ -27,9 +27,9 @@ fn unknown(id: &str) -> Reply {
 }
 
 /// Answers a request to the API, links included.
-pub(crate) async fn api(world: &World, request: &Request) -> Reply {
+pub(crate) async fn api(state: &State, request: &Request) -> Reply {
     let head = &request.head;
-    if !bearer_is(request, &world.credentials.chakra_token) {
+    if !bearer_is(request, &state.credentials.chakra_token) {
         return error(401, "Unauthorized");
     }
     let segments: Vec<&str> = head.path().trim_matches('/').split('/').collect();
@@ -39,75 +39,75 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
         ("GET", ["v1", "whatsapp", version, "whatsapp_business", "attachments"])
             if meta::is_version(version) =>
         {
-            attachment(world, request).await
+            attachment(state, request).await
         }
         ("GET", ["v2", "whatsapp", version, "media", "whatsapp_business", "attachments"])
             if meta::is_version(version) =>
         {
-            by_mid(world, request).await
+            by_mid(state, request).await
         }
         ("GET", ["v1" | "v2", "whatsapp", version, "media", id, "show"]) if meta::is_version(version) => {
-            show(world, request, &decode(id)).await
+            show(state, request, &decode(id)).await
         }
         ("GET", ["v1", "whatsapp", version, "media", id]) if meta::is_version(version) => {
-            resolve(world, request, &decode(id)).await
+            resolve(state, request, &decode(id)).await
         }
         ("POST", ["v1", "ext", "plugin", "whatsapp", plugin, "upload-public-media"]) => {
-            upload(world, request, plugin).await
+            upload(state, request, plugin).await
         }
         _ => error(404, "Not found"),
     }
 }
 
-fn early(world: &World, id: &str, active: Option<Active>) -> Option<Reply> {
+fn early(state: &State, id: &str, active: Option<Active>) -> Option<Reply> {
     let active = active?;
-    if active.is("gone") {
+    if active.is(Fault::Gone) {
         return Some(Reply { fault: Some(active.fault), ..unknown(id) });
     }
-    let response = content::plain_fault(active, Voice::Chakra, &world.soon_http())?;
+    let response = content::plain_fault(active, VendorStyle::Chakra, &state.soon_http())?;
     Some(Reply::with(response, Some(active)))
 }
 
-async fn resolve(world: &World, request: &Request, id: &str) -> Reply {
-    let active = world.active(ME, At::Resolve, Some(id), &request.head);
-    if let Some(reply) = early(world, id, active) {
+async fn resolve(state: &State, request: &Request, id: &str) -> Reply {
+    let active = state.active(ME, Stage::Resolve, Some(id), &request.head);
+    if let Some(reply) = early(state, id, active) {
         return reply;
     }
-    let Some(media) = world.find(ME, id).await else { return unknown(id) };
+    let Some(media) = state.find(ME, id).await else { return unknown(id) };
     // QUIRK(chakra): the version in the link is the vendor's, whatever was asked for.
     let base =
-        format!("{}/v1/whatsapp/v22.0/whatsapp_business/attachments/", world.origins().api[ME as usize]);
-    Reply::with(Response::json(200, &meta::descriptor(world, ME, &media, &base, active)), active)
+        format!("{}/v1/whatsapp/v22.0/whatsapp_business/attachments/", state.origins().api[ME as usize]);
+    Reply::with(Response::json(200, &meta::descriptor(state, ME, &media, &base, active)), active)
 }
 
-async fn attachment(world: &World, request: &Request) -> Reply {
-    let Some((id, generation)) = world.open_link(ME, &request.head) else {
-        return content::dead_link(Voice::Chakra, None).into();
+async fn attachment(state: &State, request: &Request) -> Reply {
+    let Some((id, generation)) = state.open_link(ME, &request.head) else {
+        return content::dead_link(VendorStyle::Chakra, None).into();
     };
-    let Some(media) = world.find(ME, &id).await else {
-        return content::dead_link(Voice::Chakra, None).into();
+    let Some(media) = state.find(ME, &id).await else {
+        return content::dead_link(VendorStyle::Chakra, None).into();
     };
-    world.deliver(ME, Voice::Chakra, &media, &request.head, At::Content(generation))
+    state.deliver(ME, VendorStyle::Chakra, &media, &request.head, Stage::Content(generation))
 }
 
-async fn by_mid(world: &World, request: &Request) -> Reply {
-    let id = request.head.query("mid").and_then(|mid| mid.parse().ok()).and_then(|mid| world.id_of(ME, mid));
+async fn by_mid(state: &State, request: &Request) -> Reply {
+    let id = request.head.query("mid").and_then(|mid| mid.parse().ok()).and_then(|mid| state.id_of(ME, mid));
     match id {
-        Some(id) => show(world, request, &id).await,
-        None => content::dead_link(Voice::Chakra, None).into(),
+        Some(id) => show(state, request, &id).await,
+        None => content::dead_link(VendorStyle::Chakra, None).into(),
     }
 }
 
-async fn show(world: &World, request: &Request, id: &str) -> Reply {
-    let Some(media) = world.find(ME, id).await else { return unknown(id) };
-    world.deliver(ME, Voice::Chakra, &media, &request.head, At::Only)
+async fn show(state: &State, request: &Request, id: &str) -> Reply {
+    let Some(media) = state.find(ME, id).await else { return unknown(id) };
+    state.deliver(ME, VendorStyle::Chakra, &media, &request.head, Stage::Only)
 }
 
-async fn upload(world: &World, request: &Request, plugin: &str) -> Reply {
-    if let Some(reply) = world.disturb(ME, &request.head) {
+async fn upload(state: &State, request: &Request, plugin: &str) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, &request.head) {
         return reply;
     }
-    if plugin != world.credentials.chakra_plugin_id {
+    if plugin != state.credentials.chakra_plugin_id {
         return error(404, "Plugin not found");
     }
     let content_type = request.head.header("content-type").unwrap_or_default();
@@ -127,27 +127,27 @@ async fn upload(world: &World, request: &Request, plugin: &str) -> Reply {
         None | Some("application/octet-stream") => media::mime_of_name(&name),
         Some(mime) => mime,
     };
-    let id = world.shop(ME).fresh_id(|number| format!("7e577e57-0000-4000-9000-{number:012x}"));
-    if world.store(ME, &id, mime, &name, file.body.clone()).await.is_err() {
+    let id = state.store(ME).fresh_id(|number| format!("7e577e57-0000-4000-9000-{number:012x}"));
+    if state.save(ME, &id, mime, &name, file.body.clone()).await.is_err() {
         return error(500, "Internal server error");
     }
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let dot = if extension.is_empty() { "" } else { "." };
-    let origin = &world.origins().content[ME as usize];
-    let url = format!("{origin}/{TEAM}/{}/{id}{dot}{extension}", day(world.now_s()));
+    let origin = &state.origins().content[ME as usize];
+    let url = format!("{origin}/{TEAM}/{}/{id}{dot}{extension}", day(state.now_s()));
     Response::json(200, &json!({"_data": {"publicMediaUrl": url}})).into()
 }
 
 /// Answers a request for a public upload, which needs no credential and must not be given one.
-pub(crate) async fn content(world: &World, request: &Request) -> Reply {
+pub(crate) async fn content(state: &State, request: &Request) -> Reply {
     if request.head.header_count("authorization") > 0 {
         return error(400, "This host takes no credentials");
     }
     let segments: Vec<&str> = request.head.path().trim_matches('/').split('/').collect();
     let [_, _, file] = segments.as_slice() else { return error(404, "Not found") };
     let id = file.split_once('.').map_or(*file, |(id, _)| id);
-    let Some(media) = world.find(ME, id).await else { return error(404, "Not found") };
-    world.deliver(ME, Voice::Chakra, &media, &request.head, At::Only)
+    let Some(media) = state.find(ME, id).await else { return error(404, "Not found") };
+    state.deliver(ME, VendorStyle::Chakra, &media, &request.head, Stage::Only)
 }
 
 const MONTHS: [&str; 12] =

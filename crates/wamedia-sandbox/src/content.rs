@@ -6,14 +6,14 @@ use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use crate::digest;
-use crate::faults::Active;
+use crate::faults::{Active, Fault};
+use crate::http1::Response;
 use crate::http1::{Head, Step};
 use crate::media::{self, Content, Media};
-use crate::response::Response;
 
-/// Who speaks: it decides the shape of errors and how ranges are read.
+/// Whose replies are imitated: decides the shape of errors and how ranges are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Voice {
+pub(crate) enum VendorStyle {
     Meta,
     Chakra,
     Whapi,
@@ -24,8 +24,8 @@ pub(crate) enum Voice {
     S3,
 }
 
-/// An error in the words of the one who speaks, for conditions that every vendor has.
-pub(crate) fn vendor_error(voice: Voice, status: u16) -> Response {
+/// An error in the vendor's shape, for conditions that every vendor has.
+pub(crate) fn vendor_error(style: VendorStyle, status: u16) -> Response {
     let message = match status {
         401 => "not authorized",
         403 => "forbidden",
@@ -35,16 +35,20 @@ pub(crate) fn vendor_error(voice: Voice, status: u16) -> Response {
         503 => "temporarily unavailable",
         _ => "internal error",
     };
-    match voice {
-        Voice::Oss => oss_error(status, if status == 404 { "NoSuchKey" } else { "InternalError" }, message),
-        Voice::S3 => oss_error(status, if status == 404 { "NoSuchKey" } else { "AccessDenied" }, message),
-        _ => Response::json(status, &error_body(voice, status, message)),
+    match style {
+        VendorStyle::Oss => {
+            oss_error(status, if status == 404 { "NoSuchKey" } else { "InternalError" }, message)
+        }
+        VendorStyle::S3 => {
+            oss_error(status, if status == 404 { "NoSuchKey" } else { "AccessDenied" }, message)
+        }
+        _ => Response::json(status, &error_body(style, status, message)),
     }
 }
 
-fn error_body(voice: Voice, status: u16, message: &str) -> Value {
-    match voice {
-        Voice::Meta => {
+fn error_body(style: VendorStyle, status: u16, message: &str) -> Value {
+    match style {
+        VendorStyle::Meta => {
             let code = match status {
                 401 => 190,
                 403 => 10,
@@ -56,12 +60,12 @@ fn error_body(voice: Voice, status: u16, message: &str) -> Value {
             json!({"error": {"message": format!("(#{code}) {message}"), "type": "OAuthException",
                 "code": code, "is_transient": status >= 500, "fbtrace_id": "ATESTtrace"}})
         }
-        Voice::Chakra => json!({"_data": null, "_meta": {}, "_errors": [message]}),
-        Voice::Whapi | Voice::S3 => {
+        VendorStyle::Chakra => json!({"_data": null, "_meta": {}, "_errors": [message]}),
+        VendorStyle::Whapi | VendorStyle::S3 => {
             let message = if status == 404 { "specified media not found" } else { message };
             json!({"error": {"code": status, "message": message}})
         }
-        Voice::Nxcloud | Voice::Oss => json!({"code": 9001, "message": message, "data": null}),
+        VendorStyle::Nxcloud | VendorStyle::Oss => json!({"code": 9001, "message": message, "data": null}),
     }
 }
 
@@ -71,118 +75,120 @@ pub(crate) fn oss_error(status: u16, code: &str, message: &str) -> Response {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>{code}</Code>\n  \
          <Message>{message}</Message>\n  <RequestId>TESTREQUESTID</RequestId>\n</Error>\n"
     );
-    Response::text(status, "application/xml", body)
+    Response::with_body(status, "application/xml", body)
 }
 
 /// The answer of a fault that does not depend on the media.
-pub(crate) fn plain_fault(active: Active, voice: Voice, now_http: &str) -> Option<Response> {
+pub(crate) fn plain_fault(active: Active, style: VendorStyle, now_http: &str) -> Option<Response> {
     let wait = if active.long { "3600" } else { "1" };
-    Some(match active.fault.name {
-        "silent" => Response::raw(vec![Step::Hang], Step::Close),
-        "s503" => vendor_error(voice, 503).header("Retry-After", "1"),
-        "r429" => vendor_error(voice, 429).header("Retry-After", if active.date { now_http } else { wait }),
-        "s5xx-forever" => vendor_error(voice, 500),
-        "header-flood" => {
+    Some(match active.fault {
+        Fault::Silent => Response::raw(vec![Step::Hang]),
+        Fault::S503 => vendor_error(style, 503).header("Retry-After", "1"),
+        Fault::R429 => {
+            vendor_error(style, 429).header("Retry-After", if active.date { now_http } else { wait })
+        }
+        Fault::S5xxForever => vendor_error(style, 500),
+        Fault::HeaderFlood => {
             let filler = "x".repeat(190);
-            let mut reply = Response::text(200, "application/json", "{}");
+            let mut reply = Response::with_body(200, "application/json", "{}");
             for number in 0..5000 {
-                reply = reply.header(&format!("X-Flood-{number}"), &filler);
+                reply.headers.push((format!("X-Flood-{number}"), filler.clone()));
             }
             reply.end(Step::Close)
         }
-        "huge-json" => {
-            Response::new(200).header("Content-Type", "application/json").end(Step::Close).body(vec![
+        Fault::HugeJson => {
+            Response::new(200).header("Content-Type", "application/json").end(Step::Close).steps(vec![
                 Step::Write(Bytes::from_static(b"{\"padding\":\"")),
                 Step::Repeat { bytes: Bytes::from(vec![b'x'; 64 * 1024]), times: 8_000 },
                 Step::Write(Bytes::from_static(b"\"}")),
             ])
         }
-        "deep-json" => {
+        Fault::DeepJson => {
             let mut body = "[".repeat(100_000);
             body.push_str(&"]".repeat(100_000));
-            Response::text(200, "application/json", body)
+            Response::with_body(200, "application/json", body)
         }
         _ => return None,
     })
 }
 
-/// Where the faults that lead elsewhere lead to.
-pub(crate) struct Elsewhere {
+/// The targets of the faults that redirect.
+pub(crate) struct RedirectTargets {
     pub(crate) other_host: String,
-    pub(crate) trap: String,
+    pub(crate) forbidden_host: String,
 }
 
 /// Answers with the bytes of a media object.
 pub(crate) fn serve(
-    voice: Voice,
+    style: VendorStyle,
     media: &Media,
     head: &Head,
     active: Option<Active>,
-    elsewhere: &Elsewhere,
+    targets: &RedirectTargets,
 ) -> Response {
-    let Some(active) = active else { return plain(voice, media, range(voice, media, head)) };
+    let Some(active) = active else { return plain(style, media, range(style, media, head)) };
     if active.dead {
-        return dead_link(voice, active.status);
+        return dead_link(style, active.status);
     }
     if active.cut {
-        return plain(voice, media, None)
-            .body(media.content.steps(0, media.content.len() / 2))
+        return plain(style, media, None)
+            .steps(media.content.steps(0, media.content.len() / 2))
             .end(Step::Close);
     }
-    if let Some(response) = instead(voice, media, head, active, elsewhere) {
+    if let Some(response) = replace_response(style, media, head, active, targets) {
         return response;
     }
     let changed;
-    let media = if active.is("flip") || active.is("range-changed") {
-        changed = change(media, active.is("range-changed"));
+    let media = if active.is(Fault::Flip) || active.is(Fault::RangeChanged) {
+        changed = change(media, active.is(Fault::RangeChanged));
         &changed
     } else {
         media
     };
-    let wanted = if active.is("range-ignored") { None } else { range(voice, media, head) };
-    if active.is("range-wrong") {
-        return wrong_range(voice, media, wanted, active.total);
+    let wanted = if active.is(Fault::RangeIgnored) { None } else { range(style, media, head) };
+    if active.is(Fault::RangeWrong) {
+        return wrong_range(style, media, wanted, active.total);
     }
-    spoil(voice, media, wanted, active)
+    corrupt(style, media, wanted, active)
 }
 
-/// Answers of another kind than the bytes.
-fn instead(
-    voice: Voice,
+/// The reply of a fault that sends something other than the bytes.
+fn replace_response(
+    style: VendorStyle,
     media: &Media,
     head: &Head,
     active: Active,
-    elsewhere: &Elsewhere,
+    targets: &RedirectTargets,
 ) -> Option<Response> {
     let length = media.content.len();
     let first_half = || media.content.steps(0, length / 2);
-    Some(match active.fault.name {
-        "html-200" => Response::text(
+    Some(match active.fault {
+        Fault::Html200 => Response::with_body(
             200,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><title>Error</title></html>",
         ),
-        "json-200" => Response::json(200, &error_body(voice, 500, "internal error")),
-        "empty-200" => Response::bytes(200, &media.mime, Bytes::new()),
-        "early" => vendor_error(voice, 404),
-        "expired" => dead_link(voice, active.status),
-        "redirect" => redirect(&elsewhere.other_host),
-        "redirect-private" => redirect(&elsewhere.trap),
-        "redirect-loop" => redirect(&head.target),
-        "downgrade" => redirect("http://media.downgrade.invalid/photo.jpg"),
-        "416" => outside(length),
-        "cut-undeclared" => Response::new(200)
+        Fault::Json200 => Response::json(200, &error_body(style, 500, "internal error")),
+        Fault::Empty200 => Response::with_body(200, &media.mime, Bytes::new()),
+        Fault::Early => vendor_error(style, 404),
+        Fault::Expired => dead_link(style, active.status),
+        Fault::Redirect => redirect(&targets.other_host),
+        Fault::RedirectPrivate => redirect(&targets.forbidden_host),
+        Fault::RedirectLoop => redirect(&head.target),
+        Fault::Downgrade => redirect("http://media.downgrade.invalid/photo.jpg"),
+        Fault::RangeNotSatisfiable => outside(length),
+        Fault::CutUndeclared => Response::new(200)
             .header("Content-Type", &media.mime)
             .header("ETag", media.etag())
-            .body(first_half())
+            .steps(first_half())
             .end(Step::Close),
-        "cut-chunked" => {
+        Fault::CutChunked => {
             let mut body = vec![Step::Write(Bytes::from(format!("{:x}\r\n", length / 2)))];
             body.extend(first_half());
             body.push(Step::Write(Bytes::from_static(b"\r\n")));
-            chunked(media).body(body).end(Step::Close)
+            chunked(media).steps(body).end(Step::Close)
         }
-        "over" => {
+        Fault::Over => {
             let mut body = vec![Step::Write(Bytes::from(format!("{length:x}\r\n")))];
             body.extend(media.content.steps(0, length));
             body.push(Step::Write(Bytes::from_static(b"\r\n")));
@@ -191,38 +197,38 @@ fn instead(
             extra.extend_from_slice(b"\r\n");
             body.push(Step::Repeat { bytes: extra.freeze(), times: 1024 });
             body.push(Step::Write(Bytes::from_static(b"0\r\n\r\n")));
-            chunked(media).body(body)
+            chunked(media).steps(body)
         }
-        "bomb" => {
+        Fault::Bomb => {
             let bytes = Bytes::from_static(media::BOMB);
-            Response::bytes(200, &media.mime, bytes).header("Content-Encoding", "gzip")
+            Response::with_body(200, &media.mime, bytes).header("Content-Encoding", "gzip")
         }
         _ => return None,
     })
 }
 
-/// The bytes, with what the fault does to their sending.
-fn spoil(voice: Voice, media: &Media, wanted: Option<Wanted>, active: Active) -> Response {
+/// The bytes, sent as the fault demands: cut, slowed down, or under wrong headers.
+fn corrupt(style: VendorStyle, media: &Media, wanted: Option<Wanted>, active: Active) -> Response {
     let (start, end) = match wanted {
         Some(Wanted::Part(start, end)) => (start, end),
         Some(Wanted::Outside) => return outside(media.content.len()),
         None => (0, media.content.len()),
     };
-    let reply = plain(voice, media, wanted);
+    let reply = plain(style, media, wanted);
     let first_half = || media.content.steps(start, start + (end - start) / 2);
-    match active.fault.name {
-        "cut-declared" => reply.body(first_half()).end(Step::Close),
-        "reset" | "expired-mid" => reply.body(first_half()).end(Step::Reset),
-        "stall" => {
+    match active.fault {
+        Fault::CutDeclared => reply.steps(first_half()).end(Step::Close),
+        Fault::Reset | Fault::ExpiredMid => reply.steps(first_half()).end(Step::Reset),
+        Fault::Stall => {
             let mut body = first_half();
             body.push(Step::Hang);
-            reply.body(body).end(Step::Close)
+            reply.steps(body).end(Step::Close)
         }
-        "drip" => {
+        Fault::Drip => {
             let bytes = media.content.bytes(end).slice(usize::try_from(start).unwrap_or(0)..);
-            reply.body(vec![Step::Drip { bytes, every: Duration::from_secs(1) }])
+            reply.steps(vec![Step::Drip { bytes, every: Duration::from_secs(1) }])
         }
-        "slow-big" => {
+        Fault::SlowBig => {
             let mut body = Vec::new();
             let mut at = start;
             while at < end {
@@ -231,61 +237,61 @@ fn spoil(voice: Voice, media: &Media, wanted: Option<Wanted>, active: Active) ->
                 body.push(Step::Sleep(Duration::from_secs(1)));
                 at = next;
             }
-            reply.body(body)
+            reply.steps(body)
         }
-        "traversal" => reply.header("Content-Disposition", "attachment; filename=\"../../x\""),
-        "wrong-type" => reply.replace_header("Content-Type", "image/png"),
+        Fault::Traversal => reply.header("Content-Disposition", "attachment; filename=\"../../x\""),
+        Fault::WrongType => reply.header("Content-Type", "image/png"),
         _ => reply,
     }
 }
 
-fn wrong_range(voice: Voice, media: &Media, wanted: Option<Wanted>, total: bool) -> Response {
+fn wrong_range(style: VendorStyle, media: &Media, wanted: Option<Wanted>, total: bool) -> Response {
     let length = media.content.len();
     match wanted {
-        Some(Wanted::Part(start, end)) if total => part(voice, media, start, end, length + 1),
-        Some(Wanted::Part(start, end)) if start + 1 < end => part(voice, media, start + 1, end, length),
-        _ => plain(voice, media, wanted),
+        Some(Wanted::Part(start, end)) if total => part(style, media, start, end, length + 1),
+        Some(Wanted::Part(start, end)) if start + 1 < end => part(style, media, start + 1, end, length),
+        _ => plain(style, media, wanted),
     }
 }
 
-fn plain(voice: Voice, media: &Media, wanted: Option<Wanted>) -> Response {
+fn plain(style: VendorStyle, media: &Media, wanted: Option<Wanted>) -> Response {
     let length = media.content.len();
     match wanted {
         Some(Wanted::Outside) => outside(length),
-        Some(Wanted::Part(start, end)) => part(voice, media, start, end, length),
-        None => base(Response::new(200), voice, media)
+        Some(Wanted::Part(start, end)) => part(style, media, start, end, length),
+        None => base(Response::new(200), style, media)
             .header("Content-Length", length)
-            .body(media.content.steps(0, length)),
+            .steps(media.content.steps(0, length)),
     }
 }
 
-fn part(voice: Voice, media: &Media, start: u64, end: u64, total: u64) -> Response {
-    base(Response::new(206), voice, media)
+fn part(style: VendorStyle, media: &Media, start: u64, end: u64, total: u64) -> Response {
+    base(Response::new(206), style, media)
         .header("Content-Length", end - start)
         .header("Content-Range", format!("bytes {start}-{}/{total}", end - 1))
-        .body(media.content.steps(start, end))
+        .steps(media.content.steps(start, end))
 }
 
 fn outside(length: u64) -> Response {
-    Response::text(416, "text/plain", "range not satisfiable")
+    Response::with_body(416, "text/plain", "range not satisfiable")
         .header("Content-Range", format!("bytes */{length}"))
 }
 
 /// What a dead link answers.
-pub(crate) fn dead_link(voice: Voice, status: Option<u16>) -> Response {
-    match (voice, status) {
-        (Voice::Oss, None | Some(403)) => oss_error(403, "AccessDenied", "Request has expired."),
-        (Voice::Meta, None | Some(404)) => Response::text(
+pub(crate) fn dead_link(style: VendorStyle, status: Option<u16>) -> Response {
+    match (style, status) {
+        (VendorStyle::Oss, None | Some(403)) => oss_error(403, "AccessDenied", "Request has expired."),
+        (VendorStyle::Meta, None | Some(404)) => Response::with_body(
             404,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><title>Not Found</title></html>",
         ),
-        (_, status) => vendor_error(voice, status.unwrap_or(404)),
+        (_, status) => vendor_error(style, status.unwrap_or(404)),
     }
 }
 
 fn redirect(to: &str) -> Response {
-    Response::new(302).header("Location", to).header("Content-Length", 0)
+    Response::new(302).header("Location", to)
 }
 
 fn chunked(media: &Media) -> Response {
@@ -295,9 +301,9 @@ fn chunked(media: &Media) -> Response {
         .header("Transfer-Encoding", "chunked")
 }
 
-fn base(reply: Response, voice: Voice, media: &Media) -> Response {
+fn base(reply: Response, style: VendorStyle, media: &Media) -> Response {
     let reply = reply.header("Content-Type", &media.mime).header("Accept-Ranges", "bytes");
-    if voice == Voice::Oss {
+    if style == VendorStyle::Oss {
         let Content::Stored(bytes) = &media.content else {
             return reply.header("ETag", media.etag()).header("x-oss-object-type", "Multipart");
         };
@@ -338,10 +344,10 @@ enum Wanted {
 }
 
 /// Reads a single `Range`. Anything else is ignored, which is what servers do.
-fn range(voice: Voice, media: &Media, head: &Head) -> Option<Wanted> {
+fn range(style: VendorStyle, media: &Media, head: &Head) -> Option<Wanted> {
     let spec = head.header("range")?.trim().strip_prefix("bytes=")?;
     if let Some(validator) = head.header("if-range") {
-        let mine = digest_etag(voice, media);
+        let mine = digest_etag(style, media);
         if validator.trim() != mine {
             return None;
         }
@@ -359,19 +365,19 @@ fn range(voice: Voice, media: &Media, head: &Head) -> Option<Wanted> {
         };
         (start, end)
     };
-    // The object store of NXCloud ignores what lies outside; the others refuse it and clamp the end.
-    if voice == Voice::Oss && end > length {
+    // The object store of NXCloud ignores a range outside the object; the others refuse it, and clamp its end.
+    if style == VendorStyle::Oss && end > length {
         return None;
     }
     if start >= length || start >= end {
-        return (voice != Voice::Oss).then_some(Wanted::Outside);
+        return (style != VendorStyle::Oss).then_some(Wanted::Outside);
     }
     Some(Wanted::Part(start, end.min(length)))
 }
 
-fn digest_etag(voice: Voice, media: &Media) -> String {
-    match (&media.content, voice) {
-        (Content::Stored(bytes), Voice::Oss) => {
+fn digest_etag(style: VendorStyle, media: &Media) -> String {
+    match (&media.content, style) {
+        (Content::Stored(bytes), VendorStyle::Oss) => {
             format!("\"{}\"", digest::hex(&digest::md5(bytes)).to_uppercase())
         }
         _ => media.etag(),

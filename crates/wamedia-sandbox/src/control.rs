@@ -1,15 +1,15 @@
-//! The page on `/`: what is stored, what was asked, what went wrong.
+//! The page on `/`: stored media, requests, and problems.
 
 use std::fmt::Write as _;
 
-use crate::faults::FAULTS;
-use crate::response::Response;
-use crate::state::{Provider, World};
+use crate::faults::Fault;
+use crate::http1::Response;
+use crate::state::{Provider, State};
 
 const SHOWN: usize = 100;
 
-/// The page, rendered from the state of the moment.
-pub(crate) fn page(world: &World) -> Response {
+/// Renders the page from the current state.
+pub(crate) fn page(state: &State) -> Response {
     let mut html = String::from(
         "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>wamedia sandbox</title>\
          <style>body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em}\
@@ -17,21 +17,21 @@ pub(crate) fn page(world: &World) -> Response {
          text-align:left}code{font-size:.9em}.bad{color:#b00020;font-weight:600}</style>\
          <h1>wamedia sandbox</h1>",
     );
-    problems(world, &mut html);
-    requests(world, &mut html);
-    stored(world, &mut html);
+    problems(state, &mut html);
+    requests(state, &mut html);
+    stored(state, &mut html);
     html.push_str("<h2>Faults</h2><p>An id that starts with one of these names has the fault.</p><table>");
-    for fault in FAULTS {
-        let _ = write!(html, "<tr><td><code>{}</code><td>{}", fault.name, escape(fault.sentence));
+    for fault in Fault::ALL {
+        let _ = write!(html, "<tr><td><code>{}</code><td>{}", fault.name(), escape(fault.sentence()));
     }
     html.push_str("</table></html>");
-    Response::text(200, "text/html; charset=utf-8", html).header("Cache-Control", "no-store")
+    Response::with_body(200, "text/html; charset=utf-8", html).header("Cache-Control", "no-store")
 }
 
-fn problems(world: &World, html: &mut String) {
+fn problems(state: &State, html: &mut String) {
     html.push_str("<h2>Problems</h2>");
-    let leaks = world.leaks();
-    let refused: Vec<_> = world
+    let leaks = state.leaks();
+    let refused: Vec<_> = state
         .requests()
         .into_iter()
         .filter(|log| log.fault.is_none() && matches!(log.status, Some(400..)))
@@ -64,9 +64,9 @@ fn problems(world: &World, html: &mut String) {
     html.push_str("</ul>");
 }
 
-fn requests(world: &World, html: &mut String) {
+fn requests(state: &State, html: &mut String) {
     html.push_str("<h2>Last requests</h2><table><tr><th>provider<th>host<th>request<th>status<th>fault");
-    for log in world.requests().iter().rev().take(SHOWN) {
+    for log in state.requests().iter().rev().take(SHOWN) {
         let status = log.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         let _ = write!(
             html,
@@ -75,11 +75,11 @@ fn requests(world: &World, html: &mut String) {
             log.origin,
             escape(&log.method),
             escape(&log.path),
-            log.fault.unwrap_or("")
+            log.fault.map_or("", Fault::name)
         );
     }
     html.push_str("</table>");
-    let switched = world.switched();
+    let switched = state.switched();
     if !switched.is_empty() {
         html.push_str("<p>Switched on:");
         for (fault, left) in switched {
@@ -89,11 +89,11 @@ fn requests(world: &World, html: &mut String) {
     }
 }
 
-fn stored(world: &World, html: &mut String) {
+fn stored(state: &State, html: &mut String) {
     html.push_str("<h2>Stored media</h2><table><tr><th>reference<th>type<th>bytes<th>name");
     for provider in Provider::ALL {
-        let shop = world.shop(provider);
-        for media in shop.order.iter().filter_map(|id| shop.media.get(id)) {
+        let store = state.store(provider);
+        for media in store.order.iter().filter_map(|id| store.media.get(id)) {
             let _ = write!(
                 html,
                 "<tr><td><code>{}:{}</code><td>{}<td>{}<td>{}",

@@ -5,6 +5,7 @@
 //! Only tokio timers are used, so it also runs under paused time.
 
 mod connection;
+mod response;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,6 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use connection::Connection;
+pub use response::{Framing, Response};
 
 /// The head of a request as received.
 #[derive(Debug, Clone, PartialEq, Eq)]

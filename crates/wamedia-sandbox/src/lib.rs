@@ -3,7 +3,7 @@
 //! Each provider has an API origin and a content origin, as in real life: credentials are bound to
 //! origins, links expire, `NXCloud` signatures are recomputed from the received bytes. An id that
 //! starts with the name of a [`Fault`] always has that fault, and `size-1048576` is that many bytes.
-//! Faults that heal do so in a cycle, so such an id can be used again and again.
+//! Faults that end after some requests do so in a cycle, so such an id can be used repeatedly.
 //!
 //! ```no_run
 //! # async fn example(now: wamedia_sandbox::Now) -> std::io::Result<()> {
@@ -21,13 +21,14 @@ mod content;
 mod control;
 mod digest;
 mod faults;
+#[doc(hidden)]
 pub mod http1;
 mod media;
 mod meta;
+#[doc(hidden)]
 pub mod multipart;
 mod nxcloud;
 mod record;
-mod response;
 mod routes;
 mod serve;
 mod state;
@@ -43,15 +44,14 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-pub use faults::{FAULTS, Fault, Stage};
+pub use faults::{Fault, FaultScope, UnknownFault};
 pub use media::SeedMedia;
 pub use record::{Leak, RequestLog};
-pub use response::Response;
 pub use webhooks::{WebhookDelivery, post_webhook};
 
 use http1::Server;
-use serve::{Door, Front};
-use state::{Origins, Provider, World};
+use serve::{Handler, Listener};
+use state::{Origins, Provider, State};
 
 /// The wall clock.
 pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -59,7 +59,7 @@ pub type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// What is called for every request.
 pub type OnRequest = Arc<dyn Fn(&RequestLog) + Send + Sync>;
 
-/// What the emulated accounts are called and what opens them.
+/// Names and credentials of the emulated accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {
@@ -114,7 +114,7 @@ impl Default for Credentials {
 pub struct Options {
     /// First port; APIs listen there and on the next three, content ten ports later. None: free ports.
     pub port: Option<u16>,
-    /// The wall clock that links and signatures are judged by.
+    /// The wall clock that decides whether links and signatures have expired.
     pub now: Now,
     /// Folder whose `<provider>` folders hold more media and receive uploads.
     pub data_dir: Option<PathBuf>,
@@ -204,10 +204,10 @@ pub struct ProviderInfo {
 /// A running sandbox. Dropping it ends all its listeners.
 #[derive(Debug)]
 pub struct Sandbox {
-    world: Arc<World>,
+    state: Arc<State>,
     providers: Vec<ProviderInfo>,
     foreign: Server,
-    trap: Server,
+    forbidden_host: Server,
     api: Vec<Server>,
     content: Vec<Server>,
 }
@@ -216,27 +216,27 @@ impl Sandbox {
     /// Starts all listeners on loopback.
     pub async fn start(options: Options) -> io::Result<Self> {
         let Options { port, now, data_dir, on_request, latency, credentials } = options;
-        let world = Arc::new(World::new(now, credentials, latency, data_dir, on_request).await?);
+        let state = Arc::new(State::new(now, credentials, latency, data_dir, on_request).await?);
         let (mut api, mut content) = (Vec::new(), Vec::new());
         for (offset, provider) in (0..).zip(Provider::ALL) {
-            let front = |door| Front { world: Arc::clone(&world), provider, door };
-            api.push(Server::bind(address(port, offset)?, front(Door::Api)).await?);
-            content.push(Server::bind(address(port, 10 + offset)?, front(Door::Content)).await?);
+            let handler = |listener| Handler { state: Arc::clone(&state), provider, listener };
+            api.push(Server::bind(address(port, offset)?, handler(Listener::Api)).await?);
+            content.push(Server::bind(address(port, 10 + offset)?, handler(Listener::Content)).await?);
         }
-        // Another host than the rest, where the system has one: Linux answers on all of 127/8.
-        let elsewhere = |door| Front { world: Arc::clone(&world), provider: Provider::Meta, door };
-        let foreign = bind_elsewhere(address(port, 20)?, || elsewhere(Door::Foreign)).await?;
-        let trap = bind_elsewhere(address(port, 21)?, || elsewhere(Door::Trap)).await?;
+        // A host of their own, where the system has one: Linux answers on all of 127/8.
+        let targets = |listener| Handler { state: Arc::clone(&state), provider: Provider::Meta, listener };
+        let foreign = bind_other_host(address(port, 20)?, || targets(Listener::Foreign)).await?;
+        let forbidden_host = bind_other_host(address(port, 21)?, || targets(Listener::ForbiddenHost)).await?;
         let origin = |servers: &[Server], at: usize| servers.get(at).map(Server::origin).unwrap_or_default();
         let origins = Origins {
             api: std::array::from_fn(|at| origin(&api, at)),
             content: std::array::from_fn(|at| origin(&content, at)),
             foreign: foreign.origin(),
-            trap: trap.origin(),
+            forbidden_host: forbidden_host.origin(),
         };
-        let providers = Provider::ALL.into_iter().map(|provider| info(&world, &origins, provider)).collect();
-        world.origins.get_or_init(|| origins);
-        Ok(Self { world, providers, foreign, trap, api, content })
+        let providers = Provider::ALL.into_iter().map(|provider| info(&state, &origins, provider)).collect();
+        state.origins.get_or_init(|| origins);
+        Ok(Self { state, providers, foreign, forbidden_host, api, content })
     }
 
     /// What a client needs to talk to this provider.
@@ -256,27 +256,26 @@ impl Sandbox {
         json!({"ready": true, "providers": providers})
     }
 
-    /// Switches a row of the catalogue on for the next so many requests that it applies to; zero: off.
+    /// Switches a fault on for its next `times` requests; zero switches it off.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] when there is no such row.
+    /// [`io::ErrorKind::InvalidInput`] when there is no such fault.
     pub fn set_fault(&self, name: &str, times: u64) -> io::Result<()> {
-        let fault = Fault::named(name).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("there is no fault called {name:?}"))
-        })?;
-        self.world.switch(fault, times);
+        let fault =
+            name.parse().map_err(|error: UnknownFault| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        self.state.switch(fault, times);
         Ok(())
     }
 
     /// The requests so far, oldest first, at most ten thousand.
     pub fn requests(&self) -> Vec<RequestLog> {
-        self.world.requests()
+        self.state.requests()
     }
 
-    /// Credentials that arrived where none belongs.
+    /// Credentials that reached hosts where none belongs.
     pub fn leaks(&self) -> Vec<Leak> {
-        self.world.leaks()
+        self.state.leaks()
     }
 
     /// The host that `foreign-host`, `lookalike` and `redirect` lead to; it serves every object.
@@ -285,8 +284,8 @@ impl Sandbox {
     }
 
     /// How many connections reached the host that no client may contact.
-    pub fn trap_connections(&self) -> u64 {
-        self.trap.connections()
+    pub fn forbidden_host_connections(&self) -> u64 {
+        self.forbidden_host.connections()
     }
 
     /// How many connections this provider's API and content listeners have accepted.
@@ -316,7 +315,7 @@ impl Sandbox {
     ///
     /// [`io::ErrorKind::NotFound`] when the provider or the id is unknown.
     pub async fn webhook(&self, provider: &str, media_id: &str) -> io::Result<WebhookDelivery> {
-        webhooks::delivery(&self.world, provider, media_id, false).await
+        webhooks::delivery(&self.state, provider, media_id, false).await
     }
 
     /// The same in `ChakraHQ`'s own envelope; other providers have one shape only.
@@ -325,13 +324,13 @@ impl Sandbox {
     ///
     /// [`io::ErrorKind::NotFound`] when the provider or the id is unknown.
     pub async fn webhook_enveloped(&self, provider: &str, media_id: &str) -> io::Result<WebhookDelivery> {
-        webhooks::delivery(&self.world, provider, media_id, true).await
+        webhooks::delivery(&self.state, provider, media_id, true).await
     }
 
     /// Ends all listeners and connections.
     pub async fn shutdown(self) {
         drop(self);
-        // Aborted tasks give their sockets back when the scheduler next runs them.
+        // Aborted tasks close their sockets when the scheduler next runs them.
         tokio::task::yield_now().await;
     }
 }
@@ -344,18 +343,18 @@ fn address(port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-async fn bind_elsewhere(address: SocketAddr, front: impl Fn() -> Front) -> io::Result<Server> {
+async fn bind_other_host(address: SocketAddr, handler: impl Fn() -> Handler) -> io::Result<Server> {
     let other = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), address.port()));
-    match Server::bind(other, front()).await {
+    match Server::bind(other, handler()).await {
         Ok(server) => Ok(server),
-        Err(_) => Server::bind(address, front()).await,
+        Err(_) => Server::bind(address, handler()).await,
     }
 }
 
-fn info(world: &World, origins: &Origins, provider: Provider) -> ProviderInfo {
+fn info(state: &State, origins: &Origins, provider: Provider) -> ProviderInfo {
     let base_url = origins.api[provider as usize].clone();
     let content_origins = vec![origins.content[provider as usize].clone()];
-    let c = &world.credentials;
+    let c = &state.credentials;
     let own: Vec<(&str, &str)> = match provider {
         Provider::Meta => vec![
             ("TOKEN", &c.meta_token),
@@ -383,8 +382,8 @@ fn info(world: &World, origins: &Origins, provider: Provider) -> ProviderInfo {
         .chain(own)
         .map(|(name, value)| (format!("{prefix}_{name}"), value.to_owned()))
         .collect();
-    let shop = world.shop(provider);
-    let media = shop.order.iter().filter_map(|id| shop.media.get(id)).map(|media| media.seed()).collect();
+    let store = state.store(provider);
+    let media = store.order.iter().filter_map(|id| store.media.get(id)).map(|media| media.seed()).collect();
     ProviderInfo { name: provider.name(), base_url, content_origins, env, media }
 }
 

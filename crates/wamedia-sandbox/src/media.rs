@@ -1,4 +1,4 @@
-//! What the sandbox stores: real small files, and bodies of any size made on the fly.
+//! What the sandbox stores: small real files, and generated bodies of any size.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -93,7 +93,7 @@ impl Content {
         }
     }
 
-    /// The digest; that of a large pattern is computed once and yields while it is.
+    /// The digest. That of a pattern is computed once, yielding to other tasks meanwhile.
     pub(crate) async fn sha256(&self) -> [u8; 32] {
         static KNOWN: OnceLock<Mutex<HashMap<u64, [u8; 32]>>> = OnceLock::new();
         let length = match self {
@@ -263,11 +263,11 @@ pub(crate) struct Seed {
 
 macro_rules! file {
     ($name:literal) => {
-        include_bytes!(concat!("../../../fixtures/media/", $name))
+        wamedia_fixtures::embedded_bytes(concat!("media/", $name)).expect("the fixtures have this file")
     };
 }
 
-/// The picture that every id with a fault's name carries.
+/// The picture behind every id that selects a fault.
 pub(crate) static PHOTO: &[u8] = file!("photo.jpg");
 /// 64 MiB of zeros, as gzip writes them.
 pub(crate) static BOMB: &[u8] = include_bytes!("bomb.gz");

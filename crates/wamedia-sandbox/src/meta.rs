@@ -3,18 +3,18 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 
-use crate::content::{self, Voice};
+use crate::content::{self, VendorStyle};
 use crate::digest;
-use crate::faults::Active;
+use crate::faults::{Active, Fault};
+use crate::http1::Response;
 use crate::http1::{Head, Request};
 use crate::media::Media;
 use crate::multipart;
-use crate::response::Response;
-use crate::state::{At, Provider, Reply, Session, World, bearer_is};
+use crate::state::{Provider, Reply, Session, Stage, State, bearer_is};
 
 const ME: Provider = Provider::Meta;
 
-/// What the file part of an upload may be, in the order of Meta's refusal.
+/// The accepted types of an upload, in the order of Meta's refusal.
 const TYPES: [&str; 19] = [
     "audio/aac",
     "audio/mp4",
@@ -69,14 +69,14 @@ pub(crate) fn is_version(segment: &str) -> bool {
 }
 
 /// Answers a request to the Graph API.
-pub(crate) async fn api(world: &World, request: &Request) -> Reply {
+pub(crate) async fn api(state: &State, request: &Request) -> Reply {
     let head = &request.head;
     let path = head.path().trim_matches('/');
     let Some((version, rest)) = path.split_once('/') else { return unknown(path) };
     if !is_version(version) {
         return unknown(version);
     }
-    let token = &world.credentials.meta_token;
+    let token = &state.credentials.meta_token;
     if !bearer_is(request, token) && head.query("access_token").as_ref() != Some(token) {
         return error(
             401,
@@ -88,60 +88,60 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
     }
     let (first, second) = rest.split_once('/').unwrap_or((rest, ""));
     match (head.method.as_str(), first, second) {
-        ("GET", id, "") if id.starts_with("upload:") => session_status(world, head, id),
-        ("POST", id, "") if id.starts_with("upload:") => session_bytes(world, request, id),
-        ("POST", _, "uploads") => session_start(world, head),
-        ("POST", number, "media") => upload(world, request, number).await,
-        ("GET", id, "") => resolve(world, head, &crate::http1::decode(id)).await,
-        ("DELETE", id, "") => delete(world, head, &crate::http1::decode(id)),
+        ("GET", id, "") if id.starts_with("upload:") => session_status(state, head, id),
+        ("POST", id, "") if id.starts_with("upload:") => session_bytes(state, request, id),
+        ("POST", _, "uploads") => session_start(state, head),
+        ("POST", number, "media") => upload(state, request, number).await,
+        ("GET", id, "") => resolve(state, head, &crate::http1::decode(id)).await,
+        ("DELETE", id, "") => delete(state, head, &crate::http1::decode(id)),
         _ => unknown(first),
     }
 }
 
-fn other_number(world: &World, head: &Head) -> bool {
-    head.query("phone_number_id").is_some_and(|id| id != world.credentials.phone_number_id)
+fn other_number(state: &State, head: &Head) -> bool {
+    head.query("phone_number_id").is_some_and(|id| id != state.credentials.phone_number_id)
 }
 
-async fn resolve(world: &World, head: &Head, id: &str) -> Reply {
-    let active = world.active(ME, At::Resolve, Some(id), head);
+async fn resolve(state: &State, head: &Head, id: &str) -> Reply {
+    let active = state.active(ME, Stage::Resolve, Some(id), head);
     if let Some(active) = active {
-        if let Some(response) = content::plain_fault(active, Voice::Meta, &world.soon_http()) {
+        if let Some(response) = content::plain_fault(active, VendorStyle::Meta, &state.soon_http()) {
             return Reply::with(response, Some(active));
         }
-        if active.is("gone") {
+        if active.is(Fault::Gone) {
             return Reply { fault: Some(active.fault), ..unknown(id) };
         }
     }
-    if other_number(world, head) {
+    if other_number(state, head) {
         return unknown(id);
     }
-    let Some(media) = world.find(ME, id).await else { return unknown(id) };
-    let base = format!("{}/whatsapp_business/attachments/", world.origins().content[ME as usize]);
-    Reply::with(Response::json(200, &descriptor(world, ME, &media, &base, active)), active)
+    let Some(media) = state.find(ME, id).await else { return unknown(id) };
+    let base = format!("{}/whatsapp_business/attachments/", state.origins().content[ME as usize]);
+    Reply::with(Response::json(200, &descriptor(state, ME, &media, &base, active)), active)
 }
 
-/// The description that Meta and, in its words, `ChakraHQ` give.
+/// The description of Meta, which `ChakraHQ` passes on.
 pub(crate) fn descriptor(
-    world: &World,
+    state: &State,
     provider: Provider,
     media: &Media,
     base: &str,
     active: Option<Active>,
 ) -> Value {
     let is = |name| active.is_some_and(|active| active.is(name));
-    let url = world
-        .astray(provider, &media.id, active)
-        .unwrap_or_else(|| format!("{base}?{}", world.lookaside_query(provider, &media.id)));
+    let url = state
+        .faulty_link(provider, &media.id, active)
+        .unwrap_or_else(|| format!("{base}?{}", state.lookaside_query(provider, &media.id)));
     let hex = digest::hex(&media.sha256);
     let mut value = json!({
         "messaging_product": "whatsapp",
         "url": url,
         "mime_type": media.mime,
-        "sha256": if is("bad-digest-text") { &hex[..62] } else { &hex },
-        "file_size": media.content.len() + if is("lie-length") { 7 } else { 0 },
+        "sha256": if is(Fault::BadDigestText) { &hex[..62] } else { &hex },
+        "file_size": media.content.len() + if is(Fault::LieLength) { 7 } else { 0 },
         "id": media.id,
     });
-    if is("no-digest")
+    if is(Fault::NoDigest)
         && let Some(object) = value.as_object_mut()
     {
         object.remove("sha256");
@@ -150,40 +150,40 @@ pub(crate) fn descriptor(
 }
 
 /// Answers a request to the attachment host.
-pub(crate) async fn content(world: &World, request: &Request) -> Reply {
+pub(crate) async fn content(state: &State, request: &Request) -> Reply {
     let head = &request.head;
     if head.path() != "/whatsapp_business/attachments/" {
-        return content::dead_link(Voice::Meta, None).into();
+        return content::dead_link(VendorStyle::Meta, None).into();
     }
     // QUIRK(meta): the host refuses callers without a User-Agent, and those that send two.
     if head.method != "GET" || head.header_count("user-agent") != 1 {
         return html(403, "Forbidden").into();
     }
-    if !bearer_is(request, &world.credentials.meta_token) {
+    if !bearer_is(request, &state.credentials.meta_token) {
         return html(401, "Unauthorized").into();
     }
-    let Some((id, generation)) = world.open_link(ME, head) else {
-        return content::dead_link(Voice::Meta, None).into();
+    let Some((id, generation)) = state.open_link(ME, head) else {
+        return content::dead_link(VendorStyle::Meta, None).into();
     };
-    let Some(media) = world.find(ME, &id).await else {
-        return content::dead_link(Voice::Meta, None).into();
+    let Some(media) = state.find(ME, &id).await else {
+        return content::dead_link(VendorStyle::Meta, None).into();
     };
-    world.deliver(ME, Voice::Meta, &media, head, At::Content(generation))
+    state.deliver(ME, VendorStyle::Meta, &media, head, Stage::Content(generation))
 }
 
 fn html(status: u16, title: &str) -> Response {
-    Response::text(
+    Response::with_body(
         status,
         "text/html; charset=utf-8",
         format!("<!DOCTYPE html><html><title>{title}</title></html>"),
     )
 }
 
-async fn upload(world: &World, request: &Request, number: &str) -> Reply {
-    if let Some(reply) = world.disturb(ME, &request.head) {
+async fn upload(state: &State, request: &Request, number: &str) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, &request.head) {
         return reply;
     }
-    if number != world.credentials.phone_number_id {
+    if number != state.credentials.phone_number_id {
         return unknown(number);
     }
     let content_type = request.head.header("content-type").unwrap_or_default();
@@ -206,11 +206,11 @@ async fn upload(world: &World, request: &Request, number: &str) -> Reply {
     if request.body_bytes > request.body.len() as u64 || file.body.len() as u64 > cap(&essence) {
         return invalid("(#100) Param file is too large.");
     }
-    let id = world.shop(ME).fresh_id(|number| (2_000_000_000_000 + number).to_string());
+    let id = state.store(ME).fresh_id(|number| (2_000_000_000_000 + number).to_string());
     let name = file.filename.as_deref().unwrap_or("file");
-    match world.store(ME, &id, mime, name, file.body.clone()).await {
+    match state.save(ME, &id, mime, name, file.body.clone()).await {
         Ok(_) => Response::json(200, &json!({"id": id})).into(),
-        Err(_) => content::vendor_error(Voice::Meta, 500).into(),
+        Err(_) => content::vendor_error(VendorStyle::Meta, 500).into(),
     }
 }
 
@@ -224,58 +224,58 @@ fn cap(essence: &str) -> u64 {
     }
 }
 
-fn delete(world: &World, head: &Head, id: &str) -> Reply {
-    if let Some(reply) = world.disturb(ME, head) {
+fn delete(state: &State, head: &Head, id: &str) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, head) {
         return reply;
     }
-    if other_number(world, head) || !world.remove(ME, id) {
+    if other_number(state, head) || !state.remove(ME, id) {
         return unknown(id);
     }
     Response::json(200, &json!({"success": true})).into()
 }
 
-fn session_start(world: &World, head: &Head) -> Reply {
+fn session_start(state: &State, head: &Head) -> Reply {
     let (Some(length), Some(mime)) =
         (head.query("file_length").and_then(|text| text.parse().ok()), head.query("file_type"))
     else {
         return invalid("(#100) The parameter file_length is required.");
     };
     let name = head.query("file_name").unwrap_or_else(|| "file".to_owned());
-    let mut shop = world.shop(ME);
-    let number = shop.next();
+    let mut store = state.store(ME);
+    let number = store.next();
     let id = format!(
         "upload:{}",
         digest::base64_url(format!("1:attachment:{number}?file_length={length}").as_bytes())
     );
-    let sig = signature(world, &id);
-    shop.sessions.insert(id.clone(), Session { mime, name, length, bytes: BytesMut::new() });
+    let sig = signature(state, &id);
+    store.sessions.insert(id.clone(), Session { mime, name, length, bytes: BytesMut::new() });
     Response::json(200, &json!({"id": format!("{id}?sig={sig}")})).into()
 }
 
-fn signature(world: &World, id: &str) -> String {
-    let mac = digest::hmac_sha256(world.credentials.meta_app_secret.as_bytes(), id.as_bytes());
+fn signature(state: &State, id: &str) -> String {
+    let mac = digest::hmac_sha256(state.credentials.meta_app_secret.as_bytes(), id.as_bytes());
     format!("ARZ{}", digest::base64_url(&mac[..12]))
 }
 
-fn unsigned(world: &World, head: &Head, id: &str) -> Option<Reply> {
-    // The signature is part of the id, so what is not verbatim is refused.
+fn unsigned(state: &State, head: &Head, id: &str) -> Option<Reply> {
+    // The signature is part of the id, so anything but the exact text is refused.
     let sent = head.raw_query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("sig=")));
-    (sent != Some(signature(world, id).as_str()))
+    (sent != Some(signature(state, id).as_str()))
         .then(|| invalid("HMAC check failed: the upload session id is not the one that was given"))
 }
 
-fn session_status(world: &World, head: &Head, id: &str) -> Reply {
-    if let Some(reply) = unsigned(world, head, id) {
+fn session_status(state: &State, head: &Head, id: &str) -> Reply {
+    if let Some(reply) = unsigned(state, head, id) {
         return reply;
     }
-    let shop = world.shop(ME);
-    let Some(session) = shop.sessions.get(id) else { return unknown(id) };
-    let id = format!("{id}?sig={}", signature(world, id));
+    let store = state.store(ME);
+    let Some(session) = store.sessions.get(id) else { return unknown(id) };
+    let id = format!("{id}?sig={}", signature(state, id));
     Response::json(200, &json!({"id": id, "file_offset": session.bytes.len()})).into()
 }
 
-fn session_bytes(world: &World, request: &Request, id: &str) -> Reply {
-    if let Some(reply) = unsigned(world, &request.head, id) {
+fn session_bytes(state: &State, request: &Request, id: &str) -> Reply {
+    if let Some(reply) = unsigned(state, &request.head, id) {
         return reply;
     }
     let Some(offset) = request.head.header("file_offset").and_then(|text| text.trim().parse::<usize>().ok())
@@ -283,8 +283,8 @@ fn session_bytes(world: &World, request: &Request, id: &str) -> Reply {
         return invalid("(#100) The header file_offset is required.");
     };
     let (name, mime, bytes) = {
-        let mut shop = world.shop(ME);
-        let Some(session) = shop.sessions.get_mut(id) else { return unknown(id) };
+        let mut store = state.store(ME);
+        let Some(session) = store.sessions.get_mut(id) else { return unknown(id) };
         if offset != session.bytes.len() {
             return invalid("(#100) The file_offset is not where the upload stopped.");
         }
@@ -295,6 +295,6 @@ fn session_bytes(world: &World, request: &Request, id: &str) -> Reply {
         (session.name.clone(), session.mime.clone(), Bytes::copy_from_slice(&session.bytes))
     };
     let hash = digest::base64_url(&digest::sha256(&bytes)[..12]);
-    let handle = format!("2:{}:{mime}:{hash}:e:{}:ARTEST", digest::base64(name.as_bytes()), world.now_s());
+    let handle = format!("2:{}:{mime}:{hash}:e:{}:ARTEST", digest::base64(name.as_bytes()), state.now_s());
     Response::json(200, &json!({"h": handle})).into()
 }

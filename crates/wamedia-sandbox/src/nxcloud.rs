@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{self, Voice};
+use crate::content::{self, VendorStyle};
 use crate::digest;
+use crate::faults::Fault;
+use crate::http1::Response;
 use crate::http1::{Head, Request, decode};
 use crate::media::Media;
 use crate::multipart;
-use crate::response::Response;
-use crate::state::{At, Provider, Reply, World};
+use crate::state::{Provider, Reply, Stage, State};
 
 const ME: Provider = Provider::Nxcloud;
 
@@ -29,7 +30,7 @@ fn failed() -> Reply {
     refuse(-1, "Request failed")
 }
 
-/// What is signed: the four headers, the body where one is covered, the secret.
+/// What is signed: four headers, the body of JSON calls, and the secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Signed<'a> {
     pub(crate) key: &'a str,
@@ -54,8 +55,8 @@ impl Signed<'_> {
     }
 }
 
-/// Checks the common headers and the signature over the bytes as they came.
-fn check(world: &World, request: &Request, operation: &str) -> Result<(), Reply> {
+/// Checks the common headers and the signature over the received bytes; the error is the code and message of the refusal.
+fn check(state: &State, request: &Request, operation: &str) -> Result<(), (i64, String)> {
     let head = &request.head;
     let mut missing = None;
     let mut header = |name: &'static str| {
@@ -67,56 +68,56 @@ fn check(world: &World, request: &Request, operation: &str) -> Result<(), Reply>
     let (key, ts) = (header("accessKey"), header("ts"));
     let (biz_type, action, sign) = (header("bizType"), header("action"), header("sign"));
     if let Some(name) = missing {
-        return Err(refuse(1001, &format!("missing header {name}")));
+        return Err((1001, format!("missing header {name}")));
     }
     // QUIRK(nxcloud): clients in the field sign uploads with the action of template files.
     let tolerated = operation == "uploadMedia" && action == "uploadTemplateFile";
     if biz_type != "2" || (action != operation && !tolerated) {
-        return Err(refuse(1002, "bizType or action is wrong"));
+        return Err((1002, "bizType or action is wrong".to_owned()));
     }
-    if key != world.credentials.nxcloud_access_key {
-        return Err(refuse(1005, "no permission"));
+    if key != state.credentials.nxcloud_access_key {
+        return Err((1005, "no permission".to_owned()));
     }
-    let fresh = ts.parse::<u64>().is_ok_and(|ts| world.now_ms().abs_diff(ts) <= 60_000);
+    let fresh = ts.parse::<u64>().is_ok_and(|ts| state.now_ms().abs_diff(ts) <= 60_000);
     if !fresh {
-        return Err(refuse(1004, "timestamp expired"));
+        return Err((1004, "timestamp expired".to_owned()));
     }
     let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
     let is_json = content_type.starts_with("application/json");
     let wants_form = operation.starts_with("upload");
     if wants_form == is_json || (wants_form && !content_type.starts_with("multipart/form-data")) {
-        return Err(refuse(1003, "invalid signature"));
+        return Err((1003, "invalid signature".to_owned()));
     }
     let sha256 = head.header("algorithm").is_some_and(|name| name.eq_ignore_ascii_case("sha256"));
-    let secret = world.credentials.nxcloud_access_secret.as_str();
+    let secret = state.credentials.nxcloud_access_secret.as_str();
     let body = is_json.then_some(&request.body[..]);
     if (Signed { key, action, biz_type, ts, body, secret }).sign(sha256) != sign {
-        return Err(refuse(1003, "invalid signature"));
+        return Err((1003, "invalid signature".to_owned()));
     }
     Ok(())
 }
 
 /// Answers a request to the API.
-pub(crate) async fn api(world: &World, request: &Request) -> Reply {
+pub(crate) async fn api(state: &State, request: &Request) -> Reply {
     let head = &request.head;
     let operation = head.path().strip_prefix("/api/wa/").unwrap_or_default();
     let known = ["getMedia", "deleteMedia", "uploadMedia", "uploadTemplateFile"];
     if !known.contains(&operation) {
-        return Response::text(404, "text/html", "<html><title>404 Not Found</title></html>").into();
+        return Response::with_body(404, "text/html", "<html><title>404 Not Found</title></html>").into();
     }
     if head.method != "POST" {
-        return Response::text(405, "text/html", "<html><title>405 Not Allowed</title></html>").into();
+        return Response::with_body(405, "text/html", "<html><title>405 Not Allowed</title></html>").into();
     }
-    if let Err(reply) = check(world, request, operation) {
-        return reply;
+    if let Err((code, message)) = check(state, request, operation) {
+        return refuse(code, &message);
     }
     match operation {
-        "getMedia" | "deleteMedia" => by_id(world, request, operation).await,
-        _ => upload(world, request, operation).await,
+        "getMedia" | "deleteMedia" => by_id(state, request, operation).await,
+        _ => upload(state, request, operation).await,
     }
 }
 
-async fn by_id(world: &World, request: &Request, operation: &str) -> Reply {
+async fn by_id(state: &State, request: &Request, operation: &str) -> Reply {
     let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
         return refuse(1002, "body is not JSON");
     };
@@ -126,50 +127,50 @@ async fn by_id(world: &World, request: &Request, operation: &str) -> Reply {
     else {
         return refuse(9000, "parameter missing");
     };
-    if phone != world.credentials.nxcloud_business_phone {
+    if phone != state.credentials.nxcloud_business_phone {
         return refuse(9002, "business phone is not one of the account's numbers");
     }
     let head = &request.head;
     if operation == "deleteMedia" {
-        if let Some(reply) = world.disturb(ME, head) {
+        if let Some(reply) = state.inject_fault(ME, head) {
             return reply;
         }
-        return if world.remove(ME, id) { success(&json!({"success": true})) } else { failed() };
+        return if state.remove(ME, id) { success(&json!({"success": true})) } else { failed() };
     }
-    let active = world.active(ME, At::Resolve, Some(id), head);
+    let active = state.active(ME, Stage::Resolve, Some(id), head);
     if let Some(active) = active {
-        if let Some(response) = content::plain_fault(active, Voice::Nxcloud, &world.soon_http()) {
+        if let Some(response) = content::plain_fault(active, VendorStyle::Nxcloud, &state.soon_http()) {
             return Reply::with(response, Some(active));
         }
-        if active.is("gone") {
+        if active.is(Fault::Gone) {
             return Reply { fault: Some(active.fault), ..failed() };
         }
     }
-    let Some(media) = world.find(ME, id).await else { return failed() };
-    let url = world.astray(ME, id, active).unwrap_or_else(|| presigned(world, &media));
+    let Some(media) = state.find(ME, id).await else { return failed() };
+    let url = state.faulty_link(ME, id, active).unwrap_or_else(|| presigned(state, &media));
     // The vendor's name: the id without its first group and without hyphens.
     let name: String = id.split('-').skip(1).collect();
     let data = json!({"mime_type": media.mime, "file_name": name, "url": url});
     Reply { fault: active.map(|active| active.fault), ..success(&data) }
 }
 
-fn presigned(world: &World, media: &Media) -> String {
-    let (_, generation) = world.new_link(ME, &media.id);
-    let expires = world.now_s() + 300;
+fn presigned(state: &State, media: &Media) -> String {
+    let (_, generation) = state.new_link(ME, &media.id);
+    let expires = state.now_s() + 300;
     let key = format!("TEST-oss-{generation}");
-    let signature = digest::base64(&signature(world, &media.id, expires, &key));
+    let signature = digest::base64(&signature(state, &media.id, expires, &key));
     let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-    let origin = &world.origins().content[ME as usize];
+    let origin = &state.origins().content[ME as usize];
     format!("{origin}/{}?Expires={expires}&OSSAccessKeyId={key}&Signature={signature}", media.id)
 }
 
-fn signature(world: &World, id: &str, expires: u64, key: &str) -> Vec<u8> {
+fn signature(state: &State, id: &str, expires: u64, key: &str) -> Vec<u8> {
     let text = format!("GET\n\n\n{expires}\n/goss/{id}\n{key}");
-    digest::hmac_sha256(world.credentials.nxcloud_access_secret.as_bytes(), text.as_bytes())[..20].to_vec()
+    digest::hmac_sha256(state.credentials.nxcloud_access_secret.as_bytes(), text.as_bytes())[..20].to_vec()
 }
 
 /// Answers a request to the object store.
-pub(crate) async fn content(world: &World, request: &Request) -> Reply {
+pub(crate) async fn content(state: &State, request: &Request) -> Reply {
     let head = &request.head;
     let id = decode(head.path().trim_start_matches('/'));
     let expires = head.query("Expires").and_then(|text| text.parse::<u64>().ok());
@@ -178,13 +179,13 @@ pub(crate) async fn content(world: &World, request: &Request) -> Reply {
     else {
         return content::oss_error(403, "AccessDenied", "You have no right to access this object.").into();
     };
-    if expires <= world.now_s() {
+    if expires <= state.now_s() {
         return content::oss_error(403, "AccessDenied", "Request has expired.").into();
     }
-    // QUIRK(nxcloud): the link is signed for GET without a content type; headers of the API spoil it.
+    // QUIRK(nxcloud): the link is signed for GET without a content type; headers of the API break the signature.
     if head.method != "GET"
-        || spoils(head)
-        || digest::from_base64(&sent).as_deref() != Some(&signature(world, &id, expires, &key)[..])
+        || breaks_signature(head)
+        || digest::from_base64(&sent).as_deref() != Some(&signature(state, &id, expires, &key)[..])
     {
         return content::oss_error(
             403,
@@ -194,13 +195,13 @@ pub(crate) async fn content(world: &World, request: &Request) -> Reply {
         .into();
     }
     let generation = key.strip_prefix("TEST-oss-").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let Some(media) = world.find(ME, &id).await else {
+    let Some(media) = state.find(ME, &id).await else {
         return content::oss_error(404, "NoSuchKey", "The specified key does not exist.").into();
     };
-    world.deliver(ME, Voice::Oss, &media, head, At::Content(generation))
+    state.deliver(ME, VendorStyle::Oss, &media, head, Stage::Content(generation))
 }
 
-fn spoils(head: &Head) -> bool {
+fn breaks_signature(head: &Head) -> bool {
     const HEADERS: [&str; 8] =
         ["authorization", "accesskey", "sign", "ts", "action", "biztype", "content-type", "content-md5"];
     head.headers.iter().any(|(name, _)| {
@@ -209,8 +210,8 @@ fn spoils(head: &Head) -> bool {
     })
 }
 
-async fn upload(world: &World, request: &Request, operation: &str) -> Reply {
-    if let Some(reply) = world.disturb(ME, &request.head) {
+async fn upload(state: &State, request: &Request, operation: &str) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, &request.head) {
         return reply;
     }
     let content_type = request.head.header("content-type").unwrap_or_default();
@@ -222,7 +223,7 @@ async fn upload(world: &World, request: &Request, operation: &str) -> Reply {
     else {
         return refuse(9000, "parameter missing");
     };
-    if phone != world.credentials.nxcloud_business_phone {
+    if phone != state.credentials.nxcloud_business_phone {
         return refuse(9002, "business phone is not one of the account's numbers");
     }
     let Some(name) = file.filename.as_deref() else { return failed() };
@@ -233,8 +234,8 @@ async fn upload(world: &World, request: &Request, operation: &str) -> Reply {
         let handle = format!("4:{}:{mime}:ARTEST", digest::base64(name.as_bytes()));
         return success(&json!({"id": handle}));
     }
-    let id = world.shop(ME).fresh_id(|number| format!("a75c6d9b-a7c8-4f41-8f61-{number:012x}"));
-    match world.store(ME, &id, &mime, name, file.body.clone()).await {
+    let id = state.store(ME).fresh_id(|number| format!("a75c6d9b-a7c8-4f41-8f61-{number:012x}"));
+    match state.save(ME, &id, &mime, name, file.body.clone()).await {
         Ok(_) => success(&json!({"id": id})),
         Err(_) => failed(),
     }

@@ -1,26 +1,27 @@
-//! What was asked, and which credentials went where they must not go.
+//! The record of requests, and of credentials that reached hosts where they do not belong.
 
 use serde_json::{Value, json};
 
+use crate::faults::Fault;
 use crate::http1::Head;
 
 /// One request as the sandbox saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestLog {
-    /// Whose API or content it was for.
+    /// The provider whose listener received it.
     pub provider: &'static str,
-    /// `api`, `content`, `foreign` or `trap`.
+    /// `api`, `content`, `foreign` or `forbidden`.
     pub origin: &'static str,
     /// The method.
     pub method: String,
     /// The path without its query.
     pub path: String,
-    /// The status answered; none when nothing is ever answered.
+    /// The status of the reply; none when there is no reply.
     pub status: Option<u16>,
-    /// The fault that shaped the answer.
-    pub fault: Option<&'static str>,
-    /// Which headers or query parameters carried a credential, and what they carried.
+    /// The fault that caused the reply.
+    pub fault: Option<Fault>,
+    /// Headers and query parameters that carried a credential, with their values.
     pub credentials: Vec<(String, String)>,
 }
 
@@ -32,20 +33,20 @@ impl RequestLog {
             "method": self.method,
             "path": self.path,
             "status": self.status,
-            "fault": self.fault,
+            "fault": self.fault.map(Fault::name),
         })
     }
 }
 
-/// A credential that arrived where none belongs.
+/// A credential that reached a host where none belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leak {
-    /// Whose content it was.
+    /// The provider whose content was requested.
     pub provider: &'static str,
-    /// `content`, `foreign` or `trap`.
+    /// `content`, `foreign` or `forbidden`.
     pub origin: &'static str,
-    /// The path that was asked for.
+    /// The requested path.
     pub path: String,
     /// The names of what leaked.
     pub names: Vec<String>,

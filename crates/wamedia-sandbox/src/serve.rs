@@ -1,59 +1,59 @@
-//! From a request on one of the listeners to the script that answers it.
+//! Dispatch: from a request on one of the listeners to the script that answers it.
 
 use std::sync::Arc;
 
-use crate::content::{self, Elsewhere};
+use crate::content::{self, RedirectTargets};
+use crate::http1::Response;
 use crate::http1::{Answer, Request, Service, Step, decode};
 use crate::record::{self, RequestLog};
-use crate::response::Response;
-use crate::state::{Provider, Reply, World};
+use crate::state::{Provider, Reply, State};
 use crate::{chakra, control, meta, nxcloud, whapi};
 
 /// Which listener it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Listener {
     Api,
     Content,
     /// Another host that has every object.
     Foreign,
     /// A host that must not be contacted.
-    Trap,
+    ForbiddenHost,
 }
 
 /// One listener.
 #[derive(Debug, Clone)]
-pub(crate) struct Front {
-    pub(crate) world: Arc<World>,
+pub(crate) struct Handler {
+    pub(crate) state: Arc<State>,
     pub(crate) provider: Provider,
-    pub(crate) door: Door,
+    pub(crate) listener: Listener,
 }
 
-impl Service for Front {
+impl Service for Handler {
     fn call(&self, request: Request) -> Answer<'_> {
         Box::pin(self.answer(request))
     }
 }
 
-impl Front {
+impl Handler {
     async fn answer(&self, request: Request) -> Vec<Step> {
-        let world = &self.world;
-        if self.door == Door::Api && request.head.method == "GET" && request.head.path() == "/" {
-            return control::page(world).into_steps();
+        let state = &self.state;
+        if self.listener == Listener::Api && request.head.method == "GET" && request.head.path() == "/" {
+            return control::page(state).into_steps();
         }
-        if !world.latency.is_zero() {
-            tokio::time::sleep(world.latency).await;
+        if !state.latency.is_zero() {
+            tokio::time::sleep(state.latency).await;
         }
         let mut provider = self.provider;
-        let reply = match (self.door, provider) {
-            (Door::Api, Provider::Meta) => meta::api(world, &request).await,
-            (Door::Api, Provider::Chakra) => chakra::api(world, &request).await,
-            (Door::Api, Provider::Whapi) => whapi::api(world, &request).await,
-            (Door::Api, Provider::Nxcloud) => nxcloud::api(world, &request).await,
-            (Door::Content, Provider::Meta) => meta::content(world, &request).await,
-            (Door::Content, Provider::Chakra) => chakra::content(world, &request).await,
-            (Door::Content, Provider::Whapi) => whapi::content(world, &request).await,
-            (Door::Content, Provider::Nxcloud) => nxcloud::content(world, &request).await,
-            (Door::Foreign | Door::Trap, _) => {
+        let reply = match (self.listener, provider) {
+            (Listener::Api, Provider::Meta) => meta::api(state, &request).await,
+            (Listener::Api, Provider::Chakra) => chakra::api(state, &request).await,
+            (Listener::Api, Provider::Whapi) => whapi::api(state, &request).await,
+            (Listener::Api, Provider::Nxcloud) => nxcloud::api(state, &request).await,
+            (Listener::Content, Provider::Meta) => meta::content(state, &request).await,
+            (Listener::Content, Provider::Chakra) => chakra::content(state, &request).await,
+            (Listener::Content, Provider::Whapi) => whapi::content(state, &request).await,
+            (Listener::Content, Provider::Nxcloud) => nxcloud::content(state, &request).await,
+            (Listener::Foreign | Listener::ForbiddenHost, _) => {
                 let (of, reply) = self.foreign(&request).await;
                 provider = of.unwrap_or(provider);
                 reply
@@ -62,38 +62,39 @@ impl Front {
         let head = &request.head;
         let log = RequestLog {
             provider: provider.name(),
-            origin: match self.door {
-                Door::Api => "api",
-                Door::Content => "content",
-                Door::Foreign => "foreign",
-                Door::Trap => "trap",
+            origin: match self.listener {
+                Listener::Api => "api",
+                Listener::Content => "content",
+                Listener::Foreign => "foreign",
+                Listener::ForbiddenHost => "forbidden",
             },
             method: head.method.clone(),
             path: head.path().to_owned(),
-            status: reply.response.status(),
-            fault: reply.fault.map(|fault| fault.name),
+            status: reply.response.sent_status(),
+            fault: reply.fault,
             credentials: record::credentials(head),
         };
-        let may = self.door == Door::Api || (self.door == Door::Content && provider == Provider::Meta);
-        world.record(log, may);
+        let may = self.listener == Listener::Api
+            || (self.listener == Listener::Content && provider == Provider::Meta);
+        state.record(log, may);
         let response = if head.method == "HEAD" { reply.response.without_body() } else { reply.response };
         response.into_steps()
     }
 
     /// `/{provider}/{id}`: the object, to anybody.
     async fn foreign(&self, request: &Request) -> (Option<Provider>, Reply) {
-        let not_found = || Reply::from(Response::text(404, "text/plain", "not found"));
+        let not_found = || Reply::from(Response::with_body(404, "text/plain", "not found"));
         let path = request.head.path().trim_start_matches('/');
         let Some((name, id)) = path.split_once('/') else { return (None, not_found()) };
         let Some(provider) = Provider::named(name) else { return (None, not_found()) };
-        if self.door == Door::Trap {
+        if self.listener == Listener::ForbiddenHost {
             return (Some(provider), not_found());
         }
-        let Some(media) = self.world.find(provider, &decode(id)).await else {
+        let Some(media) = self.state.find(provider, &decode(id)).await else {
             return (Some(provider), not_found());
         };
-        let elsewhere = Elsewhere { other_host: String::new(), trap: String::new() };
-        let response = content::serve(provider.voice(), &media, &request.head, None, &elsewhere);
+        let targets = RedirectTargets { other_host: String::new(), forbidden_host: String::new() };
+        let response = content::serve(provider.style(), &media, &request.head, None, &targets);
         (Some(provider), response.into())
     }
 }

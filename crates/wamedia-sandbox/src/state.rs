@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::content::Voice;
-use crate::faults::{Active, Asked, Fault};
+use crate::content::VendorStyle;
+use crate::faults::{Active, Fault, FaultSelector};
 use crate::http1::Request;
+use crate::http1::Response;
 use crate::media::{self, Content, Media};
 use crate::record::{Leak, RequestLog};
-use crate::response::Response;
 use crate::{Credentials, Now, OnRequest};
 
 const REMEMBERED: usize = 10_000;
@@ -44,12 +44,12 @@ impl Provider {
         Self::ALL.into_iter().find(|provider| provider.name() == name)
     }
 
-    pub(crate) fn voice(self) -> Voice {
+    pub(crate) fn style(self) -> VendorStyle {
         match self {
-            Self::Meta => Voice::Meta,
-            Self::Chakra => Voice::Chakra,
-            Self::Whapi => Voice::Whapi,
-            Self::Nxcloud => Voice::Nxcloud,
+            Self::Meta => VendorStyle::Meta,
+            Self::Chakra => VendorStyle::Chakra,
+            Self::Whapi => VendorStyle::Whapi,
+            Self::Nxcloud => VendorStyle::Nxcloud,
         }
     }
 
@@ -63,23 +63,23 @@ impl Provider {
     }
 }
 
-/// Which hop a request is.
+/// Which request of a download this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum Stage {
     Resolve,
-    /// The bytes behind a link of this generation: the how-manieth description named it.
+    /// The bytes behind a link; the number says which description named it, counted from one.
     Content(u64),
-    /// The bytes, by id: there is no other hop.
+    /// The bytes by id, in a single request.
     Only,
     /// Uploads, deletions, lists.
     Other,
 }
 
-/// An answer, and the fault that shaped it.
+/// A reply, and the fault that caused it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) response: Response,
-    pub(crate) fault: Option<&'static Fault>,
+    pub(crate) fault: Option<Fault>,
 }
 
 impl From<Response> for Reply {
@@ -104,7 +104,7 @@ pub(crate) struct Session {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Shop {
+pub(crate) struct Store {
     pub(crate) media: HashMap<String, Arc<Media>>,
     pub(crate) order: Vec<String>,
     pub(crate) sessions: HashMap<String, Session>,
@@ -115,7 +115,7 @@ pub(crate) struct Shop {
     counter: u64,
 }
 
-impl Shop {
+impl Store {
     fn insert(&mut self, media: Media) -> Arc<Media> {
         let media = Arc::new(media);
         if self.media.insert(media.id.clone(), Arc::clone(&media)).is_none() {
@@ -124,7 +124,7 @@ impl Shop {
         media
     }
 
-    /// An id made of a number that is not taken, not even by an earlier run with the same folder.
+    /// An unused id made from a number; ids of earlier runs with the same folder count as used.
     pub(crate) fn fresh_id(&mut self, id: impl Fn(u64) -> String) -> String {
         loop {
             let id = id(self.next());
@@ -141,31 +141,31 @@ impl Shop {
     }
 }
 
-/// Where everything listens.
+/// The origins of all listeners.
 #[derive(Debug, Clone)]
 pub(crate) struct Origins {
     pub(crate) api: [String; 4],
     pub(crate) content: [String; 4],
     pub(crate) foreign: String,
-    pub(crate) trap: String,
+    pub(crate) forbidden_host: String,
 }
 
-pub(crate) struct World {
+pub(crate) struct State {
     pub(crate) now: Now,
     pub(crate) credentials: Credentials,
     pub(crate) latency: Duration,
     pub(crate) origins: OnceLock<Origins>,
     data_dir: Option<PathBuf>,
     on_request: Option<OnRequest>,
-    shops: [Mutex<Shop>; 4],
-    pub(crate) switched: Mutex<Vec<(&'static Fault, u64)>>,
+    stores: [Mutex<Store>; 4],
+    pub(crate) switched: Mutex<Vec<(Fault, u64)>>,
     requests: Mutex<VecDeque<RequestLog>>,
     leaks: Mutex<Vec<Leak>>,
 }
 
-impl fmt::Debug for World {
+impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("origins", &self.origins).finish_non_exhaustive()
+        f.debug_struct("State").field("origins", &self.origins).finish_non_exhaustive()
     }
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl World {
+impl State {
     pub(crate) async fn new(
         now: Now,
         credentials: Credentials,
@@ -181,14 +181,14 @@ impl World {
         data_dir: Option<PathBuf>,
         on_request: Option<OnRequest>,
     ) -> std::io::Result<Self> {
-        let world = Self {
+        let state = Self {
             now,
             credentials,
             latency,
             origins: OnceLock::new(),
             data_dir,
             on_request,
-            shops: Default::default(),
+            stores: Default::default(),
             switched: Mutex::default(),
             requests: Mutex::default(),
             leaks: Mutex::default(),
@@ -199,16 +199,16 @@ impl World {
                 let id = seed.ids[provider.seed_id()];
                 let mime = media::mime_of_name(seed.name);
                 let mut media = Media::new(id, mime, seed.name, content).await;
-                media.created_s = world.now_s();
-                media.expires_s = world.now_s() + 7 * DAY_S;
-                world.shop(provider).insert(media);
+                media.created_s = state.now_s();
+                media.expires_s = state.now_s() + 7 * DAY_S;
+                state.store(provider).insert(media);
             }
-            world.load(provider).await?;
+            state.load(provider).await?;
         }
-        Ok(world)
+        Ok(state)
     }
 
-    /// Takes every file of `DIR/<provider>` in, under its stem.
+    /// Loads every file of `DIR/<provider>`; its stem becomes the id.
     async fn load(&self, provider: Provider) -> std::io::Result<()> {
         let Some(dir) = self.data_dir.as_ref().map(|dir| dir.join(provider.name())) else { return Ok(()) };
         std::fs::create_dir_all(&dir)?;
@@ -224,13 +224,13 @@ impl World {
             let mut media = Media::new(&stem.to_string_lossy(), mime, &name, content).await;
             media.created_s = self.now_s();
             media.expires_s = self.now_s() + 30 * DAY_S;
-            self.shop(provider).insert(media);
+            self.store(provider).insert(media);
         }
         Ok(())
     }
 
-    pub(crate) fn shop(&self, provider: Provider) -> MutexGuard<'_, Shop> {
-        lock(&self.shops[provider as usize])
+    pub(crate) fn store(&self, provider: Provider) -> MutexGuard<'_, Store> {
+        lock(&self.stores[provider as usize])
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -255,14 +255,14 @@ impl World {
                 api: Default::default(),
                 content: Default::default(),
                 foreign: String::new(),
-                trap: String::new(),
+                forbidden_host: String::new(),
             })
         })
     }
 
-    /// The media behind an id: stored, of a wanted size, or carrying a fault's name.
+    /// The media behind an id: a stored object, one of the wanted size, or one for a fault.
     pub(crate) async fn find(&self, provider: Provider, id: &str) -> Option<Arc<Media>> {
-        let stored = self.shop(provider).media.get(id).cloned();
+        let stored = self.store(provider).media.get(id).cloned();
         if let Some(media) = stored {
             return (media.expires_s > self.now_s()).then_some(media);
         }
@@ -270,18 +270,18 @@ impl World {
             let length = length.parse().ok()?;
             Media::new(id, "application/octet-stream", &format!("{id}.bin"), Content::Pattern(length)).await
         } else {
-            let asked = Asked::by_id(id)?;
-            match asked.fault.name {
-                "gone" => return None,
-                "bomb" => {
+            let selector = FaultSelector::from_id(id)?;
+            match selector.fault {
+                Fault::Gone => return None,
+                Fault::Bomb => {
                     let content = Content::Stored(Bytes::from_static(media::BOMB));
                     Media::new(id, "application/gzip", "bomb.gz", content).await
                 }
-                "slow-big" => {
+                Fault::SlowBig => {
                     let content = Content::Pattern(8 * 1024 * 1024);
                     Media::new(id, "application/octet-stream", "slow-big.bin", content).await
                 }
-                "traversal" => {
+                Fault::Traversal => {
                     let content = Content::Stored(Bytes::from_static(media::PHOTO));
                     Media::new(id, "image/jpeg", "../../x", content).await
                 }
@@ -296,7 +296,7 @@ impl World {
     }
 
     /// Stores an upload for thirty days.
-    pub(crate) async fn store(
+    pub(crate) async fn save(
         &self,
         provider: Provider,
         id: &str,
@@ -311,17 +311,17 @@ impl World {
         let mut media = Media::new(id, mime, name, Content::Stored(bytes)).await;
         media.created_s = self.now_s();
         media.expires_s = self.now_s() + 30 * DAY_S;
-        Ok(self.shop(provider).insert(media))
+        Ok(self.store(provider).insert(media))
     }
 
     /// Forgets an object; false when it was not there.
     pub(crate) fn remove(&self, provider: Provider, id: &str) -> bool {
-        let mut shop = self.shop(provider);
-        shop.order.retain(|have| have != id);
-        let Some(media) = shop.media.remove(id) else { return false };
+        let mut store = self.store(provider);
+        store.order.retain(|have| have != id);
+        let Some(media) = store.media.remove(id) else { return false };
         if let Some(dir) = &self.data_dir {
             let file = format!("{id}.{}", media::extension(&media.mime));
-            // A seed was never written; the file being away is what was asked for.
+            // The media of the start were never written to the folder; a missing file is the wanted state.
             let _ = std::fs::remove_file(dir.join(provider.name()).join(file));
         }
         true

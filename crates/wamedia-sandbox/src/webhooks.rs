@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::digest;
-use crate::faults::Asked;
+use crate::faults::{Fault, FaultSelector};
 use crate::media::Media;
 use crate::nxcloud::Signed;
-use crate::state::{Provider, World};
+use crate::state::{Provider, State};
 use crate::whapi;
 
 /// A delivery as it goes over the wire.
@@ -27,27 +27,27 @@ pub struct WebhookDelivery {
 }
 
 pub(crate) async fn delivery(
-    world: &World,
+    state: &State,
     provider: &str,
     id: &str,
     enveloped: bool,
 ) -> io::Result<WebhookDelivery> {
     let not_found = || io::Error::new(io::ErrorKind::NotFound, "no such provider or media");
     let provider = Provider::named(provider).ok_or_else(not_found)?;
-    let media = world.find(provider, id).await.ok_or_else(not_found)?;
-    let number = world.shop(provider).next();
+    let media = state.find(provider, id).await.ok_or_else(not_found)?;
+    let number = state.store(provider).next();
     let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    let c = &world.credentials;
+    let c = &state.credentials;
     let body = match provider {
         Provider::Meta => {
-            let body = escape_like_meta(&meta_shape(world, &media, number).to_string());
+            let body = escape_like_meta(&meta_shape(state, &media, number).to_string());
             let sign = digest::hex(&digest::hmac_sha256(c.meta_app_secret.as_bytes(), body.as_bytes()));
             headers.push(("X-Hub-Signature-256".to_owned(), format!("sha256={sign}")));
             body
         }
         Provider::Chakra => {
-            let value = meta_shape(world, &media, number);
-            let body = if enveloped { envelope(world, &value) } else { value }.to_string();
+            let value = meta_shape(state, &media, number);
+            let body = if enveloped { envelope(state, &value) } else { value }.to_string();
             let sign = digest::hex(&digest::hmac_sha256(c.chakra_webhook_secret.as_bytes(), body.as_bytes()));
             headers.push(("X-Chakra-Signature-256".to_owned(), sign));
             body
@@ -56,11 +56,11 @@ pub(crate) async fn delivery(
             if let Some((name, value)) = c.whapi_webhook_header.split_once(':') {
                 headers.push((name.trim().to_owned(), value.trim().to_owned()));
             }
-            whapi_shape(world, &media, number).to_string()
+            whapi_shape(state, &media, number).to_string()
         }
         Provider::Nxcloud => {
-            let body = nxcloud_shape(world, &media, number).to_string();
-            let ts = world.now_ms().to_string();
+            let body = nxcloud_shape(state, &media, number).to_string();
+            let ts = state.now_ms().to_string();
             let (key, secret) = (&c.nxcloud_access_key, &c.nxcloud_access_secret);
             let signed =
                 Signed { key, action: "mo", biz_type: "2", ts: &ts, body: Some(body.as_bytes()), secret };
@@ -78,29 +78,29 @@ pub(crate) async fn delivery(
     Ok(WebhookDelivery { headers, body: Bytes::from(body) })
 }
 
-/// What a fault does to the digest and the size that a delivery declares.
+/// The digest and size that a delivery declares, after the fault.
 struct ContentMetadata {
     sha256: Option<Vec<u8>>,
     size: u64,
 }
 
 fn declared(media: &Media) -> ContentMetadata {
-    let fault = Asked::by_id(&media.id).map_or("", |asked| asked.fault.name);
+    let fault = FaultSelector::from_id(&media.id).map(|selector| selector.fault);
     let sha256 = match fault {
-        "no-digest" => None,
-        "bad-digest-text" => Some(media.sha256[..31].to_vec()),
+        Some(Fault::NoDigest) => None,
+        Some(Fault::BadDigestText) => Some(media.sha256[..31].to_vec()),
         _ => Some(media.sha256.to_vec()),
     };
-    let size = media.content.len() + if fault == "lie-length" { 7 } else { 0 };
+    let size = media.content.len() + if fault == Some(Fault::LieLength) { 7 } else { 0 };
     ContentMetadata { sha256, size }
 }
 
-fn meta_shape(world: &World, media: &Media, number: u64) -> Value {
+fn meta_shape(state: &State, media: &Media, number: u64) -> Value {
     let mut object = json!({"id": media.id, "mime_type": media.mime});
     if let Some(sha256) = declared(media).sha256 {
         object["sha256"] = digest::base64(&sha256).into();
     }
-    // Meta has one type for sounds and marks the recorded ones.
+    // Meta has one type for audio and marks voice messages with a flag.
     let kind = if media.kind() == "voice" { "audio" } else { media.kind() };
     match media.kind() {
         "voice" => object["voice"] = true.into(),
@@ -112,7 +112,7 @@ fn meta_shape(world: &World, media: &Media, number: u64) -> Value {
     let mut message = json!({
         "from": "15557770102",
         "id": format!("wamid.TEST{number:020}"),
-        "timestamp": world.now_s().to_string(),
+        "timestamp": state.now_s().to_string(),
         "type": kind,
     });
     message[kind] = object;
@@ -121,7 +121,7 @@ fn meta_shape(world: &World, media: &Media, number: u64) -> Value {
         "value": {
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": "15557010001",
-                "phone_number_id": world.credentials.phone_number_id},
+                "phone_number_id": state.credentials.phone_number_id},
             "contacts": [{"profile": {"name": "Zo\u{eb}"}, "wa_id": "15557770102"}],
             "messages": [message],
         },
@@ -129,14 +129,14 @@ fn meta_shape(world: &World, media: &Media, number: u64) -> Value {
 }
 
 /// `ChakraHQ`'s own envelope around Meta's message.
-fn envelope(world: &World, value: &Value) -> Value {
+fn envelope(state: &State, value: &Value) -> Value {
     let value = &value["entry"][0]["changes"][0]["value"];
     let message = &value["messages"][0];
     json!({"event": "message", "payload": {
         "wabaId": "215589313241560",
         "externalId": message["id"],
         "messageId": message["id"],
-        "timestamp": world.now_ms(),
+        "timestamp": state.now_ms(),
         "message": message,
         "contacts": value["contacts"],
     }})
@@ -160,13 +160,13 @@ fn escape_like_meta(json: &str) -> String {
     text
 }
 
-fn whapi_shape(world: &World, media: &Media, number: u64) -> Value {
+fn whapi_shape(state: &State, media: &Media, number: u64) -> Value {
     let declared = declared(media);
     let mut object = json!({
         "id": media.id,
         "mime_type": media.mime,
         "file_size": declared.size,
-        "link": whapi::link(world, media),
+        "link": whapi::link(state, media),
     });
     if let Some(sha256) = declared.sha256 {
         object["sha256"] = digest::base64(&sha256).into();
@@ -185,7 +185,7 @@ fn whapi_shape(world: &World, media: &Media, number: u64) -> Value {
         "from_me": false,
         "type": kind,
         "chat_id": "15550100123@s.whatsapp.net",
-        "timestamp": world.now_s(),
+        "timestamp": state.now_s(),
         "source": "mobile",
         "from": "15550100123",
         "from_name": "Ada",
@@ -195,7 +195,7 @@ fn whapi_shape(world: &World, media: &Media, number: u64) -> Value {
         "channel_id": "MANTIS-M72HC"})
 }
 
-fn nxcloud_shape(world: &World, media: &Media, number: u64) -> Value {
+fn nxcloud_shape(state: &State, media: &Media, number: u64) -> Value {
     let mut object = json!({"id": media.id, "mime_type": media.mime});
     if let Some(sha256) = declared(media).sha256 {
         object["sha256"] = digest::hex(&sha256).into();
@@ -209,7 +209,7 @@ fn nxcloud_shape(world: &World, media: &Media, number: u64) -> Value {
     let mut message = json!({
         "from": "8617600000819",
         "id": id,
-        "timestamp": world.now_s().to_string(),
+        "timestamp": state.now_s().to_string(),
         "type": kind,
         "cost": {"currency": "USD", "price": 0, "foreign_price": 0, "cdr_type": 4,
             "message_id": id, "direction": 1},
@@ -218,8 +218,8 @@ fn nxcloud_shape(world: &World, media: &Media, number: u64) -> Value {
     json!({
         "contacts": [{"profile": {"name": "Jay"}, "wa_id": "8617600000819"}],
         "messages": [message],
-        "merchant_phone": world.credentials.nxcloud_business_phone,
-        "business_phone": world.credentials.nxcloud_business_phone,
+        "merchant_phone": state.credentials.nxcloud_business_phone,
+        "business_phone": state.credentials.nxcloud_business_phone,
         "messaging_product": "whatsapp",
     })
 }
@@ -262,5 +262,5 @@ pub async fn post_webhook(url: &str, delivery: &WebhookDelivery) -> io::Result<u
     }
     let line = String::from_utf8_lossy(&reply).into_owned();
     let status = line.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
-    status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+    status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the reply is not HTTP"))
 }

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::content::{self, Voice};
+use crate::content::{self, VendorStyle};
 use crate::digest;
+use crate::http1::Response;
 use crate::http1::{Head, Request, decode};
 use crate::media::{self, Media};
 use crate::multipart;
-use crate::response::Response;
-use crate::state::{At, Provider, Reply, World, bearer_is};
+use crate::state::{Provider, Reply, Stage, State, bearer_is};
 
 const ME: Provider = Provider::Whapi;
 /// The channel's own number, as links name it.
@@ -24,34 +24,34 @@ fn unknown() -> Reply {
 }
 
 /// Answers a request to the gateway.
-pub(crate) async fn api(world: &World, request: &Request) -> Reply {
+pub(crate) async fn api(state: &State, request: &Request) -> Reply {
     let head = &request.head;
-    let token = &world.credentials.whapi_token;
+    let token = &state.credentials.whapi_token;
     if !bearer_is(request, token) && head.query("token").as_ref() != Some(token) {
-        // QUIRK(whapi): a wrong token is a channel that nobody knows.
+        // QUIRK(whapi): a wrong token is answered as an unknown channel.
         return error(404, "Channel not found");
     }
     let segments: Vec<&str> = head.path().trim_matches('/').split('/').collect();
     match (head.method.as_str(), segments.as_slice()) {
         ("GET", ["media", id]) => {
             let id = decode(id);
-            let Some(media) = world.find(ME, &id).await else {
-                let active = world.active(ME, At::Only, Some(&id), head);
+            let Some(media) = state.find(ME, &id).await else {
+                let active = state.active(ME, Stage::Only, Some(&id), head);
                 return Reply { fault: active.map(|active| active.fault), ..unknown() };
             };
-            world.deliver(ME, Voice::Whapi, &media, head, At::Only)
+            state.deliver(ME, VendorStyle::Whapi, &media, head, Stage::Only)
         }
         ("DELETE", ["media", id]) => {
-            if let Some(reply) = world.disturb(ME, head) {
+            if let Some(reply) = state.inject_fault(ME, head) {
                 return reply;
             }
-            if !world.remove(ME, &decode(id)) {
+            if !state.remove(ME, &decode(id)) {
                 return unknown();
             }
             Response::json(200, &json!({"success": true})).into()
         }
-        ("GET", ["media"]) => list(world, head),
-        ("POST", ["media"]) => upload(world, request).await,
+        ("GET", ["media"]) => list(state, head),
+        ("POST", ["media"]) => upload(state, request).await,
         ("GET", ["health"]) => Response::json(200, &json!({"status": {"code": 4, "text": "AUTH"}})).into(),
         ("GET", ["settings"]) => {
             let words = ["image", "audio", "voice", "video", "document", "sticker"];
@@ -62,30 +62,30 @@ pub(crate) async fn api(world: &World, request: &Request) -> Reply {
 }
 
 /// The public link that auto-download gives.
-pub(crate) fn link(world: &World, media: &Media) -> String {
+pub(crate) fn link(state: &State, media: &Media) -> String {
     let prefix = media.id.split('-').next().unwrap_or("file");
-    format!("{}/in-files/{CHANNEL_PHONE}/{}.{prefix}", world.origins().content[ME as usize], media.id)
+    format!("{}/in-files/{CHANNEL_PHONE}/{}.{prefix}", state.origins().content[ME as usize], media.id)
 }
 
 /// Answers a request to the object store behind the links.
-pub(crate) async fn content(world: &World, request: &Request) -> Reply {
+pub(crate) async fn content(state: &State, request: &Request) -> Reply {
     let head = &request.head;
     if head.header_count("authorization") > 0 || head.query("token").is_some() {
         return content::oss_error(400, "InvalidArgument", "Unsupported Authorization Type").into();
     }
-    let gone = || Reply::from(content::vendor_error(Voice::S3, 404));
+    let gone = || Reply::from(content::vendor_error(VendorStyle::S3, 404));
     let Some(file) = head.path().strip_prefix("/in-files/").and_then(|rest| rest.split_once('/')) else {
         return gone();
     };
     let file = decode(file.1);
     let id = file.rsplit_once('.').map_or(file.as_str(), |(id, _)| id);
-    let Some(media) = world.find(ME, id).await else { return gone() };
-    // A public link never changes, so what dies stays dead and the id is the way out.
-    world.deliver(ME, Voice::S3, &media, head, At::Content(1))
+    let Some(media) = state.find(ME, id).await else { return gone() };
+    // A public link never changes: once it is dead it stays dead, and only the id still leads to the bytes.
+    state.deliver(ME, VendorStyle::S3, &media, head, Stage::Content(1))
 }
 
-fn list(world: &World, head: &Head) -> Reply {
-    if let Some(reply) = world.disturb(ME, head) {
+fn list(state: &State, head: &Head) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, head) {
         return reply;
     }
     let number = |name: &str| head.query(name).and_then(|text| text.parse::<usize>().ok());
@@ -94,8 +94,8 @@ fn list(world: &World, head: &Head) -> Reply {
         return error(400, "wrong request parameters");
     }
     let offset = number("offset").unwrap_or(0);
-    let shop = world.shop(ME);
-    let mut all: Vec<_> = shop.order.iter().filter_map(|id| shop.media.get(id)).collect();
+    let store = state.store(ME);
+    let mut all: Vec<_> = store.order.iter().filter_map(|id| store.media.get(id)).collect();
     let time = |name: &str| head.query(name).and_then(|text| text.parse::<u64>().ok());
     let (from, to) = (time("time_from").unwrap_or(0), time("time_to").unwrap_or(u64::MAX));
     all.retain(|media| (from..=to).contains(&media.created_s));
@@ -116,8 +116,8 @@ fn file(media: &Media) -> Value {
     })
 }
 
-async fn upload(world: &World, request: &Request) -> Reply {
-    if let Some(reply) = world.disturb(ME, &request.head) {
+async fn upload(state: &State, request: &Request) -> Reply {
+    if let Some(reply) = state.inject_fault(ME, &request.head) {
         return reply;
     }
     let content_type = request.head.header("content-type").unwrap_or_default();
@@ -140,8 +140,8 @@ async fn upload(world: &World, request: &Request) -> Reply {
     };
     let Some((mime, name, bytes)) = taken else { return error(400, "wrong request parameters") };
     let prefix = media::extension(&mime);
-    let id = world.shop(ME).fresh_id(|number| format!("{prefix}-3eb0{number:016x}-c011039edbb29b"));
-    match world.store(ME, &id, &mime, &name, bytes).await {
+    let id = state.store(ME).fresh_id(|number| format!("{prefix}-3eb0{number:016x}-c011039edbb29b"));
+    match state.save(ME, &id, &mime, &name, bytes).await {
         Ok(_) => Response::json(200, &json!({"media": [{"id": id}]})).into(),
         Err(_) => error(500, "internal error"),
     }

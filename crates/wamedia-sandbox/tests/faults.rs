@@ -1,4 +1,4 @@
-//! Faults do what their sentence says, and heal when they should.
+//! Faults do what their sentence says, and end when they should.
 
 mod common;
 
@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{META, WHAPI, fixed_clock, get, meta_bytes, meta_link, sandbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use wamedia_sandbox::http1::{Request, Server, Step};
-use wamedia_sandbox::{FAULTS, Response};
+use wamedia_sandbox::Fault;
+use wamedia_sandbox::http1::{Request, Response, Server, Step};
 
-const PHOTO: &[u8] = include_bytes!("../../../fixtures/media/photo.jpg");
+const PHOTO: &[u8] = wamedia_fixtures::embedded_bytes("media/photo.jpg").expect("the photo is embedded");
 
 #[tokio::test]
 async fn flip_differs_by_one_bit() {
@@ -47,7 +47,7 @@ async fn cuts_end_early_once_and_a_range_brings_the_rest() {
 }
 
 #[tokio::test]
-async fn expired_links_are_healed_by_another_resolve_only() {
+async fn expired_links_are_renewed_by_another_resolve_only() {
     let sandbox = sandbox().await;
     let dead = meta_link(&sandbox, "expired-1").await;
     assert_eq!(get(&dead, META).await.status, 404);
@@ -101,7 +101,7 @@ async fn ranges_go_wrong_after_a_cut() {
 }
 
 #[tokio::test]
-async fn links_astray_lead_to_the_other_host_and_record_what_came_along() {
+async fn faulty_links_lead_to_the_other_host_and_record_what_came_along() {
     let sandbox = sandbox().await;
     for id in ["foreign-host-1", "lookalike-1"] {
         let url = meta_link(&sandbox, id).await;
@@ -115,7 +115,7 @@ async fn links_astray_lead_to_the_other_host_and_record_what_came_along() {
     let to = redirected.header("location").expect("a target").to_owned();
     assert_eq!(get(&to, META).await.status, 200);
     assert_eq!(sandbox.leaks()[0].origin, "foreign");
-    assert_eq!(sandbox.trap_connections(), 0);
+    assert_eq!(sandbox.forbidden_host_connections(), 0);
     assert_eq!(meta_bytes(&sandbox, "redirect-private-1").await.status, 302);
 }
 
@@ -136,7 +136,7 @@ async fn switched_faults_are_used_up() {
     assert_eq!(get(&url, WHAPI).await.body, PHOTO);
     assert!(sandbox.set_fault("no-such-fault", 1).is_err());
     let faults: Vec<_> = sandbox.requests().iter().filter_map(|log| log.fault).collect();
-    assert_eq!(faults, ["html-200", "no-digest", "gone"]);
+    assert_eq!(faults, [Fault::Html200, Fault::NoDigest, Fault::Gone]);
 }
 
 async fn nxcloud_describe(base: &str, id: &str) -> common::Reply {
@@ -163,14 +163,14 @@ async fn nxcloud_describe(base: &str, id: &str) -> common::Reply {
     common::send("POST", &format!("{base}/api/wa/getMedia"), &headers, body.as_bytes()).await
 }
 
-/// The faults that take long or send much have their own test or none.
+/// Slow and large faults are tested elsewhere, or not at all.
 #[tokio::test]
 async fn every_quick_fault_shows_at_every_provider() {
     let sandbox = sandbox().await;
     let base = |name: &str| sandbox.provider(name).expect("all four").base_url.clone();
     let slow = ["silent", "stall", "drip", "slow-big", "huge-json", "over"];
-    for fault in FAULTS.iter().filter(|fault| !slow.contains(&fault.name)) {
-        let id = format!("{}-forever-9", fault.name);
+    for fault in Fault::ALL.iter().filter(|fault| !slow.contains(&fault.name())) {
+        let id = format!("{}-forever-9", fault.name());
         let meta = get(&format!("{}/v23.0/{id}", base("meta")), META).await;
         let chakra = get(&format!("{}/v1/whatsapp/v22.0/media/{id}", base("chakra")), common::CHAKRA).await;
         let nxcloud = nxcloud_describe(&base("nxcloud"), &id).await;
@@ -182,10 +182,10 @@ async fn every_quick_fault_shows_at_every_provider() {
         }
         get(&format!("{}/media/{id}", base("whapi")), WHAPI).await;
         // A link is what expires, and Whapi's ids have none.
-        let one_hop = ["expired", "expired-mid"].contains(&fault.name);
+        let one_hop = ["expired", "expired-mid"].contains(&fault.name());
         for name in ["meta", "chakra", "nxcloud", "whapi"] {
             let shown =
-                sandbox.requests().iter().any(|log| log.provider == name && log.fault == Some(fault.name));
+                sandbox.requests().iter().any(|log| log.provider == name && log.fault == Some(*fault));
             assert!(shown || (name == "whapi" && one_hop), "{fault} never showed at {name}");
         }
     }
@@ -233,14 +233,14 @@ async fn sizes_are_made_on_the_fly_and_match_their_digest() {
 async fn waiting_needs_no_real_time_and_a_close_is_seen() {
     let server = Server::bind("127.0.0.1:0".parse().expect("an address"), |request: Request| async move {
         if request.head.target == "/hang" {
-            return Response::raw(vec![Step::Hang], Step::Close).into_steps();
+            return Response::raw(vec![Step::Hang]).into_steps();
         }
         let body = vec![
             Step::Sleep(Duration::from_secs(3600)),
             Step::Drip { bytes: Bytes::from_static(b"abc"), every: Duration::from_secs(60) },
             Step::Repeat { bytes: Bytes::from_static(b"xy"), times: 2 },
         ];
-        Response::new(200).header("Content-Length", 7).body(body).into_steps()
+        Response::new(200).header("Content-Length", 7).steps(body).into_steps()
     })
     .await
     .expect("loopback");
@@ -266,7 +266,7 @@ async fn bodies_arrive_chunked_expected_and_capped() {
         listener,
         |request: Request| async move {
             let text = format!("{} {}", String::from_utf8_lossy(&request.body), request.body_bytes);
-            Response::text(200, "text/plain", text).into_steps()
+            Response::with_body(200, "text/plain", text).into_steps()
         },
         limits,
         |stream| async move { Ok(stream) },
@@ -307,7 +307,7 @@ impl wamedia_sandbox::http1::Service for Early {
     }
 
     fn early(&self, _head: &wamedia_sandbox::http1::Head) -> Option<Vec<Step>> {
-        Some(Response::text(413, "text/plain", "too large").end(Step::Close).into_steps())
+        Some(Response::with_body(413, "text/plain", "too large").end(Step::Close).into_steps())
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{CHAKRA, META, VECTOR_MS, WHAPI, fixed_clock, get, meta_bytes, meta_link, sandbox, send};
 use wamedia_sandbox::{Credentials, Options, Sandbox};
 
-const PHOTO: &[u8] = include_bytes!("../../../fixtures/media/photo.jpg");
+const PHOTO: &[u8] = wamedia_fixtures::embedded_bytes("media/photo.jpg").expect("the photo is embedded");
 const WHAPI_PHOTO: &str = "jpeg-3a00112233445566aa99-807a039edbb29b";
 const NXCLOUD_PHOTO: &str = "2bc7102f-5491-40b1-a92f-338303eab9d3";
 const COMPACT: &str = r#"{"business_phone":"86158xxxx1795","Media-ID":"fd81acff-eea8-4d9d-acc9-6c62904d6615","messaging_product":"whatsapp"}"#;
@@ -249,7 +249,7 @@ async fn webhooks_are_posted_as_they_were_signed() {
     let receiver = wamedia_sandbox::http1::Server::bind(
         "127.0.0.1:0".parse().expect("an address"),
         |_request: wamedia_sandbox::http1::Request| async {
-            wamedia_sandbox::Response::text(200, "text/plain", "ok").into_steps()
+            wamedia_sandbox::http1::Response::with_body(200, "text/plain", "ok").into_steps()
         },
     )
     .await

@@ -1,7 +1,7 @@
-use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
-use wamedia_provider::{Credential, HostRules, Http, Origin, TransportOptions};
+use wamedia_core::{Result, Secret};
+use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::{NAME, WhapiCloud};
+use crate::NAME;
 
 /// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
 const API: &str = "https://gate.whapi.cloud";
@@ -10,14 +10,12 @@ const API: &str = "https://gate.whapi.cloud";
 const STORE: &str = "https://s3.eu-central-1.wasabisys.com";
 const OWN_DOMAIN: &str = "whapi.cloud";
 
-/// Builds a [`WhapiCloud`].
+/// Builds a [`WhapiCloud`](crate::WhapiCloud).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WhapiCloudBuilder {
     token: Secret,
-    base_url: Option<String>,
-    content_origins: Vec<String>,
-    transport: TransportOptions,
+    network: NetworkSettings,
     not_found_retries: u32,
     try_range: bool,
 }
@@ -25,43 +23,20 @@ pub struct WhapiCloudBuilder {
 /// Everything that requests are made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) api: Origin,
+    pub(crate) api: Api,
     pub(crate) token: Credential,
-    pub(crate) api_hosts: HostRules,
-    pub(crate) link_hosts: HostRules,
     pub(crate) not_found_retries: u32,
     pub(crate) try_range: bool,
 }
 
 impl WhapiCloudBuilder {
     pub(crate) fn new(token: Secret) -> Self {
-        Self {
-            token,
-            base_url: None,
-            content_origins: Vec::new(),
-            transport: TransportOptions::default(),
-            not_found_retries: 2,
-            try_range: false,
-        }
+        Self { token, network: NetworkSettings::default(), not_found_retries: 2, try_range: false }
     }
 
-    /// The origin of the API, where it is not the vendor's.
-    pub fn base_url(mut self, origin: &str) -> Self {
-        self.base_url = Some(origin.to_owned());
-        self
-    }
-
-    /// A further origin that public links may point to; it never gets the token.
-    pub fn content_origin(mut self, origin: &str) -> Self {
-        self.content_origins.push(origin.to_owned());
-        self
-    }
-
-    /// Timeouts, and the seam for tests.
-    pub fn transport(mut self, transport: TransportOptions) -> Self {
-        self.transport = transport;
-        self
-    }
+    wamedia_provider::network_setters!(
+        "A further origin that public links may point to; it never gets the token."
+    );
 
     /// How often fresh media that is not stored yet is asked for again.
     pub fn not_found_retries(mut self, retries: u32) -> Self {
@@ -75,54 +50,31 @@ impl WhapiCloudBuilder {
         self
     }
 
-    /// Checks everything at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`] naming every problem.
-    pub fn build(self) -> Result<WhapiCloud> {
-        let mut problems = Vec::new();
-        let token = self.token.expose().trim();
-        // Users paste the whole header value.
-        let (scheme, rest) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
-        let token = if scheme.eq_ignore_ascii_case("bearer") { rest.trim() } else { token };
-        if token.is_empty() {
-            problems.push("the token is missing".to_owned());
-        } else if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            problems.push("the token has characters that no header can carry".to_owned());
-        }
-        let mut parse = |setting: &str, text: &str| {
-            let problem = |error: Error| problems.push(format!("{setting} is {}", error.message()));
-            Origin::parse(text).map_err(problem).ok()
-        };
-        let api = parse("base_url", self.base_url.as_deref().unwrap_or(API));
-        let own: Vec<Origin> =
-            self.content_origins.iter().filter_map(|origin| parse("content_origin", origin)).collect();
-        let store = parse("the store's host", STORE);
-        let (Some(api), Some(store), true) = (api, store, problems.is_empty()) else {
-            let message = format!("the configuration is not usable: {}", problems.join("; "));
-            return Err(Error::new(ErrorKind::InvalidRequest, message)
-                .with_provider(NAME)
-                .with_phase(Phase::Prepare));
-        };
-        let mut configured = own.clone();
-        configured.extend(self.base_url.is_some().then(|| api.clone()));
-        let http = Http::new(self.transport, &configured, &[Secret::new(token)], None)?;
-        let settings = Settings {
-            token: Credential::new(Secret::new(token), [api.clone()]),
-            api_hosts: HostRules::new([api.clone()]),
-            link_hosts: HostRules::new(own).with_origin(store).with_hosts_below(OWN_DOMAIN),
+    /// Everything that requests are made from, or every problem in one error.
+    pub(crate) fn settings(self) -> Result<Settings> {
+        let mut problems = Problems::new(NAME);
+        let token = problems.bearer_token(&self.token);
+        let store = problems.origin("the store's host", STORE);
+        let hosts = self.network.hosts(API, &mut problems);
+        let (hosts, store) = problems.finish(hosts.zip(store))?;
+        let links = HostRules::new(hosts.content.iter().cloned());
+        let links = links.with_origin(store).with_hosts_below(OWN_DOMAIN);
+        let credential = Credential::new(token.clone(), [hosts.api.clone()]);
+        let api = Api::new(NAME, &hosts, links, &[token], self.network.transport)?;
+        Ok(Settings {
+            api,
+            token: credential,
             not_found_retries: self.not_found_retries,
             try_range: self.try_range,
-            api,
-        };
-        Ok(WhapiCloud { settings, http })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use wamedia_core::ErrorKind;
+
+    use crate::WhapiCloud;
 
     #[test]
     fn every_problem_is_named_at_once() {
@@ -140,13 +92,12 @@ mod tests {
 
     #[test]
     fn the_stores_stay_when_the_base_url_changes() {
-        let settings = WhapiCloud::builder("TEST-canary")
+        let whapi = WhapiCloud::builder("TEST-canary")
             .base_url("http://127.0.0.1:4010")
             .content_origin("https://store.test")
             .build()
-            .unwrap()
-            .settings;
-        let allowed = |link: &str| settings.link_hosts.check(&link.parse().unwrap()).is_ok();
+            .unwrap();
+        let allowed = |link: &str| whapi.settings.api.content_hosts().check(&link.parse().unwrap()).is_ok();
         for link in [
             "https://s3.eu-central-1.wasabisys.com/in-files/1",
             "https://files.whapi.cloud/1",
@@ -159,6 +110,6 @@ mod tests {
         {
             assert!(!allowed(link), "{link}");
         }
-        assert!(!format!("{settings:?}").contains("canary"));
+        assert!(!format!("{whapi:?}").contains("canary"));
     }
 }

@@ -4,8 +4,8 @@
 //! <https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill>
 
 use serde_json::Value;
-use wamedia_core::{Error, ErrorKind, Phase, Retry};
-use wamedia_provider::{Reply, vendor_text};
+use wamedia_core::{Error, ErrorKind, Retry};
+use wamedia_provider::{Reply, RetryOnce, error_for_status, vendor_text};
 
 /// Where the meaning of a bad token is written.
 const SKILL: &str = "https://github.com/Whapi-Cloud/whapi-whatsapp-api-skill";
@@ -84,7 +84,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     let mut as_status = Reply::new(status, reply.body.clone());
     as_status.headers = reply.headers.clone();
     as_status.at = reply.at;
-    let by_status = wamedia_provider::error_for_status(&as_status);
+    let by_status = error_for_status(&as_status);
     let (kind, retry) = match found {
         Some(row) if row.retry == Retry::Backoff => (row.kind, by_status.retry()),
         Some(row) => (row.kind, row.retry),
@@ -94,7 +94,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
         || by_status.message().to_owned(),
         |text| format!("HTTP status {status}: {}", vendor_text(text)),
     );
-    let result = Error::new(kind, message).with_retry(retry).with_status(status).with_phase(Phase::Head);
+    let result = Error::new(kind, message).with_retry(retry).with_status(status);
     let result = match found.map(|row| row.note).filter(|note| !note.is_empty()) {
         Some(note) => result.with_note(note),
         None => result,
@@ -114,24 +114,8 @@ pub(crate) fn names_missing_media(error: &Error) -> bool {
 /// advice is to rest the number.
 ///
 /// Source: <https://support.whapi.cloud/help-desk/troubleshooting/429-too-many-requests-soft-ban>
-#[derive(Debug, Default)]
-pub(crate) struct OneRetry(bool);
-
-impl OneRetry {
-    pub(crate) fn bound(&mut self, error: Error) -> Error {
-        if error.kind() != ErrorKind::RateLimited {
-            return error;
-        }
-        if !std::mem::replace(&mut self.0, true) {
-            return error;
-        }
-        let wait = error.retry_after();
-        let error = error.with_retry(Retry::Never);
-        match wait {
-            Some(wait) => error.with_note(format!("the vendor asks to wait {} s", wait.as_secs())),
-            None => error,
-        }
-    }
+pub(crate) fn one_retry() -> RetryOnce {
+    RetryOnce::new(|error| error.kind() == ErrorKind::RateLimited, "")
 }
 
 #[cfg(test)]
@@ -141,7 +125,7 @@ mod tests {
     use wamedia_conformance::{ErrorRow, check_errors};
 
     use super::*;
-    use crate::wire::{self, ById, Cursor};
+    use crate::responses::{self, ContentRetry, Cursor};
 
     fn error(status: u16, body: &str) -> Error {
         in_reply(&Reply::new(status, body.to_owned())).unwrap()
@@ -152,11 +136,11 @@ mod tests {
     fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
         let old = Some(Duration::from_secs(30 * 86_400));
         let all = [
-            ("upload", wire::read_uploaded(reply).err()),
-            ("delete", wire::read_deleted(reply).err()),
-            ("list", wire::read_page(reply, 100, &Cursor::default()).err()),
-            ("open by id", ById::new(old, 2).judge(reply)),
-            ("open by link", wire::judge_by_link(reply)),
+            ("upload", responses::uploaded(reply).err()),
+            ("delete", responses::deleted(reply).err()),
+            ("list", responses::page(reply, 100, &Cursor::default()).err()),
+            ("open by id", ContentRetry::new(old, 2).classify(reply)),
+            ("open by link", responses::link_error(reply)),
         ];
         let wanted = row.by.as_ref().map_or_else(|| row.operation.clone(), |by| format!("open by {by}"));
         let fits = |call: &str| call == wanted || (wanted == "any" && call != "open by link");
@@ -222,15 +206,15 @@ mod tests {
 
     #[test]
     fn a_soft_ban_is_tried_once_more() {
-        let mut once = OneRetry::default();
+        let mut once = one_retry();
         let mut reply = Reply::new(429, "{}");
         reply.headers.insert("retry-after", "7".parse().unwrap());
         let limited = || in_reply(&reply).unwrap();
-        assert_eq!(once.bound(limited()).retry_after(), Some(std::time::Duration::from_secs(7)));
-        let last = once.bound(limited());
+        assert_eq!(once.apply(limited()).retry_after(), Some(std::time::Duration::from_secs(7)));
+        let last = once.apply(limited());
         assert_eq!((last.kind(), last.retry()), (ErrorKind::RateLimited, Retry::Never));
         assert!(last.message().contains("7 s"));
-        assert_eq!(once.bound(error(500, "")).retry(), Retry::Backoff);
+        assert_eq!(once.apply(error(500, "")).retry(), Retry::Backoff);
     }
 
     #[test]

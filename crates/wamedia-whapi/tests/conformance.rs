@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, Harness, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
 
-struct Subject;
+struct Whapi;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "whapi";
+impl ProviderUnderTest for Whapi {
+    const NAME: &'static str = "whapi";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = WhapiCloud::builder(Secret::new(CANARY))
@@ -27,4 +27,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(Whapi);

@@ -24,8 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wamedia::{
-    Config, Delivery, Downloaded, ErrorKind, Folder, Handshake, Inbound, MediaRef, PROVIDERS, Provider,
-    ReceiveOptions, Secret, Transfer, Webhooks,
+    Config, Delivery, Downloaded, ErrorKind, Folder, Handshake, Inbound, MediaRef, Provider, ReceiveOptions,
+    Registry, Secret, Transfer, Webhooks,
 };
 
 /// Deliveries are at least once: so many references are remembered to tell a second one.
@@ -177,7 +177,7 @@ async fn download(
 fn configured(name: &str) -> wamedia::Result<(Arc<dyn Provider>, Arc<dyn Webhooks>)> {
     let variable = |key: &str| std::env::var(format!("WAMEDIA_{}_{key}", name.to_uppercase())).ok();
     let mut config = Config::default();
-    let settings = PROVIDERS.iter().find(|info| info.name == name).map(|info| info.settings);
+    let settings = Registry::built_in().info(name).map(|info| info.settings);
     for setting in settings.into_iter().flatten() {
         if let Some(value) = variable(&setting.key.to_uppercase()) {
             config = config.with(setting.key, Secret::new(value));

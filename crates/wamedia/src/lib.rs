@@ -1,9 +1,41 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod factory;
+#[cfg(feature = "serde")]
+mod file;
+mod names;
+mod registry;
+mod vendors;
 
-pub use wamedia_core::*;
-pub use wamedia_provider::{Net, SystemClock, TransportOptions};
+// A provider, chosen by its name.
+pub use config::{Config, ConfigError, ConfigProblem};
+pub use factory::{ProviderFactory, ProviderInfo, Setting};
+#[cfg(feature = "serde")]
+pub use file::ConfigFile;
+pub use names::nearest_name;
+pub use registry::{Registry, provider, webhooks};
+pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, SystemClock, TransportOptions};
+
+// The contract: providers, references, media.
+pub use wamedia_core::{
+    Budget, Capabilities, Clock, ContentMetadata, DeclaredBy, DeleteOptions, DeleteOutcome, DigestParseError,
+    DigestSource, FailureBudget, KindLimit, Limits, ListOptions, ListedMedia, MediaDescriptor, MediaHead,
+    MediaId, MediaKind, MediaLink, MediaPage, MediaRef, MediaStream, Mime, MimeParseError, OpenOptions,
+    Provider, ResolveOptions, Resume, Scope, Secret, Sha256, Source, Spent, UploadBody, UploadContent,
+    UploadOptions, UploadResult, Uploaded,
+};
+// Errors.
+pub use wamedia_core::{Error, ErrorKind, Phase, Result, Retry};
+// Deliveries.
+pub use wamedia_core::{
+    Authenticity, Delivery, FailedItem, Handshake, Inbound, InboundItem, Items, MediaItem, OtherItem,
+    Preview, ReceiveOptions, Received, Role, WebhookCapabilities, Webhooks,
+};
+// Text for people.
+pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date, unix_seconds};
+
+// The engine: a reference in, verified bytes out.
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,
@@ -11,8 +43,7 @@ pub use wamedia_transfer::{
     sniff, transfer_many,
 };
 
-pub use config::{Config, PROVIDERS, ProviderInfo, Setting, nearest_name, provider, webhooks};
-
+// The vendors, with builders of their own.
 #[cfg(feature = "chakra")]
 pub use wamedia_chakra as chakra;
 #[cfg(feature = "meta")]

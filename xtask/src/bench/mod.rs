@@ -4,16 +4,19 @@
 
 mod process;
 mod report;
+mod results;
 mod scenarios;
 pub(crate) mod server;
 pub(crate) mod webhook;
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::available_parallelism;
 
 use process::{Scratch, Server, Used, can_pin, measure, program};
+use results::{Measured, Scaling, Setting};
 use scenarios::{Place, Scenario};
 
 use crate::{Outcome, cargo, root, step};
@@ -22,16 +25,30 @@ use crate::{Outcome, cargo, root, step};
 const CLIENT_CORE: usize = 0;
 const SERVER_CORE: usize = 1;
 
-#[derive(Debug, Default)]
-struct Options<'a> {
+/// What to measure, and where the figures go.
+#[derive(Debug, clap::Parser)]
+pub(crate) struct Options {
+    /// Smaller bodies
+    #[arg(long)]
     quick: bool,
+    /// Only list
+    #[arg(long)]
     list: bool,
-    rounds: Option<usize>,
-    scenario: Option<&'a str>,
-    json: Option<&'a str>,
-    markdown: Option<&'a str>,
-    /// Another build of the program, to compare two of them.
-    wamedia: Option<&'a str>,
+    /// Rounds of each scenario [default: 7, or 3 with --quick]
+    #[arg(long, value_name = "N")]
+    rounds: Option<NonZeroUsize>,
+    /// Only scenarios whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    scenario: Option<String>,
+    /// All figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The table
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Another build of the program, to compare two of them
+    #[arg(long, value_name = "FILE")]
+    wamedia: Option<PathBuf>,
 }
 
 /// Everything that was built and started.
@@ -45,40 +62,10 @@ struct Bench {
     shared: Server,
 }
 
-/// The rounds of one scenario, raw and wamedia in turn.
-pub(crate) struct Measured {
-    pub(crate) scenario: Scenario,
-    pub(crate) raw: Vec<Used>,
-    pub(crate) wamedia: Vec<Used>,
-    /// Connections and contents at once, at most: of raw, of wamedia.
-    pub(crate) at_once: [(u64, u64); 2],
-}
-
-/// 10,000 references against 1,000 in one process, wamedia alone.
-pub(crate) struct Scaling {
-    pub(crate) few: Vec<Used>,
-    pub(crate) many: Vec<Used>,
-}
-
-/// What the run was made on.
-pub(crate) struct Setting {
-    pub(crate) cores: usize,
-    pub(crate) pinned: bool,
-    pub(crate) scratch: &'static str,
-    /// Seconds a GiB of the server alone, received and thrown away.
-    pub(crate) server_alone: f64,
-    /// MiB that a child has before it has done anything.
-    pub(crate) floor: f64,
-    /// Whether the processor computes SHA-256 by itself, where that is known.
-    pub(crate) sha: Option<bool>,
-    pub(crate) date: String,
-}
-
-pub(crate) fn run(options: &[&str]) -> Outcome {
-    let options = parse(options)?;
+pub(crate) fn run(options: &Options) -> Outcome {
     let scenarios: Vec<Scenario> = scenarios::all(options.quick)
         .into_iter()
-        .filter(|scenario| options.scenario.is_none_or(|text| scenario.name.contains(text)))
+        .filter(|scenario| options.scenario.as_ref().is_none_or(|text| scenario.name.contains(text.as_str())))
         .collect();
     if options.list {
         for scenario in &scenarios {
@@ -86,10 +73,10 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         }
         return Ok(());
     }
-    let bench = Bench::set_up(options.wamedia)?;
+    let bench = Bench::set_up(options.wamedia.as_deref())?;
     let setting = bench.setting()?;
     report::print_setting(&setting);
-    let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 7 });
+    let rounds = options.rounds.map_or(if options.quick { 3 } else { 7 }, NonZeroUsize::get);
     let mut results = Vec::new();
     let mut one_stream = None;
     for scenario in scenarios {
@@ -100,49 +87,29 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         report::print(&measured, one_stream);
         results.push(measured);
     }
-    let wanted = |name: &str| options.scenario.is_none_or(|text| name.contains(text));
+    let wanted = |name: &str| options.scenario.as_ref().is_none_or(|text| name.contains(text.as_str()));
     let scaling = wanted("scaling")
         .then(|| bench.scaling(rounds.min(if options.quick { 1 } else { 3 })))
         .transpose()?;
     let parsed = wanted("webhook").then(|| webhook::measure(&bench.xtask)).transpose()?;
     let rows = report::rows(&results, scaling.as_ref(), &parsed.unwrap_or_default());
     report::print_rows(&rows);
-    let save = |path: &str, text: String| fs::write(path, text).map_err(|error| format!("{path}: {error}"));
-    if let Some(path) = options.json {
+    let save = |path: &Path, text: String| {
+        fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    if let Some(path) = &options.json {
         save(path, report::json(&setting, &results, &rows, options.quick))?;
     }
-    if let Some(path) = options.markdown {
+    if let Some(path) = &options.markdown {
         let table = report::markdown(&setting, &rows, options.quick, rounds);
         save(path, report::placed(fs::read_to_string(path).ok(), &table))?;
     }
     Ok(())
 }
 
-fn parse<'a>(words: &[&'a str]) -> Result<Options<'a>, String> {
-    let mut options = Options::default();
-    let mut words = words.iter().copied();
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-        match word {
-            "--quick" => options.quick = true,
-            "--list" => options.list = true,
-            "--rounds" => options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?),
-            "--scenario" => options.scenario = Some(value()?),
-            "--json" => options.json = Some(value()?),
-            "--markdown" => options.markdown = Some(value()?),
-            "--wamedia" => options.wamedia = Some(value()?),
-            _ => return Err(format!("bench has no option {word}")),
-        }
-    }
-    if options.rounds == Some(0) {
-        return Err("at least one round".to_owned());
-    }
-    Ok(options)
-}
-
 impl Bench {
     /// Builds all programs with the release profile and starts the servers.
-    fn set_up(wamedia: Option<&str>) -> Result<Self, String> {
+    fn set_up(wamedia: Option<&Path>) -> Result<Self, String> {
         if wamedia.is_none() {
             let build = ["build", "--release", "--locked", "-p", "wamedia-cli"];
             step("wamedia", &mut cargo(&build))?;
@@ -161,7 +128,7 @@ impl Bench {
         let shared = Server::start(&xtask, scratch.path(), None)?;
         Ok(Self {
             raw: release.join("raw"),
-            wamedia: wamedia.map_or_else(|| release.join("wamedia"), PathBuf::from),
+            wamedia: wamedia.map_or_else(|| release.join("wamedia"), Path::to_owned),
             xtask,
             scratch,
             pinned,
@@ -174,7 +141,7 @@ impl Bench {
         let size = 512 * 1024 * 1024;
         self.apart.alone(size)?;
         Ok(Setting {
-            cores: available_parallelism().map_or(1, std::num::NonZero::get),
+            cores: available_parallelism().map_or(1, NonZeroUsize::get),
             pinned: self.pinned,
             scratch: self.scratch.kind,
             server_alone: self.apart.alone(size)? * 2.0,

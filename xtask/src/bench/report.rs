@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::process::Used;
+use super::results::{Measured, Scaling, Setting};
 use super::scenarios::{Metric, Place, Scenario};
 use super::webhook::Parsed;
-use super::{Measured, Scaling, Setting};
 
 /// One figure with its target.
 #[derive(Debug)]

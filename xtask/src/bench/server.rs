@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,13 +61,12 @@ impl Drop for Counted {
 }
 
 /// `bench-server CA_FILE`: prints `{"http":PORT,"https":PORT}` on its first line and serves until it is stopped.
-pub(crate) fn run(options: &[&str]) -> Outcome {
-    let [ca_file] = options else { return Err("bench-server CA_FILE".to_owned()) };
+pub(crate) fn run(ca_file: &Path) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(serve(ca_file)).map_err(|error| error.to_string())
 }
 
-async fn serve(ca_file: &str) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(ca_file: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let (acceptor, ca) = tls()?;
     std::fs::write(ca_file, ca)?;
     let (plain, secure) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);

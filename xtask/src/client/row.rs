@@ -46,7 +46,7 @@ pub(super) enum How {
     #[default]
     Plain,
     /// A file of that name is there already.
-    IfExists,
+    Exists,
     /// Killed while the bytes come.
     Kill,
     /// Started twice at once.
@@ -91,8 +91,8 @@ impl Row {
         if seen.leaks > 0 {
             return expected("no credential at other hosts", &format!("{} that carried one", seen.leaks));
         }
-        if seen.trapped > 0 {
-            return expected("no connection to the forbidden address", &format!("{}", seen.trapped));
+        if seen.forbidden > 0 {
+            return expected("no connection to the forbidden address", &format!("{}", seen.forbidden));
         }
         if seen.shown {
             return expected("no credential in the output", "one");
@@ -113,9 +113,9 @@ impl Row {
         match (self.how, self.expect) {
             (How::Kill, _) if seen.is_there => expected("no file after a kill", file),
             (How::Kill, _) => Ok(()),
-            (How::IfExists, _) if !success && !seen.is_untouched => expected("the old file untouched", &got),
-            (How::IfExists, Expect::Failure) if success => expected("an error", &got),
-            (How::IfExists, _) if !success || seen.is_right => Ok(()),
+            (How::Exists, _) if !success && !seen.is_untouched => expected("the old file untouched", &got),
+            (How::Exists, Expect::Failure) if success => expected("an error", &got),
+            (How::Exists, _) if !success || seen.is_right => Ok(()),
             (_, Expect::Bytes | Expect::Either) if success && seen.is_right => Ok(()),
             (_, Expect::Failure | Expect::Either) if !success && !seen.is_there => Ok(()),
             (_, Expect::Bytes) => expected("success and the right file", &got),
@@ -159,7 +159,7 @@ mod tests {
         assert!(failure.judge(&seen(0, true, true)).is_err());
         let killed = row(Expect::Failure, How::Kill);
         assert!(killed.judge(&seen(9, true, false)).is_err());
-        let exists = row(Expect::Either, How::IfExists);
+        let exists = row(Expect::Either, How::Exists);
         assert!(exists.judge(&seen(1, true, false)).is_err(), "the old file is gone");
         assert_eq!(exists.judge(&Seen { is_untouched: true, ..seen(1, true, false) }), Ok(()));
     }
@@ -171,7 +171,7 @@ mod tests {
         for bad in [
             Seen { ended: false, ..good() },
             Seen { leaks: 1, ..good() },
-            Seen { trapped: 1, ..good() },
+            Seen { forbidden: 1, ..good() },
             Seen { shown: true, ..good() },
             Seen { requests: 31, ..good() },
             Seen { strays: vec!["x.part".to_owned()], ..good() },

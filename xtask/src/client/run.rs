@@ -37,7 +37,7 @@ pub(super) struct Seen {
     pub(super) requests: usize,
     pub(super) leaks: usize,
     /// Connections to the address that must not be contacted.
-    pub(super) trapped: u64,
+    pub(super) forbidden: u64,
     /// A credential stands in what it printed.
     pub(super) shown: bool,
     pub(super) ms: u64,
@@ -52,7 +52,7 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
     let folder = outer.path().join("a/b");
     fs::create_dir_all(&folder).map_err(place)?;
     let out = folder.join("media.jpg");
-    if row.how == How::IfExists {
+    if row.how == How::Exists {
         fs::write(&out, OLD).map_err(place)?;
     }
     let right = right_bytes(&info, row)?;
@@ -86,7 +86,7 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
     }
     seen.requests = sandbox.requests().len();
     seen.leaks = sandbox.leaks().len();
-    seen.trapped = sandbox.trap_connections();
+    seen.forbidden = sandbox.forbidden_host_connections();
     sandbox.shutdown().await;
     Ok(seen)
 }

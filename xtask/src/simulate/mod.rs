@@ -33,17 +33,27 @@ const WIRE_PREFIX: &str = "wire-";
 const REPEAT_EVERY: u64 = 8;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, clap::Parser)]
 pub(crate) struct Options {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = Options::default().worlds)]
     worlds: u64,
+    /// Which worlds
+    #[arg(long, value_name = "S", default_value_t = Options::default().seed)]
     seed: u64,
+    /// One world, with its trace in words
+    #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// Counts every failure in a table
+    #[arg(long)]
     keep_going: bool,
+    /// What runs every world
+    #[arg(long)]
     driver: Option<Driver>,
 }
 
 /// What runs a world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Driver {
     /// The engine alone; the world is the provider.
     Engine,
@@ -58,31 +68,7 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
-        let mut options = Self::default();
-        let mut rest = arguments.iter();
-        while let Some(argument) = rest.next() {
-            let mut value = || rest.next().copied().ok_or_else(|| format!("{argument} needs a value"));
-            let number = |text: &str| text.parse().map_err(|_| format!("{text} is not a number"));
-            match *argument {
-                "--worlds" => options.worlds = number(value()?)?,
-                "--seed" => options.seed = number(value()?)?,
-                "--world" => options.world = Some(PathBuf::from(value()?)),
-                "--keep-going" => options.keep_going = true,
-                "--driver" => match value()? {
-                    "engine" => options.driver = Some(Driver::Engine),
-                    "wire" => options.driver = Some(Driver::Wire),
-                    other => return Err(format!("there is no driver {other}; there are engine and wire")),
-                },
-                other => return Err(format!("simulate does not know {other}")),
-            }
-        }
-        Ok(options)
-    }
-}
-
-impl Options {
-    /// The driver of a world; a plain run mixes them.
+    /// Of the worlds of a plain run, most need no sockets.
     fn driver_for(&self, number: u64) -> Driver {
         let wire = number % WIRE_EVERY == WIRE_EVERY - 1;
         self.driver.unwrap_or(if wire { Driver::Wire } else { Driver::Engine })

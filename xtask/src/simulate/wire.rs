@@ -1,7 +1,7 @@
 //! The wire driver: real providers and the real transport against a scripted server, in one runtime with the
 //! clock paused: real sockets, virtual time.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{Provider, Secret};
 use wamedia_meta::MetaCloud;
-use wamedia_provider::{Net, TransportOptions};
+use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use wamedia_whapi::WhapiCloud;
 
@@ -92,8 +92,7 @@ fn start(shared: &Arc<Shared>) -> Result<(Server, Arc<AtomicUsize>, String), Str
 }
 
 fn provider(shared: &Shared, origin: &str) -> Result<Arc<dyn Provider>, String> {
-    let mut transport = TransportOptions::default();
-    transport.net = Net::default().with_permitted(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let transport = TransportOptions::default();
     let ranges = shared.world.server.ranges;
     let token = Secret::new(TOKEN);
     if is_meta(&shared.world) {

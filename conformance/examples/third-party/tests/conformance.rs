@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use acme_media::{Acme, TestServer};
-use wamedia_conformance::{CANARY, Harness, TestNet};
+use wamedia_conformance::wamedia_fixtures::Fixtures;
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet};
 use wamedia_core::{Provider, Secret};
 
-struct Subject;
+struct AcmeSuite;
 
-impl Harness for Subject {
-    const PROVIDER: &'static str = "acme";
+impl ProviderUnderTest for AcmeSuite {
+    const NAME: &'static str = "acme";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let server = net.address().map(|address| TestServer {
@@ -24,8 +25,10 @@ impl Harness for Subject {
         )
     }
 
-    fn fixtures() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+    fn fixtures() -> Fixtures {
+        wamedia_conformance::wamedia_fixtures::from_dir(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"),
+        )
     }
 
     fn snapshots() -> PathBuf {
@@ -33,4 +36,4 @@ impl Harness for Subject {
     }
 }
 
-wamedia_conformance::main!(Subject);
+wamedia_conformance::main!(AcmeSuite);

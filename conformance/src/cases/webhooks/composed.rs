@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{Delivery, InboundItem};
 
-use super::super::{Case, Subject, Verdict};
+use super::super::{Case, Setup, Verdict};
 use super::walk;
 
 /// What every vendor here calls media.
@@ -34,7 +34,7 @@ const HOLLOW: &[&str] = &[
     "\"text\"",
     "[]",
 ];
-/// What is no message.
+/// Values that are not messages.
 const JUNK: &[&str] = &["null", "7", "1e999", "\"\\udfff\"", "[]", "[{}]", "true", "{}", "{\"type\":null}"];
 
 #[derive(Clone, Debug)]
@@ -82,12 +82,12 @@ pub(super) fn cases() -> Vec<Case> {
     vec![Case::new("WH-002", "composed", composed)]
 }
 
-fn composed(subject: &Subject) -> Verdict {
+fn composed(setup: &Setup) -> Verdict {
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
-    runner.run(&parts(), |parts| whole(subject, &parts)).map_err(|error| error.to_string())
+    runner.run(&parts(), |parts| whole(setup, &parts)).map_err(|error| error.to_string())
 }
 
-fn whole(subject: &Subject, parts: &Parts) -> Result<(), TestCaseError> {
+fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
     let fail = |why: String| TestCaseError::fail(why);
     let mut index = 0;
     let mut lists = Vec::new();
@@ -101,8 +101,8 @@ fn whole(subject: &Subject, parts: &Parts) -> Result<(), TestCaseError> {
             .collect();
         lists.push((*form, texts.join(",")));
     }
-    let body = delivery(subject.name, &lists);
-    let webhooks = subject.webhooks(true).map_err(fail)?;
+    let body = delivery(setup.name, &lists);
+    let webhooks = setup.webhooks(true).map_err(fail)?;
     walk::nothing_is_missing(&webhooks, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
     let inbound =
         webhooks.parse(&Delivery::new(body.as_bytes())).map_err(|error| fail(format!("{error}\n{body}")))?;
@@ -125,7 +125,7 @@ fn whole(subject: &Subject, parts: &Parts) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The lists in the shape of a provider. A shape of somebody else's is taken for a flat one.
+/// The lists in the shape of a provider; unknown providers get the flat shape.
 fn delivery(provider: &str, lists: &[(usize, String)]) -> String {
     match provider {
         "chakra" if lists.len() == 1 && lists[0].0 == 3 => {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use wamedia_core::{Delivery, ErrorKind, Webhooks};
 
-use super::super::{Case, Subject, Verdict, ensure, equal};
+use super::super::{Case, Setup, Verdict, ensure, equal};
 use crate::fixture::{Fixture, Kind};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -30,8 +30,8 @@ fn survives(webhooks: &Arc<dyn Webhooks>, body: &[u8], headers: &[(String, Strin
     Ok(())
 }
 
-fn garbage(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
+fn garbage(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_object = format!("{}1{}", "{\"entry\":".repeat(100_000), "}".repeat(100_000));
     for body in [
@@ -55,8 +55,8 @@ fn garbage(subject: &Subject) -> Verdict {
     Ok(())
 }
 
-fn unknown_shape(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
+fn unknown_shape(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
     for body in [
         &br#"{"what":"is this"}"#[..],
         b"{}",
@@ -77,8 +77,8 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-fn any_bytes(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
+fn any_bytes(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
     let names = prop_oneof![
         Just("x-hub-signature-256".to_owned()),
         Just("X-Chakra-Signature-256".to_owned()),
@@ -102,9 +102,9 @@ fn any_bytes(subject: &Subject) -> Verdict {
 }
 
 /// Real deliveries with bytes changed, taken out, doubled, or swapped with those of another.
-fn damaged_fixtures(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
-    let bodies: Result<Vec<_>, _> = subject.of_kind(Kind::Webhook).map(Fixture::delivery_bytes).collect();
+fn damaged_fixtures(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
+    let bodies: Result<Vec<_>, _> = setup.of_kind(Kind::Webhook).map(Fixture::delivery_bytes).collect();
     let bodies = bodies?;
     let range = || (any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let damage = (any::<prop::sample::Index>(), range(), range(), 0_usize..5, any::<u8>());
@@ -131,8 +131,8 @@ fn damaged_fixtures(subject: &Subject) -> Verdict {
 }
 
 /// Bodies of a megabyte in which one thing repeats, and one that is larger than the cap.
-fn large(subject: &Subject) -> Verdict {
-    let webhooks = subject.webhooks(true)?;
+fn large(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
     let list = |element: &str| vec![element; (1 << 20) / (element.len() + 1)].join(",");
     let long = "n".repeat(1 << 19);
     for body in [
@@ -158,7 +158,7 @@ fn large(subject: &Subject) -> Verdict {
             ensure(held < 100 << 20, format!("{held} bytes of paths"))?;
         }
     }
-    if let Some(cap) = subject.webhook_capabilities.map(|can| can.max_bytes) {
+    if let Some(cap) = setup.webhook_capabilities.map(|can| can.max_bytes) {
         let body = vec![b' '; usize::try_from(cap).unwrap_or(usize::MAX) + 1];
         let error = webhooks.parse(&Delivery::new(&body)).err().ok_or("it must be refused")?;
         equal("above the cap", &error.kind(), &ErrorKind::TooLarge)?;

@@ -2,7 +2,7 @@
 
 use wamedia_core::{Authenticity, Delivery, ErrorKind, MediaItem, ReceiveOptions, Webhooks};
 
-use super::super::{Case, Subject, Verdict, ensure, equal};
+use super::super::{Case, Setup, Verdict, ensure, equal};
 use super::{authenticity, headers};
 use crate::fixture::{Fixture, Kind};
 
@@ -18,17 +18,17 @@ enum Prefix {
     Refused,
 }
 
-pub(super) fn cases(subject: &Subject) -> Vec<Case> {
-    if !subject.webhook_capabilities.is_some_and(|can| can.signed) {
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    if !setup.webhook_capabilities.is_some_and(|can| can.signed) {
         return Vec::new();
     }
     let mut cases = Vec::new();
     let verified = |fixture: &&Fixture| fixture.expect.authenticity.as_deref() == Some("verified");
-    for fixture in subject.of_kind(Kind::Webhook).filter(verified) {
+    for fixture in setup.of_kind(Kind::Webhook).filter(verified) {
         let name = fixture.id.split_once('/').map_or("", |(_, rest)| rest).to_owned();
-        let mut add = |id: &'static str, what: &str, run: fn(&Subject, &Fixture) -> Verdict| {
+        let mut add = |id: &'static str, what: &str, run: fn(&Setup, &Fixture) -> Verdict| {
             let fixture = fixture.clone();
-            cases.push(Case::new(id, format!("{name}-{what}"), move |subject| run(subject, &fixture)));
+            cases.push(Case::new(id, format!("{name}-{what}"), move |setup| run(setup, &fixture)));
         };
         add("WH-008", "altered", altered);
         add("WH-009", "other-spellings", other_spellings);
@@ -49,8 +49,8 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(subject: &Subject, fixture: &Fixture, body: &'a [u8]) -> Result<Self, String> {
-        Ok(Self { webhooks: subject.webhooks(true)?, headers: headers(fixture), body })
+    fn new(setup: &Setup, fixture: &Fixture, body: &'a [u8]) -> Result<Self, String> {
+        Ok(Self { webhooks: setup.webhooks(true)?, headers: headers(fixture), body })
     }
 
     fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
@@ -94,9 +94,9 @@ impl<'a> Check<'a> {
 }
 
 /// A changed byte, and the same JSON written again, are refused.
-fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn altered(setup: &Setup, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body)?;
+    let check = Check::new(setup, fixture, &body)?;
     check.says("as it came", &check.headers, check.body, "verified")?;
     if check.signature().is_none() {
         return Ok(());
@@ -128,9 +128,9 @@ fn altered(subject: &Subject, fixture: &Fixture) -> Verdict {
 }
 
 /// Missing, mis-prefixed, odd, long and foreign signatures; names of headers in any case.
-fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn other_spellings(setup: &Setup, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body)?;
+    let check = Check::new(setup, fixture, &body)?;
     let renamed = |rename: fn(&str) -> String| -> Vec<_> {
         check.headers.iter().map(|(name, value)| (rename(name), value.clone())).collect()
     };
@@ -157,7 +157,7 @@ fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
         |value: &str, want: &str| check.says(&format!("{value:.90}"), &check.with(index, value), &body, want);
     // All the vendors here say hex, and none says that the case of its letters matters.
     says(&value.replace(digits, &digits.to_ascii_uppercase()), "verified")?;
-    let prefix = match subject.name {
+    let prefix = match setup.name {
         "meta" => Prefix::Required,
         "chakra" => Prefix::Tolerated,
         _ => Prefix::Refused,
@@ -186,26 +186,23 @@ fn other_spellings(subject: &Subject, fixture: &Fixture) -> Verdict {
 }
 
 /// Without a secret nothing is ever verified.
-fn no_secret(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn no_secret(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, headers(fixture));
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let webhooks = subject.webhooks(false)?;
+    let webhooks = setup.webhooks(false)?;
     equal("authenticity", &webhooks.verify(&delivery), &Authenticity::NotConfigured)?;
     let refused = webhooks.receive(&delivery, ReceiveOptions::default()).err().map(|error| error.kind());
     equal("received", &refused, &Some(ErrorKind::Unauthorized))?;
     let lenient = ReceiveOptions::default().with_allow_unverified(true);
     let received = webhooks.receive(&delivery, lenient).map_err(|error| error.to_string())?;
-    ensure(
-        received.inbound.media().all(|item| !item.media.signed),
-        "what nobody verified is marked as signed",
-    )
+    ensure(received.inbound.media().all(|item| !item.media.signed), "an unverified item is marked as signed")
 }
 
 /// That the comparison takes the same time cannot be measured here without guessing; that it looks
 /// at every place can, and `wamedia_provider::signature` has the one function that compares.
-fn every_digit_counts(subject: &Subject, fixture: &Fixture) -> Verdict {
+fn every_digit_counts(setup: &Setup, fixture: &Fixture) -> Verdict {
     let body = fixture.delivery_bytes()?;
-    let check = Check::new(subject, fixture, &body)?;
+    let check = Check::new(setup, fixture, &body)?;
     let index = check.signature().unwrap_or(0);
     let value = check.headers[index].1.clone();
     for (at, byte) in value.bytes().enumerate() {

@@ -160,6 +160,6 @@ pub fn sound(codec: &[u8; 4]) -> Vec<u8> {
     track(b"soun", &atom(codec, &[0; 28]), &[])
 }
 
-pub fn film(brand: &[u8; 4], tracks: &[Vec<u8>]) -> Vec<u8> {
+pub fn mp4(brand: &[u8; 4], tracks: &[Vec<u8>]) -> Vec<u8> {
     [ftyp(brand), atom(b"moov", &tracks.concat()), atom(b"mdat", &[0; 16])].concat()
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-use super::{Around, Reading, from_error};
+use super::{MessageContext, ParseOptions, from_error};
 use crate::json::{Document, Json, Object};
 use wamedia_core::{
     ContentMetadata, FailedItem, Items, MediaId, MediaItem, MediaKind, MediaLink, MediaRef, Mime, Role,
@@ -35,8 +35,8 @@ const WITHOUT_MEDIA: &[&str] =
 
 /// Collects the items of messages.
 pub(super) struct Messages<'r, 'i> {
-    pub(super) reading: &'r Reading,
-    pub(super) around: Around<'r>,
+    pub(super) options: &'r ParseOptions,
+    pub(super) context: MessageContext<'r>,
     pub(super) items: &'i mut Items,
 }
 
@@ -65,8 +65,8 @@ enum Step<'a> {
 impl Messages<'_, '_> {
     fn read<'a>(&self, fields: Object<'a>) -> Message<'a> {
         let id =
-            fields.shared("id").map(Into::into).or_else(|| self.around.message_id.map(ToOwned::to_owned));
-        let sent_at = fields.get("timestamp").map_or(self.around.sent_at, Json::time);
+            fields.shared("id").map(Into::into).or_else(|| self.context.message_id.map(ToOwned::to_owned));
+        let sent_at = fields.get("timestamp").map_or(self.context.sent_at, Json::time);
         Message { id, sender: fields.shared("from"), sent_at, fields }
     }
 
@@ -76,7 +76,7 @@ impl Messages<'_, '_> {
             return;
         }
         let Some(fields) = value.object().filter(|fields| !fields.is_empty()) else {
-            let id = self.around.message_id.filter(|_| value.is_object());
+            let id = self.context.message_id.filter(|_| value.is_object());
             return self.items.other("unknown", path, value.raw(), id);
         };
         let message = self.read(fields);
@@ -245,15 +245,15 @@ impl Messages<'_, '_> {
         let after = |lifetime: Option<Duration>| {
             sent_at.zip(lifetime).and_then(|(at, lifetime)| at.checked_add(lifetime))
         };
-        let link = self.reading.link_lifetime.and_then(|_| field(&["url"])?.parse().ok());
+        let link = self.options.link_lifetime.and_then(|_| field(&["url"])?.parse().ok());
         let link = link
-            .map(|url| MediaLink::with_credential(url).with_expires_at(after(self.reading.link_lifetime)));
-        let media = MediaRef::new(self.reading.provider, id)
+            .map(|url| MediaLink::with_credential(url).with_expires_at(after(self.options.link_lifetime)));
+        let media = MediaRef::new(self.options.provider, id)
             .with_declared(declared)
-            .with_account(self.around.account)
+            .with_account(self.context.account)
             .with_message(message.id.as_deref())
             .with_sent_at(sent_at)
-            .with_expires_at(after(self.reading.id_lifetime))
+            .with_expires_at(after(self.options.id_lifetime))
             .with_link(link);
         let mut item = MediaItem::new(media, kind, path);
         item.role = role;

@@ -2,12 +2,12 @@ use super::*;
 use crate::json;
 use wamedia_core::{Delivery, ErrorKind, Inbound, InboundItem, MediaItem, MediaKind, unix_seconds};
 
-const READING: Reading = Reading::new("test").with_link_lifetime(Duration::from_secs(300));
+const OPTIONS: ParseOptions = ParseOptions::new("test").with_link_lifetime(Duration::from_secs(300));
 
 fn read(body: &str) -> Inbound {
     let document = json::delivery(&Delivery::new(body.as_bytes()), "test", 1 << 20).unwrap();
     let mut items = Items::new(body.len());
-    parse(&document.root(), &READING, &mut items);
+    parse(&document.root(), &OPTIONS, &mut items);
     items.into_inbound().unwrap()
 }
 
@@ -253,7 +253,7 @@ fn work_grows_with_the_delivery_and_no_faster() {
     };
     for ((what, small), (_, large)) in repeated(500).into_iter().zip(repeated(4000)) {
         let (one, eight) = (steps(&small), steps(&large));
-        // Names are a little longer in the larger one, and what stands around weighs less. Squared it would be 64.
+        // Names are a little longer in the larger one, and what stands context weighs less. Squared it would be 64.
         assert!(
             eight <= 12 * one.max(small.len()),
             "{what}: {one} steps, and {eight} for eight times as much"

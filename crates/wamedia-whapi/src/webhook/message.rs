@@ -13,7 +13,7 @@ use wamedia_core::{
 };
 use wamedia_provider::json::{Json, Object};
 
-use crate::{COPY_LIFETIME, NAME, wire};
+use crate::{COPY_LIFETIME, NAME, PLACEHOLDER};
 
 /// The content keys that carry media, and their kind.
 const KEYS: &[(&str, MediaKind)] = &[
@@ -177,7 +177,7 @@ impl<'c, 'i> Messages<'c, 'i> {
             (message.id.clone(), message.sender.clone(), message.sent_at)
         };
         let id = object.text("id");
-        let not_ready = id.as_deref() == Some(wire::PLACEHOLDER);
+        let not_ready = id.as_deref() == Some(PLACEHOLDER);
         let id = id.filter(|_| !not_ready).map(MediaId::new).and_then(Result::ok);
         // GUESS: the vendor keeps its copy for 30 days; links say nothing about their end.
         let link_expires_at = sent_at.and_then(|at| at.checked_add(COPY_LIFETIME));
@@ -189,7 +189,7 @@ impl<'c, 'i> Messages<'c, 'i> {
             (None, None) => {
                 let mut failed = FailedItem::new(kind.name(), path);
                 failed.message_id = message_id.map(Into::into);
-                failed.provider_code = not_ready.then(|| wire::PLACEHOLDER.to_owned());
+                failed.provider_code = not_ready.then(|| PLACEHOLDER.to_owned());
                 let reason = if not_ready {
                     "the vendor has not stored the file yet"
                 } else {

@@ -1,0 +1,150 @@
+//! Capabilities, ids, the status table, connections.
+
+use wamedia_core::{DeleteOptions, ErrorKind, ListOptions, MediaRef, Mime, UploadContent, UploadOptions};
+
+use super::{Case, Setup, Verdict, ensure, equal, paused};
+use crate::fake_server::Options;
+use crate::script::ExpectedExchange;
+use wamedia_sandbox::http1::Response;
+
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let can = &setup.capabilities;
+    let mut cases = vec![Case::new("RV-002", "impossible-ids", impossible_ids)];
+    if !can.upload {
+        cases.push(Case::new("CP-001", "upload", |c| undeclared(c, "upload")).negative());
+    }
+    if !can.delete {
+        cases.push(Case::new("CP-001", "delete", |c| undeclared(c, "delete")).negative());
+    }
+    if !can.list {
+        cases.push(Case::new("CP-001", "list", |c| undeclared(c, "list")).negative());
+    }
+    if can.upload && !can.limits.is_empty() {
+        cases.push(Case::new("CP-003", "one-byte-too-many", too_many_bytes));
+    }
+    if can.open {
+        for (status, kind) in [
+            (401, ErrorKind::Unauthorized),
+            (403, ErrorKind::Forbidden),
+            (413, ErrorKind::TooLarge),
+            (429, ErrorKind::RateLimited),
+            (500, ErrorKind::Upstream),
+        ] {
+            cases.push(Case::new("ER-001", format!("status-{status}"), move |c| {
+                status_table(c, status, kind)
+            }));
+        }
+        cases.push(Case::new("ER-005", "long-and-coloured-error", long_error));
+        cases.push(Case::new("CC-005", "connections-are-kept", kept_connections));
+        cases.push(Case::new("CC-006", "both-runtimes", both_runtimes));
+    }
+    cases
+}
+
+/// Nothing may be sent: the server expects no request at all.
+fn undeclared(setup: &Setup, operation: &str) -> Verdict {
+    let exchanges = nothing_expected(setup)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let media = setup.media(setup.base()?)?;
+        let outcome = match operation {
+            "upload" => provider.upload(sample(10)?, UploadOptions::default()).await.map(|_| ()),
+            "delete" => provider.delete(&media, DeleteOptions::default()).await.map(|_| ()),
+            _ => provider.list(ListOptions::default()).await.map(|_| ()),
+        };
+        let error = outcome.err().ok_or("it must answer that it cannot")?;
+        equal("kind", &error.kind(), &ErrorKind::Unsupported)?;
+        equal("requests", &server.log(|log| log.received.len()), &0)
+    })
+}
+
+fn nothing_expected(setup: &Setup) -> Result<Vec<ExpectedExchange>, String> {
+    // One exchange gives the server its host names; the log is checked to be empty.
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    Ok(exchanges)
+}
+
+fn sample(size: usize) -> Result<UploadContent, String> {
+    let mime = Mime::parse("image/jpeg").map_err(|error| error.to_string())?;
+    Ok(UploadContent::from_bytes(vec![0; size], mime, "photo.jpg"))
+}
+
+fn too_many_bytes(setup: &Setup) -> Verdict {
+    let limit = setup.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
+    let limit = limit.ok_or("no limit for a JPEG")?;
+    let exchanges = nothing_expected(setup)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let size = usize::try_from(limit.max_bytes + 1).map_err(|error| error.to_string())?;
+        let content = sample(size)?.with_kind(limit.kind);
+        let error =
+            provider.upload(content, UploadOptions::default()).await.err().ok_or("it was accepted")?;
+        equal("kind", &error.kind(), &ErrorKind::TooLarge)?;
+        equal("requests", &server.log(|log| log.received.len()), &0)
+    })
+}
+
+fn impossible_ids(setup: &Setup) -> Verdict {
+    for id in ["", "/", "..", "a/../b", "%2f", "a\r\nb", "a\0b", &"x".repeat(10_240)] {
+        match setup.id(id) {
+            Ok(_) => return Err(format!("accepted: {id:.20?}")),
+            Err(error) => equal("kind", &error.kind(), &ErrorKind::InvalidRequest)?,
+        }
+    }
+    Ok(())
+}
+
+fn status_table(setup: &Setup, status: u16, kind: ErrorKind) -> Verdict {
+    let mut exchanges = nothing_expected(setup)?;
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(status)).forever();
+    let run = setup.fetch(exchanges)?;
+    equal("kind", &run.error()?.kind(), &kind)
+}
+
+fn long_error(setup: &Setup) -> Verdict {
+    let mut exchanges = nothing_expected(setup)?;
+    let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
+    exchanges[0] =
+        exchanges[0].clone().with(|_| Response::new(400).header("content-type", "text/plain").body(text));
+    let run = setup.fetch(exchanges)?;
+    let mut shown = run.error()?.to_string();
+    let mut cause = std::error::Error::source(run.error()?);
+    while let Some(error) = cause {
+        shown.push_str(&error.to_string());
+        cause = error.source();
+    }
+    ensure(shown.len() < 2000, format!("{} bytes of message", shown.len()))?;
+    ensure(!shown.chars().any(char::is_control), "control characters in the message")
+}
+
+/// Sequential fetches go over the connections that are there.
+fn kept_connections(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    let origins: std::collections::BTreeSet<_> =
+        exchanges.iter().map(|exchange| exchange.origin.clone()).collect();
+    exchanges.extend(exchanges.clone());
+    let media = setup.media(setup.base()?)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        for _ in 0..2 {
+            setup.transfer(&*provider).fetch(&media).await.map_err(|error| error.to_string())?;
+        }
+        equal("connections", &server.connections(), &(origins.len() as u64))
+    })
+}
+
+/// Built outside any runtime, used on two kinds.
+fn both_runtimes(setup: &Setup) -> Verdict {
+    let media: MediaRef = setup.media(setup.base()?)?;
+    let exchanges = setup.exchanges(setup.base()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let server = runtime.block_on(setup.serve(exchanges, Options::default()))?;
+    let provider = setup.provider(&server);
+    let fetched = runtime.block_on(async { setup.transfer(&*provider).fetch(&media).await });
+    fetched.map(|_| ()).map_err(|error| error.to_string())
+}

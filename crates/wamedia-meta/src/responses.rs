@@ -1,0 +1,125 @@
+//! Responses of the Cloud API: pure functions. The shapes and the error table that other vendors forward are in
+//! [`wamedia_provider::cloud_api`].
+
+use serde_json::Value;
+use wamedia_core::{
+    DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Result, Source,
+};
+use wamedia_provider::{Reply, cloud_api, dead_link, decode_error, delete_outcome, integer};
+
+use crate::LINK_LIFETIME;
+
+/// The JSON of a reply without an error in it.
+fn json(reply: &Reply) -> Result<Value> {
+    cloud_api::error_in(reply).map_or_else(|| reply.json(), Err)
+}
+
+pub(crate) fn descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDescriptor> {
+    let (url, declared) = cloud_api::descriptor(json(reply)?)?;
+    let link = MediaLink::with_credential(url).with_expires_at(reply.at.checked_add(LINK_LIFETIME));
+    Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
+}
+
+/// What a reply of the content host means. Its body for a dead link is not documented; a new link is
+/// tried for each of the statuses that it may have.
+pub(crate) fn content_error(reply: &Reply) -> Option<Error> {
+    dead_link(reply).or_else(|| cloud_api::error_in(reply))
+}
+
+/// The id of an upload session.
+pub(crate) fn uploaded_id(reply: &Reply) -> Result<String> {
+    cloud_api::uploaded_id(&json(reply)?)
+}
+
+/// The media id of an upload.
+pub(crate) fn uploaded(reply: &Reply) -> Result<MediaId> {
+    MediaId::new(uploaded_id(reply)?).map_err(|error| error.with_kind(ErrorKind::Decode))
+}
+
+/// The handle of a finished resumable upload.
+pub(crate) fn handle(reply: &Reply) -> Result<String> {
+    let body = json(reply)?;
+    let handle = body.get("h").and_then(Value::as_str).filter(|handle| !handle.is_empty());
+    handle
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| decode_error("the upload was accepted and no handle came back"))
+}
+
+/// How many bytes a session has.
+pub(crate) fn offset(reply: &Reply) -> Result<u64> {
+    let offset = integer(json(reply)?.get("file_offset")).and_then(|offset| u64::try_from(offset).ok());
+    offset.ok_or_else(|| decode_error("the session does not say how many bytes it has"))
+}
+
+pub(crate) fn deleted(reply: &Reply) -> Result<DeleteOutcome> {
+    match json(reply) {
+        Ok(body) => delete_outcome(body.get("success").and_then(Value::as_bool)),
+        // The same answer as for reading an id that is gone; not captured for deletion, a guess.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(DeleteOutcome::AlreadyGone),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wamedia_conformance::{ErrorRow, check_errors};
+
+    use super::*;
+
+    fn media() -> MediaRef {
+        MediaRef::new("meta", MediaId::new("812345678901234").unwrap())
+    }
+
+    /// Every call of the API, since `any` is about all of them.
+    fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
+        let all = [
+            ("resolve", descriptor(&media(), reply).err()),
+            ("upload", uploaded(reply).err()),
+            ("delete", deleted(reply).err()),
+            ("open", content_error(reply)),
+        ];
+        let fits = |call: &str| call == row.operation || (row.operation == "any" && call != "open");
+        all.into_iter().filter(|(call, _)| fits(call)).collect()
+    }
+
+    #[test]
+    fn replies_mean_what_the_documents_say() {
+        let codes: Vec<String> = cloud_api::known_codes().map(|code| code.to_string()).collect();
+        let documented = include_str!("../../../fixtures/meta/errors.json");
+        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+    }
+
+    #[test]
+    fn sizes_in_both_forms_and_nonsense_as_unknown() {
+        for (size, want) in [
+            ("11", Some(11)),
+            ("\"11\"", Some(11)),
+            ("-1", None),
+            ("\"x\"", None),
+            ("null", None),
+            ("1e99", None),
+        ] {
+            let body = format!("{{\"url\":\"https://lookaside.fbsbx.com/x\",\"file_size\":{size}}}");
+            let descriptor = descriptor(&media(), &Reply::new(200, body)).unwrap();
+            assert_eq!(descriptor.declared.size_bytes, want, "{size}");
+        }
+    }
+
+    #[test]
+    fn deletion() {
+        assert_eq!(deleted(&Reply::new(200, r#"{"success":true}"#)).unwrap(), DeleteOutcome::Deleted);
+        assert!(deleted(&Reply::new(200, r#"{"success":false}"#)).is_err());
+        let gone = r#"{"error":{"code":100,"error_subcode":33}}"#;
+        assert_eq!(deleted(&Reply::new(400, gone)).unwrap(), DeleteOutcome::AlreadyGone);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>) {
+            let reply = Reply::new(status, body);
+            let _ = descriptor(&media(), &reply);
+            let _ = (uploaded(&reply), handle(&reply), offset(&reply), deleted(&reply));
+            let _ = content_error(&reply);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the builders of all providers have in common.
+
+use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
+
+use crate::{Origin, TransportOptions};
+
+/// Everything that is wrong with a configuration, for one error that names it all.
+#[derive(Debug)]
+pub struct Problems {
+    provider: &'static str,
+    found: Vec<String>,
+}
+
+impl Problems {
+    /// Begins without a problem.
+    pub fn new(provider: &'static str) -> Self {
+        Self { provider, found: Vec::new() }
+    }
+
+    /// Adds a problem unless `is_good`.
+    pub fn check(&mut self, is_good: bool, problem: &str) {
+        if !is_good {
+            self.found.push(problem.to_owned());
+        }
+    }
+
+    /// A required secret without the space around it. `what` names it in the problem: `"the token"`.
+    pub fn secret(&mut self, what: &str, secret: &Secret) -> Secret {
+        let text = secret.expose().trim();
+        self.check(!text.is_empty(), &format!("{what} is missing"));
+        let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        self.check(is_printable, &format!("{what} has characters that no header can carry"));
+        Secret::new(text)
+    }
+
+    /// A token without the scheme that people paste along with it.
+    pub fn bearer_token(&mut self, token: &Secret) -> Secret {
+        let text = token.expose().trim();
+        let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let text = if scheme.eq_ignore_ascii_case("bearer") { rest } else { text };
+        self.secret("the token", &Secret::new(text))
+    }
+
+    /// An origin; `setting` names it in the problem.
+    pub fn origin(&mut self, setting: &str, text: &str) -> Option<Origin> {
+        let problem = |error: Error| self.found.push(format!("{setting} is {}", error.message()));
+        Origin::parse(text).map_err(problem).ok()
+    }
+
+    /// The value, where there is one and nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] naming every problem.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T> {
+        value.filter(|_| self.found.is_empty()).ok_or_else(|| {
+            let message = format!("the configuration is not usable: {}", self.found.join("; "));
+            Error::new(ErrorKind::InvalidRequest, message)
+                .with_provider(self.provider)
+                .with_phase(Phase::Prepare)
+        })
+    }
+}
+
+/// True for one digit or more and nothing else.
+pub fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The options that every provider's builder has. [`network_setters!`](crate::network_setters) adds their setters
+/// to a builder with a field `network`.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkSettings {
+    /// The origin of the API, where it is not the vendor's.
+    pub base_url: Option<String>,
+    /// Further origins that content may come from.
+    pub content_origins: Vec<String>,
+    /// Timeouts, name look-up, certificates and time.
+    pub transport: TransportOptions,
+}
+
+impl NetworkSettings {
+    /// Sets the origin of the API.
+    #[must_use]
+    pub fn with_base_url(mut self, origin: &str) -> Self {
+        self.base_url = Some(origin.to_owned());
+        self
+    }
+
+    /// The hosts of the configuration; `api` is the vendor's own. `None` when one of them is a problem.
+    pub fn hosts(&self, api: &str, problems: &mut Problems) -> Option<Hosts> {
+        let own = self.content_origins.iter();
+        let own: Vec<_> = own.map(|origin| problems.origin("content_origin", origin)).collect();
+        let api = problems.origin("base_url", self.base_url.as_deref().unwrap_or(api))?;
+        let content: Vec<Origin> = own.into_iter().collect::<Option<_>>()?;
+        let mut configured = content.clone();
+        configured.extend(self.base_url.is_some().then(|| api.clone()));
+        Some(Hosts { api, content, configured })
+    }
+}
+
+/// Where an API and its content are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Hosts {
+    /// The origin of the API.
+    pub api: Origin,
+    /// The content origins that the caller added.
+    pub content: Vec<Origin>,
+    configured: Vec<Origin>,
+}
+
+impl Hosts {
+    /// The origins that the caller named: their hosts may have addresses that are not public.
+    pub(crate) fn configured(&self) -> &[Origin] {
+        &self.configured
+    }
+}
+
+/// Adds the setters `base_url`, `content_origin` and `transport` to a builder with a field `network` of the type
+/// [`NetworkSettings`](crate::NetworkSettings). The argument documents what a further content origin is for.
+#[macro_export]
+macro_rules! network_setters {
+    ($content_origin:literal) => {
+        /// The origin of the API, where it is not the vendor's.
+        pub fn base_url(mut self, origin: &str) -> Self {
+            self.network.base_url = Some(origin.to_owned());
+            self
+        }
+
+        #[doc = $content_origin]
+        pub fn content_origin(mut self, origin: &str) -> Self {
+            self.network.content_origins.push(origin.to_owned());
+            self
+        }
+
+        /// Timeouts, name look-up, certificates and time.
+        pub fn transport(mut self, transport: $crate::TransportOptions) -> Self {
+            self.network.transport = transport;
+            self
+        }
+    };
+}

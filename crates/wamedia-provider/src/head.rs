@@ -1,0 +1,107 @@
+use http::{HeaderMap, header};
+use wamedia_core::{Error, ErrorKind, MediaHead, Mime, Result};
+
+/// What the headers of a reply say about the content behind them. `ranged` tells whether a part was asked for.
+///
+/// # Errors
+///
+/// [`ErrorKind::UnexpectedContent`] for a partial reply that nobody asked for, or that does not say which part
+/// it is.
+pub(crate) fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<MediaHead> {
+    let unexpected = |why: &str| Err(Error::new(ErrorKind::UnexpectedContent, why).with_status(status));
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut head = MediaHead::default();
+    head.mime = text(header::CONTENT_TYPE).and_then(|text| Mime::parse(text).ok());
+    head.body_bytes = text(header::CONTENT_LENGTH).and_then(number);
+    // A weak validator does not promise the same bytes, and a time does not either.
+    head.validator = text(header::ETAG).filter(|tag| tag.starts_with('"')).map(ToOwned::to_owned);
+    head.name = text(header::CONTENT_DISPOSITION).and_then(disposition_name);
+    if status == 206 {
+        let encoded =
+            text(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+        if !ranged {
+            return unexpected("a partial answer that nobody asked for");
+        }
+        if encoded || head.mime.as_ref().is_some_and(|mime| mime.essence() == "multipart/byteranges") {
+            return unexpected("a partial answer that is encoded or in several parts");
+        }
+        let Some((start, end, total)) = text(header::CONTENT_RANGE).and_then(content_range) else {
+            return unexpected("a partial answer that does not say which part it is");
+        };
+        head.partial = true;
+        head.start = start;
+        head.end = Some(end);
+        head.total_bytes = total;
+    }
+    Ok(head)
+}
+
+/// Digits and nothing else: no sign, no space, no overflow.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// `bytes 100-199/200` or `bytes 100-199/*`: the first byte, the offset behind the last one, and the total.
+fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (start, last) = range.split_once('-')?;
+    let (start, end) = (number(start)?, number(last)?.checked_add(1)?);
+    let total = match total {
+        "*" => None,
+        total => Some(number(total)?),
+    };
+    (start < end && total.is_none_or(|total| end <= total)).then_some((start, end, total))
+}
+
+/// The file name of a `Content-Disposition`, in its extended form where there is one. Untrusted.
+fn disposition_name(text: &str) -> Option<String> {
+    let parameter = |name: &str| {
+        text.split(';').skip(1).find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+        })
+    };
+    let extended = parameter("filename*").and_then(|value| {
+        let encoded = value.split_once("''")?.1.to_owned();
+        let decoded =
+            url::form_urlencoded::parse(encoded.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
+        Some(decoded)
+    });
+    extended.or_else(|| parameter("filename")).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_checked() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, 10, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, 10, None)));
+        for bad in [
+            "",
+            "bytes */10",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "5-9/10",
+            "bytes 5-9",
+            "bytes -1-2/3",
+            "bytes +5-9/10",
+            "bytes 5- 9/10",
+            "bytes 5-18446744073709551615/*",
+            "bytes 5-99999999999999999999/*",
+        ] {
+            assert_eq!(content_range(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_in_both_forms() {
+        assert_eq!(disposition_name("attachment; filename=\"a.pdf\"").as_deref(), Some("a.pdf"));
+        assert_eq!(
+            disposition_name("attachment; filename=x; filename*=UTF-8''a%C3%A7+b.pdf").as_deref(),
+            Some("aç+b.pdf")
+        );
+        assert_eq!(disposition_name("inline"), None);
+    }
+}

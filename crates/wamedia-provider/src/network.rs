@@ -1,0 +1,171 @@
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wamedia_core::Clock;
+
+use crate::address::{AddressRefused, is_public};
+use crate::{Origin, SystemClock};
+
+/// The longest time that an option can ask for. More would overflow the clocks underneath, and means the same.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How a connection is made and how long anything may take. Times beyond a year count as a year.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransportOptions {
+    /// Time for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Time from sending a request (or the last byte of its body) to the head of the reply.
+    pub first_byte_timeout: Duration,
+    /// Time without a byte in a body.
+    pub idle_timeout: Duration,
+    /// Time from the head of an API reply to its last byte, however evenly it drips. Content has no such
+    /// bound: see `min_rate`, and the deadline of a transfer.
+    pub reply_timeout: Duration,
+    /// The least rate of a body in bytes per second, measured over ten seconds; `None` for none.
+    pub min_rate: Option<u64>,
+    /// The longest API reply that is read, in bytes.
+    pub max_reply_bytes: usize,
+    /// Sent once with every request.
+    pub user_agent: String,
+    /// Names, certificates and time: the seam for tests.
+    pub network: NetworkOptions,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            reply_timeout: Duration::from_secs(60),
+            min_rate: None,
+            max_reply_bytes: 1024 * 1024,
+            user_agent: concat!("wamedia/", env!("CARGO_PKG_VERSION")).to_owned(),
+            network: NetworkOptions::default(),
+        }
+    }
+}
+
+impl TransportOptions {
+    /// The same with every time within what clocks can count.
+    pub(crate) fn clamped(mut self) -> Self {
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.first_byte_timeout,
+            &mut self.idle_timeout,
+            &mut self.reply_timeout,
+        ] {
+            *time = (*time).min(LONGEST);
+        }
+        self
+    }
+}
+
+/// A pending name look-up.
+pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks names up. A port that is not zero is used for links that name none.
+pub trait Resolver: fmt::Debug + Send + Sync + 'static {
+    /// The addresses of a name.
+    fn lookup(&self, name: &str) -> Lookup;
+
+    /// Whether a name may lead to this address. Public addresses only, unless a resolver says otherwise: one that
+    /// knows the names of a private network may accept that network's addresses. Hosts that the caller configured
+    /// by name are not asked about.
+    fn accepts(&self, address: IpAddr) -> bool {
+        is_public(address)
+    }
+}
+
+/// Where names, trust and time come from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NetworkOptions {
+    /// Looks names up.
+    pub resolver: Arc<dyn Resolver>,
+    /// Certificates (DER) to trust instead of the system's.
+    pub roots: Option<Vec<Vec<u8>>>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self { resolver: Arc::new(SystemResolver), roots: None, clock: Arc::new(SystemClock) }
+    }
+}
+
+impl NetworkOptions {
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Looks names up here.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Trusts these certificates (DER) and no others.
+    #[must_use]
+    pub fn with_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+}
+
+#[derive(Debug)]
+struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    fn lookup(&self, name: &str) -> Lookup {
+        let name = name.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+    }
+}
+
+/// The filter between the client and the resolver: it sees the very addresses that are connected to,
+/// so a name that changes its answer gains nothing.
+#[derive(Clone)]
+pub(crate) struct PublicResolver {
+    resolver: Arc<dyn Resolver>,
+    /// Hosts that the caller configured; they may be wherever the caller's network has them.
+    configured: Vec<String>,
+}
+
+impl PublicResolver {
+    pub(crate) fn new(network: &NetworkOptions, configured: &[Origin]) -> Self {
+        Self {
+            resolver: Arc::clone(&network.resolver),
+            configured: configured.iter().map(Origin::host).collect(),
+        }
+    }
+}
+
+impl reqwest::dns::Resolve for PublicResolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let lookup = self.resolver.lookup(name.as_str());
+        let trusted = self.configured.iter().any(|host| host == name.as_str());
+        let resolver = Arc::clone(&self.resolver);
+        Box::pin(async move {
+            let all = lookup.await?;
+            let found = !all.is_empty();
+            let good: Vec<SocketAddr> =
+                all.into_iter().filter(|address| trusted || resolver.accepts(address.ip())).collect();
+            if good.is_empty() && found {
+                return Err(AddressRefused.into());
+            }
+            Ok(Box::new(good.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}

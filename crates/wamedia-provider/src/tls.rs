@@ -1,0 +1,96 @@
+use std::sync::{Arc, OnceLock};
+
+use url::Url;
+use wamedia_core::{Error, ErrorKind, Phase, Result};
+
+use crate::network::PublicResolver;
+use crate::{Origin, TransportOptions};
+
+/// The HTTP clients: one, or two where https may never be needed.
+pub(crate) struct Clients {
+    first: reqwest::Client,
+    /// For https, where the first client was made for plain servers alone. It is made when it is first needed:
+    /// loading the system's certificates costs milliseconds.
+    secure: Option<(Box<PublicResolver>, OnceLock<reqwest::Client>)>,
+}
+
+impl Clients {
+    /// TLS is prepared here when an origin with https is configured, or none (the vendor's own have https);
+    /// otherwise at the first request that needs it.
+    pub(crate) fn new(options: &TransportOptions, configured: &[Origin]) -> Result<Self> {
+        let resolver = PublicResolver::new(&options.network, configured);
+        let plain_alone = !configured.is_empty() && configured.iter().all(Origin::is_plain);
+        // Given roots cost nothing to load.
+        let later = cfg!(feature = "tls") && plain_alone && options.network.roots.is_none();
+        let first = build_client(options, resolver.clone(), !later)?;
+        let secure = later.then(|| (Box::new(resolver), OnceLock::new()));
+        Ok(Self { first, secure })
+    }
+
+    /// The client for a URL.
+    pub(crate) async fn for_url(&self, url: &Url, options: &TransportOptions) -> Result<reqwest::Client> {
+        let Some((resolver, made)) = &self.secure else { return Ok(self.first.clone()) };
+        if url.scheme() != "https" {
+            return Ok(self.first.clone());
+        }
+        if let Some(client) = made.get() {
+            return Ok(client.clone());
+        }
+        // Reading the system's certificates is work for a thread that may block.
+        let (options, resolver) = (options.clone(), PublicResolver::clone(resolver));
+        let client = tokio::task::spawn_blocking(move || build_client(&options, resolver, true)).await;
+        let client = client.map_err(|error| {
+            Error::new(ErrorKind::Local, "the runtime ended").with_phase(Phase::Prepare).with_source(error)
+        })??;
+        Ok(made.get_or_init(|| client).clone())
+    }
+}
+
+fn build_client(
+    options: &TransportOptions,
+    resolver: PublicResolver,
+    secure: bool,
+) -> Result<reqwest::Client> {
+    let invalid = |error: reqwest::Error| {
+        Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
+            .with_phase(Phase::Prepare)
+            .with_source(error.without_url())
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
+    let builder = reqwest::Client::builder();
+    // Each of these defaults sends or hides something: redirects carry custom credentials along, the
+    // referer carries signed links, retries and proxies are invisible.
+    let mut builder = builder
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .dns_resolver(Arc::new(resolver));
+    #[cfg(feature = "tls")]
+    {
+        builder = with_tls(builder, options, secure).map_err(invalid)?;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = secure;
+    // HTTP/1.1 for everything: large bodies cost about half as much CPU as over HTTP/2, whose frames
+    // and flow control buy nothing for one body at a time.
+    builder = builder.http1_only();
+    builder.build().map_err(invalid)
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(
+    builder: reqwest::ClientBuilder,
+    options: &TransportOptions,
+    secure: bool,
+) -> reqwest::Result<reqwest::ClientBuilder> {
+    let builder = builder.tls_backend_rustls();
+    if let Some(roots) = &options.network.roots {
+        let certificates = roots.iter().map(|der| reqwest::Certificate::from_der(der));
+        return Ok(builder.tls_certs_only(certificates.collect::<reqwest::Result<Vec<_>>>()?));
+    }
+    // This client never sees https.
+    Ok(if secure { builder } else { builder.tls_certs_only([]) })
+}

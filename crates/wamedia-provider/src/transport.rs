@@ -1,0 +1,194 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use tracing::{Instrument as _, debug, debug_span};
+use wamedia_core::{Error, ErrorKind, FailureBudget, Phase, Result, Secret};
+
+use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
+use crate::breaker::Breaker;
+use crate::call::Call;
+use crate::failure::{convert, nothing_sent};
+use crate::redact::Redactor;
+use crate::tls::Clients;
+use crate::{Body, BoundHeader, Origin, Reply, Request, TransportOptions};
+
+/// Why an attempt failed, and whether the request can have reached the server.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// True when nothing was sent.
+    pub(crate) is_unsent: bool,
+}
+
+/// One request on the wire. Clones share connections and the circuit breaker.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clients: Clients,
+    options: TransportOptions,
+    breaker: Breaker,
+    redactor: Redactor,
+}
+
+impl Transport {
+    /// Builds the client. `configured` are the origins that the caller named: their hosts may have addresses
+    /// that are not public. `secrets` are all secrets of the configuration, those that never travel included:
+    /// no piece of one appears in an error or a log event.
+    pub(crate) fn new(
+        options: TransportOptions,
+        configured: &[Origin],
+        secrets: &[Secret],
+        failure_budget: Option<FailureBudget>,
+    ) -> Result<Self> {
+        let options = options.clamped();
+        let clients = Clients::new(&options, configured)?;
+        let redactor = Redactor::new(secrets.iter().map(Secret::expose));
+        let breaker = Breaker::new(failure_budget);
+        Ok(Self { inner: Arc::new(Inner { clients, options, breaker, redactor }) })
+    }
+
+    pub(crate) fn options(&self) -> &TransportOptions {
+        &self.inner.options
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.inner.redactor
+    }
+
+    /// The time of day, from the injected clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.inner.options.network.clock.now()
+    }
+
+    /// Sends one request and reads its reply with `read`.
+    pub(crate) async fn attempt<T: Send>(
+        &self,
+        call: Call<'_>,
+        attempt: u32,
+        request: Request,
+        read: impl AsyncFnOnce(reqwest::Response) -> Result<T>,
+    ) -> Result<T, Failure> {
+        let span = debug_span!("attempt", provider = call.provider(), operation = call.operation, attempt);
+        let work = async {
+            let bound = request.bound.clone();
+            // What was sent may be repeated as well: a signature, or a secret that nobody listed.
+            let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
+            let context = |error: Error| sent.error(call.error(error));
+            let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
+            call.hosts.check(&request.url).map_err(unsent)?;
+            self.inner.breaker.admit().map_err(unsent)?;
+            call.budget.count_request();
+            let host = request.url.host_str().unwrap_or("-").to_owned();
+            let port = request.url.port_or_known_default().unwrap_or_default();
+            let outcome = match self.send(request).await {
+                Ok(mut response) => {
+                    self.clean_headers(response.headers_mut());
+                    let status = response.status().as_u16();
+                    debug!(status, "answered");
+                    read(response).await.map_err(|error| Failure {
+                        error: call.without_false_hope(status, context(error.with_phase(Phase::Head))),
+                        is_unsent: false,
+                    })
+                }
+                Err(Failure { error, is_unsent: true }) if error.kind() == ErrorKind::Transport => {
+                    let hint =
+                        format!("check that {host}:{port} is right, and that it can be reached from here");
+                    Err(unsent(error.with_hint(hint)))
+                }
+                Err(failure) => Err(Failure { error: context(failure.error), ..failure }),
+            };
+            self.inner.breaker.record(outcome.as_ref().map(|_| ()).map_err(|failure| &failure.error));
+            outcome
+        };
+        work.instrument(span).await
+    }
+
+    /// Media type and file name of content end up in receipts, so they may not repeat a credential either.
+    fn clean_headers(&self, headers: &mut HeaderMap) {
+        for (name, split) in [(header::CONTENT_TYPE, '/'), (header::CONTENT_DISPOSITION, ';')] {
+            let Some(text) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
+            // What stands before the sign is a word of the standard, or nothing that anybody keeps.
+            let Some((before, after)) = text.split_once(split) else { continue };
+            let Some(clean) = self.inner.redactor.text(after) else { continue };
+            match HeaderValue::from_str(&format!("{before}{split}{clean}")) {
+                Ok(value) => drop(headers.insert(name, value)),
+                Err(_) => drop(headers.remove(name)),
+            }
+        }
+    }
+
+    async fn send(&self, request: Request) -> Result<reqwest::Response, Failure> {
+        let options = &self.inner.options;
+        let mut headers = request.headers;
+        for bound in &request.bound {
+            if let Some(value) = bound.value_for(&request.url) {
+                headers.insert(bound.name().clone(), value.clone());
+            }
+        }
+        let progress = Progress::new();
+        let client = self.inner.clients.for_url(&request.url, options).await;
+        let client = client.map_err(|error| Failure { error, is_unsent: true })?;
+        let mut builder = client.request(request.method, request.url);
+        let body = match request.body {
+            Body::Empty => None,
+            // Small bodies go out in one piece.
+            Body::Bytes(bytes) if bytes.len() <= 64 * 1024 => {
+                builder = builder.body(bytes);
+                None
+            }
+            Body::Bytes(bytes) => {
+                let size = Some(bytes.len() as u64);
+                Some((Outgoing::new(Box::pin(Pieces(bytes)), size, progress.clone()), size))
+            }
+            Body::Stream(source, size) => Some((Outgoing::new(source, size, progress.clone()), size)),
+        };
+        if let Some((body, size)) = body {
+            if let Some(size) = size {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            }
+            builder = builder.body(reqwest::Body::wrap_stream(body));
+        }
+        // The connection whose reply has just ended goes back to the pool on a task of its own; without this
+        // turn for it, the next request finds an empty pool and opens another connection.
+        tokio::task::yield_now().await;
+        let sending = builder.headers(headers).send();
+        let late = progress.stalled(options.first_byte_timeout);
+        tokio::select! {
+            biased;
+            outcome = sending => outcome.map_err(|error| {
+                let is_unsent = nothing_sent(&error);
+                Failure { error: convert(error, Phase::Head), is_unsent }
+            }),
+            () = late => {
+                let error = Error::new(ErrorKind::Timeout, "no answer in time").with_phase(Phase::Head);
+                Err(Failure { error, is_unsent: false })
+            }
+        }
+    }
+
+    /// Reads at most `cap` bytes of a reply.
+    pub(crate) async fn read_reply(&self, response: reqwest::Response, cap: usize) -> Result<Reply> {
+        let (status, headers, at) = (response.status().as_u16(), response.headers().clone(), self.now());
+        let mut incoming = Incoming::new(response, self.inner.options.idle_timeout, None);
+        let late = || {
+            Error::new(ErrorKind::Timeout, "the reply takes too long")
+                .with_phase(Phase::Body)
+                .with_hint("try again, or allow more time with reply_timeout")
+        };
+        let reading = tokio::time::timeout(self.inner.options.reply_timeout, read_capped(&mut incoming, cap));
+        let (body, truncated) = match reading.await.unwrap_or_else(|_| Err(late())) {
+            Ok(read) => read,
+            // The status of a failure counts more than a body that broke off.
+            Err(_) if status >= 400 => (Bytes::new(), true),
+            Err(error) => return Err(error),
+        };
+        // Whatever is made of a failure's text later, a credential is gone before anything is cut off.
+        let clean = (status >= 400).then(|| self.inner.redactor.text(&String::from_utf8_lossy(&body)));
+        let body = clean.flatten().map_or(body, Bytes::from);
+        Ok(Reply { status, headers, body, truncated, at })
+    }
+}

@@ -1,0 +1,209 @@
+//! The vendors of the enabled features: for each its settings, and how they reach its builders.
+
+use std::sync::Arc;
+
+use crate::factory::ProviderFactory;
+
+/// The built-in vendors, in the order of every table.
+pub(crate) fn all() -> Vec<Arc<dyn ProviderFactory>> {
+    vec![
+        #[cfg(feature = "meta")]
+        Arc::new(meta::Meta),
+        #[cfg(feature = "chakra")]
+        Arc::new(chakra::Chakra),
+        #[cfg(feature = "whapi")]
+        Arc::new(whapi::Whapi),
+        #[cfg(feature = "nxcloud")]
+        Arc::new(nxcloud::NxCloud),
+    ]
+}
+
+#[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+mod prelude {
+    pub(super) use std::sync::Arc;
+
+    pub(super) use wamedia_core::{Provider, Result, Secret, Webhooks};
+
+    pub(super) use crate::config::Config;
+    pub(super) use crate::factory::{ProviderFactory, ProviderInfo, Setting};
+
+    /// A builder names every problem at once, a blank credential among them.
+    pub(super) fn required(config: &Config, key: &str) -> Secret {
+        config.secret(key).cloned().unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// Calls a setter of a builder where there is a value: every builder has consuming setters.
+    macro_rules! set {
+        ($builder:ident.$setter:ident($value:expr)) => {
+            if let Some(value) = $value {
+                $builder = $builder.$setter(value);
+            }
+        };
+    }
+
+    /// Sets what every provider has.
+    macro_rules! common {
+        ($builder:ident, $config:ident) => {
+            $builder = $builder.transport($config.transport.clone());
+            set!($builder.base_url(&$config.base_url));
+            for origin in &$config.content_origins {
+                $builder = $builder.content_origin(origin);
+            }
+        };
+    }
+
+    pub(super) use {common, set};
+}
+
+#[cfg(feature = "meta")]
+mod meta {
+    use wamedia_meta::{MetaCloud, MetaWebhooks};
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct Meta;
+
+    impl ProviderFactory for Meta {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] = &[
+                Setting::new("token").required().secret(),
+                Setting::new("phone_number_id"),
+                Setting::new("app_secret").secret(),
+                Setting::new("verify_token").secret(),
+                Setting::new("api_version"),
+            ];
+            ProviderInfo::new("meta", "WhatsApp Cloud API (Meta)", SETTINGS)
+        }
+
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let mut builder = MetaCloud::builder(required(config, "token"));
+            common!(builder, config);
+            set!(builder.api_version(config.text("api_version")));
+            set!(builder.phone_number_id(config.text("phone_number_id")));
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut builder = MetaWebhooks::builder();
+            set!(builder.secret(config.secret("app_secret").cloned()));
+            set!(builder.verify_token(config.secret("verify_token").cloned()));
+            set!(builder.max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(builder.build()?))
+        }
+    }
+}
+
+#[cfg(feature = "chakra")]
+mod chakra {
+    use wamedia_chakra::{ChakraHq, ChakraWebhooks};
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct Chakra;
+
+    impl ProviderFactory for Chakra {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] = &[
+                Setting::new("token").required().secret(),
+                Setting::new("plugin_id"),
+                Setting::new("phone_number_id"),
+                Setting::new("webhook_secret").secret(),
+                Setting::new("api_version"),
+            ];
+            ProviderInfo::new("chakra", "ChakraHQ", SETTINGS)
+        }
+
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let mut builder = ChakraHq::builder(required(config, "token"));
+            common!(builder, config);
+            set!(builder.api_version(config.text("api_version")));
+            set!(builder.plugin_id(config.text("plugin_id")));
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut builder = ChakraWebhooks::builder();
+            set!(builder.secret(config.secret("webhook_secret").cloned()));
+            set!(builder.phone_number_id(config.text("phone_number_id")));
+            set!(builder.max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(builder.build()?))
+        }
+    }
+}
+
+#[cfg(feature = "whapi")]
+mod whapi {
+    use wamedia_core::{Error, ErrorKind, Phase};
+    use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct Whapi;
+
+    impl ProviderFactory for Whapi {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] =
+                &[Setting::new("token").required().secret(), Setting::new("webhook_header").secret()];
+            ProviderInfo::new("whapi", "Whapi.Cloud", SETTINGS)
+        }
+
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let mut builder = WhapiCloud::builder(required(config, "token"));
+            common!(builder, config);
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut builder = WhapiWebhooks::builder();
+            if let Some(header) = config.text("webhook_header") {
+                let (name, value) = header.split_once(':').ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidRequest, "webhook_header must be written as `Name: value`")
+                        .with_provider("whapi")
+                        .with_phase(Phase::Prepare)
+                })?;
+                builder = builder.header(name.trim(), Secret::new(value.trim()));
+            }
+            set!(builder.max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(builder.build()?))
+        }
+    }
+}
+
+#[cfg(feature = "nxcloud")]
+mod nxcloud {
+    use wamedia_nxcloud::{NxCloud as Client, NxCloudWebhooks};
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct NxCloud;
+
+    impl ProviderFactory for NxCloud {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] = &[
+                Setting::new("access_key").required().secret(),
+                Setting::new("access_secret").required().secret(),
+                Setting::new("business_phone").required().secret(),
+            ];
+            ProviderInfo::new("nxcloud", "NXCloud", SETTINGS)
+        }
+
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let mut builder =
+                Client::builder(required(config, "access_key"), required(config, "access_secret"));
+            common!(builder, config);
+            set!(builder.business_phone(config.text("business_phone")));
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut builder = NxCloudWebhooks::builder();
+            set!(builder.secret(config.secret("access_secret").cloned()));
+            set!(builder.max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(builder.build()?))
+        }
+    }
+}
