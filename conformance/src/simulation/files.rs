@@ -141,6 +141,17 @@ fn stored(world: &World, trace: &Trace, job: &JobTrace, success: &Success, probl
     } else if !is_same && !replaced && !success.kept {
         problems.add("clean", "the file is not what was stored", format!("{}: {path}", who()));
     }
+    let is_others = || {
+        let outcomes = trace.jobs.iter().map(|other| other.outcome.as_ref());
+        let others = outcomes.clone().filter_map(|outcome| outcome?.as_ref().ok());
+        let mut stored = others.filter(|other| other.path == success.path).map(|other| &other.stored);
+        // A run that was stopped may have stored it, too.
+        stored.any(|stored| entry == Some(&Entry::File(stored.clone())))
+            || outcomes.clone().any(|outcome| outcome.is_none())
+    };
+    if replaced && !is_same && !success.kept && !is_others() {
+        problems.add("clean", "the file is none of those that were stored", format!("{}: {path}", who()));
+    }
     if folder && success.kept {
         let versions = world.objects[job.object].versions(job.object);
         // What the first run accepted as the object may be kept.

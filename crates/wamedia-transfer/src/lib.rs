@@ -18,6 +18,7 @@ mod engine;
 mod expected;
 mod hash;
 mod many;
+mod mutation;
 mod names;
 mod observe;
 mod offload;
@@ -34,17 +35,20 @@ use tokio::io::AsyncWrite;
 use wamedia_core::{MediaRef, Provider, Result};
 
 pub use content::sniff;
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub use destination::CrashPoint;
 #[cfg(feature = "object_store")]
 pub use destination::Object;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use destination::SimulatedDisk;
 pub use destination::{
     Begin, BeginContext, Destination, File, Folder, FolderEntry, Memory, Sequential, remove_stale_partials,
 };
 pub use engine::Transfer;
 pub use hash::Hasher;
 pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use mutation::Mutation;
 pub use names::safe_name;
 pub use observe::{Event, Observer};
 pub use offload::OffloadLimit;

@@ -60,8 +60,8 @@ pub struct TransferOptions {
     pub offload: OffloadLimit,
     /// Is told of every step.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Where a simulated crash ends all file operations.
+    /// What a simulation does to all file operations.
     #[cfg(feature = "simulation")]
     #[doc(hidden)]
-    pub crash: Option<crate::CrashPoint>,
+    pub disk: Option<crate::SimulatedDisk>,
 }

@@ -1,6 +1,7 @@
 //! The calls of the engine.
 
 use std::fs;
+use std::io::{Read as _, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    CrashPoint, Downloaded, Folder, Job, ManyOptions, OnMismatch, Receipt, Target, Transfer, TransferOptions,
-    Verified, transfer_many,
+    Downloaded, Folder, Job, ManyOptions, OnMismatch, Receipt, SimulatedDisk, Target, Transfer,
+    TransferOptions, Verified, transfer_many,
 };
 
 use super::provider::{LINK_SECRET, Shared, object_of};
@@ -37,10 +38,11 @@ pub(crate) async fn run(
 ) {
     let world = &shared.world;
     let started = Instant::now();
-    let crash = match world.event {
-        WorldEvent::Crash(operations) if run == 0 => Some(CrashPoint::after(operations)),
-        _ => None,
+    let disk = match world.event {
+        WorldEvent::Crash(operations) if run == 0 => SimulatedDisk::default().crash_after(operations),
+        _ => SimulatedDisk::default(),
     };
+    let disks: Vec<_> = world.objects.iter().map(|_| disk.for_transfer()).collect();
     let stored_in = Folder::new(folder).with_manifest(REMEMBERS);
     let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
     match world.client.many.filter(|_| to_files) {
@@ -51,25 +53,22 @@ pub(crate) async fn run(
                     Destination::File => Target::File(folder.join(&world.objects[object].target)),
                     _ => Target::Folder(stored_in.clone()),
                 };
-                Some(Job::new(Arc::clone(&provider), media, target).with_options(options(
-                    &shared,
-                    object,
-                    crash.as_ref(),
-                )))
+                let options = options(&shared, object, &disks[object]);
+                Some(Job::new(Arc::clone(&provider), media, target).with_options(options))
             });
             let mut finished =
                 std::pin::pin!(transfer_many(stream::iter(jobs), ManyOptions::new(concurrency.into())));
             while let Some(finished) = finished.next().await {
                 let Some(object) = object_of(&finished.media) else { continue };
-                let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded));
+                let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded, &disks[object]));
                 let (job, leaks) = traced(run, object, outcome, None, started.elapsed());
-                ended(interrupted(job, crash.as_ref()), leaks);
+                ended(interrupted(job, &disk), leaks);
             }
         }
         None => {
             let concurrency = usize::from(world.client.many.unwrap_or(1)).max(1);
             let jobs = (0..world.objects.len())
-                .map(|object| one(&shared, &*provider, run, object, &stored_in, crash.as_ref()));
+                .map(|object| one(&shared, &*provider, run, object, &stored_in, &disks[object]));
             let mut finished = std::pin::pin!(stream::iter(jobs).buffer_unordered(concurrency));
             while let Some((job, leaks)) = finished.next().await {
                 ended(job, leaks);
@@ -85,16 +84,16 @@ async fn one(
     run: usize,
     object: usize,
     folder: &Folder,
-    crash: Option<&CrashPoint>,
+    disk: &SimulatedDisk,
 ) -> (JobTrace, Vec<String>) {
     let started = Instant::now();
     let mut written = None;
     let outcome = match shared.media(object) {
         Err(error) => Err(error),
-        Ok(media) => transferred(shared, provider, object, &media, folder, crash, &mut written).await,
+        Ok(media) => transferred(shared, provider, object, &media, folder, disk, &mut written).await,
     };
     let (job, leaks) = traced(run, object, outcome, written.map(Into::into), started.elapsed());
-    (interrupted(job, crash), leaks)
+    (interrupted(job, disk), leaks)
 }
 
 async fn transferred(
@@ -103,10 +102,10 @@ async fn transferred(
     object: usize,
     media: &MediaRef,
     folder: &Folder,
-    crash: Option<&CrashPoint>,
+    disk: &SimulatedDisk,
     written: &mut Option<Vec<u8>>,
 ) -> Result<Success> {
-    let transfer = Transfer::new(provider).with_options(options(shared, object, crash));
+    let transfer = Transfer::new(provider).with_options(options(shared, object, disk));
     match shared.world.client.destination {
         Destination::Memory => {
             let fetched = transfer.fetch(media).await?;
@@ -119,13 +118,13 @@ async fn transferred(
         }
         Destination::File => {
             let path = folder.path().join(&shared.world.objects[object].target);
-            Ok(of_file(folder.path(), &transfer.download_to(media, &path).await?))
+            Ok(of_file(folder.path(), &transfer.download_to(media, &path).await?, disk))
         }
-        Destination::Folder => Ok(of_file(folder.path(), &transfer.download_in(media, folder).await?)),
+        Destination::Folder => Ok(of_file(folder.path(), &transfer.download_in(media, folder).await?, disk)),
     }
 }
 
-fn options(shared: &Shared, object: usize, crash: Option<&CrashPoint>) -> TransferOptions {
+fn options(shared: &Shared, object: usize, disk: &SimulatedDisk) -> TransferOptions {
     let World { objects, client, .. } = &shared.world;
     let (caller, first) = (&objects[object].caller, shared.version(object, 0));
     let mut options = TransferOptions::default();
@@ -136,7 +135,7 @@ fn options(shared: &Shared, object: usize, crash: Option<&CrashPoint>) -> Transf
     options.size_bytes = caller.size.of(first.len());
     options.deadline = client.deadline_ms.map(Duration::from_millis);
     options.resume_partial = client.resume_partial;
-    options.crash = crash.cloned();
+    options.disk = Some(disk.clone());
     options.on_mismatch = match client.mismatch {
         Mismatch::Reject => OnMismatch::Reject,
         Mismatch::Quarantine => OnMismatch::Quarantine,
@@ -150,8 +149,16 @@ fn options(shared: &Shared, object: usize, crash: Option<&CrashPoint>) -> Transf
     options
 }
 
-fn of_file(folder: &Path, downloaded: &Downloaded) -> Success {
-    let stored = fs::read(&downloaded.path).unwrap_or_default();
+fn of_file(folder: &Path, downloaded: &Downloaded, disk: &SimulatedDisk) -> Success {
+    let mut stored = Vec::new();
+    // Another run may have replaced the file already.
+    let read = match disk.committed() {
+        Some(mut file) => file.rewind().and_then(|()| file.read_to_end(&mut stored)),
+        None => fs::File::open(&downloaded.path).and_then(|mut file| file.read_to_end(&mut stored)),
+    };
+    if read.is_err() {
+        stored.clear();
+    }
     let relative = downloaded.path.strip_prefix(folder).unwrap_or(&downloaded.path);
     let path = relative.to_string_lossy().into_owned();
     let kept = downloaded.is_kept();
@@ -195,9 +202,9 @@ fn traced(
 }
 
 /// Removes the outcome of a job that failed because of the simulated crash: no caller receives it.
-fn interrupted(job: JobTrace, crash: Option<&CrashPoint>) -> JobTrace {
+fn interrupted(job: JobTrace, disk: &SimulatedDisk) -> JobTrace {
     let has_failed = matches!(job.outcome, Some(Err(_)));
-    let has_crashed = crash.is_some_and(CrashPoint::has_crashed);
+    let has_crashed = disk.has_crashed();
     JobTrace { outcome: job.outcome.filter(|_| !(has_failed && has_crashed)), ..job }
 }
 

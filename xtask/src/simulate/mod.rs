@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// One world, with its trace in words
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// The world with this number of the seed, with its trace in words
+    #[arg(long, value_name = "N", conflicts_with = "world")]
+    number: Option<u64>,
     /// Counts every failure in a table
     #[arg(long)]
     keep_going: bool,
@@ -63,7 +66,14 @@ pub(crate) enum Driver {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { worlds: DEFAULT_WORLDS, seed: 20_261_126, world: None, keep_going: false, driver: None }
+        Self {
+            worlds: DEFAULT_WORLDS,
+            seed: 20_261_126,
+            world: None,
+            number: None,
+            keep_going: false,
+            driver: None,
+        }
     }
 }
 
@@ -138,7 +148,10 @@ fn fingerprint(trace: &Trace) -> Vec<String> {
 pub(crate) fn run(options: &Options) -> Outcome {
     engine::catch_panics();
     if let Some(file) = &options.world {
-        return one(options, file);
+        return one(&read(file)?, options.driver.unwrap_or(driver_of(file)));
+    }
+    if let Some(number) = options.number {
+        return one(&tree(options.seed, number).current(), options.driver_for(number));
     }
     let known = regressions()?;
     println!("seed {}, {} worlds, {} regressions", options.seed, options.worlds, known.len());
@@ -312,11 +325,9 @@ fn show(world: &World, report: &RunReport) {
     }
 }
 
-fn one(options: &Options, file: &Path) -> Outcome {
-    let world = read(file)?;
-    let driver = options.driver.unwrap_or(driver_of(file));
-    let report = simulate(&world, driver, true)?;
-    show(&world, &report);
+fn one(world: &World, driver: Driver) -> Outcome {
+    let report = simulate(world, driver, true)?;
+    show(world, &report);
     if report.violations.is_empty() { Ok(()) } else { Err("the world fails".to_owned()) }
 }
 

@@ -9,6 +9,7 @@ use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::expected::Expected;
+use crate::mutation::{Mutation, breaks};
 use crate::{IfExists, Receipt, TransferOptions};
 
 /// The suffix of content that is not what was declared.
@@ -49,6 +50,7 @@ impl File {
         }
         match context.options.if_exists {
             IfExists::Replace => Ok(false),
+            _ if breaks(Mutation::ExistingIgnored) => Ok(false),
             IfExists::Refuse => Err(already_exists(&self.path)),
             IfExists::Keep => check_kept(&self.path, context).await.map(|()| true),
         }
@@ -113,7 +115,7 @@ impl Destination for File {
 /// Checks what is kept against every digest and size that binds before the first request.
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
     let mut expected = Expected::before_requests(context.options, context.media);
-    if !expected.is_binding() {
+    if !expected.is_binding() || breaks(Mutation::KeptUnchecked) {
         return Ok(());
     }
     let (size, digest) = digest_of(path).await?;
@@ -132,6 +134,7 @@ pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error
     let mut partial = partial.private();
     for number in 1..1000 {
         let kept = quarantine_name(path, number, "");
+        let kept = if breaks(Mutation::QuarantinedInPlace) { path.to_owned() } else { kept };
         let note = quarantine_name(path, number, ".txt");
         match write_note(&note, &mismatch) {
             Ok(()) => {}
@@ -179,11 +182,14 @@ pub(crate) async fn sync_folder_of(path: &Path) -> Result<()> {
     blocking(move || std::fs::File::open(folder).and_then(|folder| folder.sync_all())).await?.map_err(local)
 }
 
-#[cfg_attr(not(feature = "simulation"), expect(unused_variables, reason = "only a simulation crashes"))]
+#[cfg_attr(
+    not(feature = "simulation"),
+    expect(unused_variables, reason = "only a simulation has a disk of its own")
+)]
 pub(crate) fn steps_of(options: &TransferOptions) -> Steps {
     Steps {
         #[cfg(feature = "simulation")]
-        crash: options.crash.clone(),
+        disk: options.disk.clone(),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use wamedia_core::Sha256;
 
 use super::steps::Steps;
+use crate::mutation::{Mutation, breaks};
 
 /// A file that the folder holds for a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Manifest {
             let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(part.as_str())) else {
                 continue;
             };
-            if present.contains(part) {
+            if present.contains(part) && !breaks(Mutation::UnfinishedRecordBelieved) {
                 unfinished.push(part.clone());
                 continue;
             }

@@ -24,7 +24,7 @@ pub use object::Object;
 pub use partial::remove_stale_partials;
 pub use sequential::Sequential;
 #[cfg(feature = "simulation")]
-pub use steps::CrashPoint;
+pub use steps::SimulatedDisk;
 
 use crate::{Hasher, Receipt, TransferOptions};
 

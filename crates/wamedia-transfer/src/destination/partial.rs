@@ -11,6 +11,7 @@ use super::steps::Steps;
 use super::{Begin, blocking, local};
 use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
+use crate::mutation::{Mutation, breaks};
 use crate::names::truncated;
 
 /// The suffix of every temporary file, by which people and the next run recognise it.
@@ -50,6 +51,11 @@ impl PartialFile {
     /// cleared unless `keep_content`. A link, or a file of another user, is never opened.
     pub(crate) fn for_target(target: &Path, keep_content: bool, steps: &Steps) -> io::Result<Self> {
         for path in (0..SLOTS).map(|slot| slot_path(target, slot)) {
+            let path = if breaks(Mutation::OtherPartialAdopted) {
+                with_prefix(target).unwrap_or(path)
+            } else {
+                path
+            };
             steps.step()?;
             let created = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => Some(file),
@@ -59,7 +65,8 @@ impl PartialFile {
             let is_new = created.is_some();
             let Some(file) = created.or_else(|| open_own(&path)) else { continue };
             // Another run writes it, or has just removed it.
-            if fs4::FileExt::try_lock(&file).is_err() || !is_same_file(&file, &path) {
+            let is_locked = fs4::FileExt::try_lock(&file).is_ok() || breaks(Mutation::LockIgnored);
+            if !is_locked || !is_same_file(&file, &path) {
                 continue;
             }
             let mode = if is_new { mode_of(&file) } else { ordinary_mode(&path) };
@@ -85,7 +92,7 @@ impl PartialFile {
     }
 
     pub(crate) fn write(&self, chunks: &[Bytes]) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.write(chunks.iter().map(Bytes::len).sum())?;
         let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
         let mut left = slices.as_mut_slice();
         while !left.is_empty() {
@@ -130,10 +137,12 @@ impl PartialFile {
         set_mode(&self.file, self.mode)?;
         self.steps.step()?;
         let Some(path) = self.path.0.take() else { return Ok(()) };
-        path.persist(target).map_err(|error| {
+        if let Err(error) = path.persist(target) {
             self.path.0 = Some(error.path);
-            error.error
-        })
+            return Err(error.error);
+        }
+        self.steps.committed(self.file);
+        Ok(())
     }
 
     /// Gives the file its final name, or gives the file back if the name exists.
@@ -142,10 +151,15 @@ impl PartialFile {
             return Err((error, self));
         }
         let Some(path) = self.path.0.take() else { return Ok(()) };
-        path.persist_noclobber(target).map_err(|error| {
+        if breaks(Mutation::RenamesOver) {
+            return path.persist(target).map_err(|error| (error.error, self));
+        }
+        if let Err(error) = path.persist_noclobber(target) {
             self.path.0 = Some(error.path);
-            (error.error, self)
-        })
+            return Err((error.error, self));
+        }
+        self.steps.committed(self.file);
+        Ok(())
     }
 
     /// Keeps the file readable by its owner alone, under its final name, too.
@@ -166,7 +180,7 @@ impl OwnPath {
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        if self.1.has_crashed()
+        if (self.1.has_crashed() || breaks(Mutation::TemporaryFileLeft))
             && let Some(path) = self.0.take()
         {
             // A crashed process cleans nothing up.
@@ -228,6 +242,17 @@ fn slot_path(target: &Path, slot: u32) -> PathBuf {
     target.with_file_name(temporary)
 }
 
+/// The first temporary file whose target only begins with this name.
+fn with_prefix(target: &Path) -> Option<PathBuf> {
+    let prefix = format!(".{}", target.file_name()?.to_string_lossy());
+    let entries = fs::read_dir(target.parent()?).ok()?.flatten().map(|entry| entry.path());
+    let is_like = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&prefix) && name.ends_with(SUFFIX)
+    };
+    entries.filter(is_like).min()
+}
+
 /// Removes the temporary files that killed runs left in a folder, and gives their number. Files of running transfers
 /// and links are left alone. It reads the whole folder: call it on a thread that may block.
 pub fn remove_stale_partials(folder: &Path) -> usize {
@@ -253,12 +278,15 @@ pub(crate) fn remove_unused(path: &Path) -> bool {
 pub(crate) fn open_own(path: &Path) -> Option<File> {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let flags = flags.cast_signed();
+    use rustix::fs::OFlags;
+
+    let follow = if breaks(Mutation::LinkFollowed) { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = (follow | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    (metadata.is_file() && metadata.nlink() == 1 && is_ours).then_some(file)
+    let has_one_name = metadata.nlink() == 1 || breaks(Mutation::LinkFollowed);
+    (metadata.is_file() && has_one_name && is_ours).then_some(file)
 }
 
 #[cfg(not(unix))]
