@@ -12,7 +12,9 @@ pub mod webhook;
 
 use std::time::Duration;
 
-use wamedia_core::{Capabilities, DigestSource, FailureBudget, UploadResult};
+use wamedia_core::{Capabilities, DigestSource, UploadResult};
+#[cfg(feature = "client")]
+use wamedia_provider::FailureBudget;
 
 #[cfg(feature = "client")]
 pub use client::Dialog360;
@@ -33,6 +35,7 @@ const LINK_LIFETIME: Duration = Duration::from_secs(300);
 /// time of the block.
 ///
 /// Source: <https://docs.360dialog.com/docs/messaging/media/upload-retrieve-or-delete-media>
+#[cfg(feature = "client")]
 const FAILURE_BUDGET: FailureBudget = FailureBudget::new(4, Duration::from_secs(30 * 60));
 
 /// What works. Limits by kind are not published.
@@ -42,5 +45,4 @@ pub const CAPABILITIES: Capabilities = Capabilities::NONE
     .with_expiring_links(Some(LINK_LIFETIME))
     .with_digest(DigestSource::ResolveAndWebhook)
     .with_upload(UploadResult::Id, Some(UPLOAD_LIFETIME))
-    .with_delete()
-    .with_failure_budget(FAILURE_BUDGET);
+    .with_delete();

@@ -54,23 +54,6 @@ impl KindLimit {
     }
 }
 
-/// How many failed calls a vendor takes before it blocks the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FailureBudget {
-    /// Failed calls in a row after which calls are held back.
-    pub failures: u32,
-    /// How long they are held back.
-    pub pause: Duration,
-}
-
-impl FailureBudget {
-    /// Hold calls back for `pause` after `failures` failures in a row.
-    pub const fn new(failures: u32, pause: Duration) -> Self {
-        Self { failures, pause }
-    }
-}
-
 /// What works now, with this configuration. Limits and lifetimes are data.
 ///
 /// An operation that is not declared answers [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)
@@ -106,8 +89,6 @@ pub struct Capabilities {
     pub upload_lifetime: Option<Duration>,
     /// What the vendor accepts, kind by kind; empty where it says nothing.
     pub limits: &'static [KindLimit],
-    /// Failures after which the account is left alone for a while.
-    pub failure_budget: Option<FailureBudget>,
 }
 
 impl Capabilities {
@@ -127,7 +108,6 @@ impl Capabilities {
         link_lifetime: None,
         upload_lifetime: None,
         limits: &[],
-        failure_budget: None,
     };
 
     /// `resolve` asks the vendor.
@@ -209,13 +189,6 @@ impl Capabilities {
     #[must_use]
     pub const fn with_limits(mut self, limits: &'static [KindLimit]) -> Self {
         self.limits = limits;
-        self
-    }
-
-    /// The vendor punishes failures.
-    #[must_use]
-    pub const fn with_failure_budget(mut self, budget: FailureBudget) -> Self {
-        self.failure_budget = Some(budget);
         self
     }
 

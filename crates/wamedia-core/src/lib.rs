@@ -25,7 +25,7 @@ mod upload;
 mod webhooks;
 
 pub use budget::{Budget, Limits, Spent};
-pub use capabilities::{Capabilities, DigestSource, FailureBudget, KindLimit, UploadResult};
+pub use capabilities::{Capabilities, DigestSource, KindLimit, UploadResult};
 pub use descriptor::{MediaDescriptor, Source};
 pub use digest::{DigestParseError, Sha256};
 pub use error::{Error, ErrorKind, Phase, Result, Retry};

@@ -2,10 +2,10 @@ use std::fmt;
 use std::time::SystemTime;
 
 use url::Url;
-use wamedia_core::{Error, FailureBudget, MediaDescriptor, MediaRef, ResolveOptions, Result, Secret, Source};
+use wamedia_core::{Error, MediaDescriptor, MediaRef, ResolveOptions, Result, Secret, Source};
 
 use crate::transport::Transport;
-use crate::{HostRules, Hosts, Origin, TransportOptions};
+use crate::{FailureBudget, HostRules, Hosts, Origin, TransportOptions};
 
 /// A vendor's API: its name, its hosts, and the transport to them. Clones share connections.
 #[derive(Clone)]

@@ -2,10 +2,27 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wamedia_core::{Error, ErrorKind, FailureBudget, Phase, Retry};
+use wamedia_core::{Error, ErrorKind, Phase, Retry};
 
 /// A longer pause would overflow the clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How many failed calls a vendor takes before it blocks the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailureBudget {
+    /// Failed calls in a row after which calls are held back.
+    pub failures: u32,
+    /// How long they are held back.
+    pub pause: Duration,
+}
+
+impl FailureBudget {
+    /// Hold calls back for `pause` after `failures` failures in a row.
+    pub const fn new(failures: u32, pause: Duration) -> Self {
+        Self { failures, pause }
+    }
+}
 
 /// Holds calls back after too many failures in a row, for vendors that punish them; half-open
 /// after the pause: one call is let through, and its outcome decides.

@@ -109,7 +109,11 @@ mod tests {
         ] {
             assert!(!value(other), "{other}");
         }
-        assert!(!format!("{token:?}{header:?}").contains("canary"));
+        assert_eq!(format!("{token:?}"), "Credential { origins: [Origin(https://api.test)], .. }");
+        assert_eq!(
+            format!("{header:?}"),
+            "BoundHeader { name: \"authorization\", origins: [Origin(https://api.test)], .. }"
+        );
         assert_eq!(header.secret(), Some("TEST-canary"));
     }
 }

@@ -70,6 +70,7 @@ pub use clock::SystemClock;
 #[cfg(feature = "client")]
 pub use {
     api::Api,
+    breaker::FailureBudget,
     builder::{Hosts, NetworkSettings, Problems, is_digits},
     call::Call,
     content::link_of,

@@ -3,10 +3,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use wamedia_core::{Error, ErrorKind, FailureBudget, Phase, Result, Secret};
+use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
 
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, FailureBudget};
 use crate::failure::{Failure, convert, nothing_sent};
 use crate::redact::Redactor;
 use crate::tls::Clients;

@@ -235,7 +235,7 @@ async fn times_without_end_are_clamped() {
     options.first_byte_timeout = Duration::MAX;
     options.idle_timeout = Duration::MAX;
     options.reply_timeout = Duration::MAX;
-    let budget = wamedia_core::FailureBudget::new(1, Duration::MAX);
+    let budget = wamedia_provider::FailureBudget::new(1, Duration::MAX);
     let (hosts, rules) = (api_at(&origin), HostRules::new([origin.clone()]));
     let api = Api::with_failure_budget("test", &hosts, rules, &[], options, Some(budget)).unwrap();
     let budget = one_attempt();

@@ -20,10 +20,10 @@ pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, SystemClock, Transp
 // The contract: providers, references, media.
 pub use wamedia_core::{
     Budget, Capabilities, Clock, ContentMetadata, DeclaredBy, DeleteOptions, DeleteOutcome, DigestParseError,
-    DigestSource, FailureBudget, KindLimit, Limits, ListOptions, ListedMedia, MediaDescriptor, MediaHead,
-    MediaId, MediaKind, MediaLink, MediaPage, MediaRef, MediaStream, Mime, MimeParseError, OpenOptions,
-    Provider, ResolveOptions, Resume, Scope, Secret, Sha256, Source, Spent, UploadBody, UploadContent,
-    UploadOptions, UploadResult, Uploaded,
+    DigestSource, KindLimit, Limits, ListOptions, ListedMedia, MediaDescriptor, MediaHead, MediaId,
+    MediaKind, MediaLink, MediaPage, MediaRef, MediaStream, Mime, MimeParseError, OpenOptions, Provider,
+    ResolveOptions, Resume, Scope, Secret, Sha256, Source, Spent, UploadBody, UploadContent, UploadOptions,
+    UploadResult, Uploaded,
 };
 // Errors.
 pub use wamedia_core::{Error, ErrorKind, Phase, Result, Retry};
