@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::oracle::Facts;
+use super::facts::Facts;
 use super::{Ending, RequestWhat};
 
 /// What is wrong with these bytes, unless a consistent chain of replies brought them.

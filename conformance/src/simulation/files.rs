@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::oracle::Problems;
+use super::facts::Problems;
 use super::{
     Destination, DigestClaim, Entry, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat,
     SizeClaim, Success, Trace, World, WorldEvent,

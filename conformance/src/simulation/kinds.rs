@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::content_rules::{Rule, rule};
+use super::facts::Facts;
 use super::files::may_be_recorded;
-use super::oracle::Facts;
 use super::{
     BodyReply, Destination, DigestClaim, End, LengthClaim, RangeStyle, ScriptedReply, Served, SizeClaim,
     Validator,

@@ -1,8 +1,8 @@
 //! The oracle "live": where the server is honest early enough, the object arrives.
 
 use super::content_rules::{Rule, rule};
+use super::facts::{Facts, Problems};
 use super::files::may_be_recorded;
-use super::oracle::{Facts, Problems};
 use super::{
     Advice, BodyReply, Destination, DigestClaim, End, Failure, LengthClaim, Object, RangeStyle,
     ScriptedReply, Served, SizeClaim, Validator, WorldEvent,

@@ -9,6 +9,7 @@ mod chain;
 mod claims;
 mod content;
 mod content_rules;
+mod facts;
 mod files;
 mod kinds;
 mod live;
@@ -20,7 +21,8 @@ mod world;
 
 pub use claims::{CallerClaims, DigestClaim, SizeClaim, Statement};
 pub use content::{Content, Shape};
-pub use oracle::{Violation, check};
+pub use facts::Violation;
+pub use oracle::check;
 pub use script::{
     Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, ScriptedReply, Served, Validator,
 };

@@ -17,8 +17,7 @@ use wamedia_transfer::{
     TransferOptions, Verified, transfer_many,
 };
 
-use super::provider::{LINK_SECRET, Shared, object_of};
-use super::wire::TOKEN;
+use super::provider::{LINK_SECRET, Shared, TOKEN, object_of};
 
 /// Whether folders have a manifest, so that a second run fetches nothing.
 pub(crate) const REMEMBERS: bool = true;

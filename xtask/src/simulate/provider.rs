@@ -16,6 +16,8 @@ use wamedia_core::{
 
 /// A secret in every link, which no error and no receipt may show.
 pub(crate) const LINK_SECRET: &str = "TEST-canary-link-5d1f90b2";
+/// The credential of every provider, which no error and no receipt may show.
+pub(crate) const TOKEN: &str = "TEST-canary-token-8c41e7aa";
 /// The provider's name.
 pub(crate) const NAME: &str = "simulated";
 /// From this many requests on, nothing is answered.

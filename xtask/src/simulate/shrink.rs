@@ -4,20 +4,18 @@ use proptest::strategy::ValueTree;
 use serde_json::Value;
 use wamedia_conformance::simulation::World;
 
-use super::{Driver, simulate};
-
 /// The most worlds that one shrinking runs.
 const MAX_RUNS: u32 = 1_500;
 
-/// The smallest world that was found to fail in the same way.
-pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, driver: Driver, kind: (&str, &str)) -> World {
+/// The smallest world that was found to fail in the same way, which `fails` decides.
+pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, fails: &dyn Fn(&World) -> bool) -> World {
     let mut best = tree.current();
     let mut runs = 0;
     if tree.simplify() {
         loop {
             runs += 1;
             let smaller = tree.current();
-            let more = if fails(&smaller, driver, kind) {
+            let more = if fails(&smaller) {
                 best = smaller;
                 tree.simplify()
             } else {
@@ -28,18 +26,11 @@ pub(crate) fn shrink(tree: &mut dyn ValueTree<Value = World>, driver: Driver, ki
             }
         }
     }
-    reduce(best, driver, kind, &mut runs)
-}
-
-fn fails(world: &World, driver: Driver, kind: (&str, &str)) -> bool {
-    let same = |report: super::RunReport| {
-        report.violations.iter().any(|violation| (violation.oracle, violation.clue) == kind)
-    };
-    !world.objects.is_empty() && simulate(world, driver, kind.0 == "same").is_ok_and(same)
+    reduce(best, fails, &mut runs)
 }
 
 /// Takes parts out as long as the world still fails.
-fn reduce(world: World, driver: Driver, kind: (&str, &str), runs: &mut u32) -> World {
+fn reduce(world: World, fails: &dyn Fn(&World) -> bool, runs: &mut u32) -> World {
     let Ok(mut best) = serde_json::to_value(&world) else { return world };
     let mut smallest = world;
     loop {
@@ -61,7 +52,7 @@ fn reduce(world: World, driver: Driver, kind: (&str, &str), runs: &mut u32) -> W
                     continue;
                 }
                 *runs += 1;
-                if fails(&world, driver, kind) {
+                if fails(&world) {
                     (best, smallest, progress) = (candidate, world, true);
                     break;
                 }

@@ -19,11 +19,9 @@ use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use wamedia_whapi::WhapiCloud;
 
 use super::engine;
-use super::provider::{Shared, Simulated};
+use super::provider::{Shared, Simulated, TOKEN};
 use super::reply::ScriptedBody;
 
-/// The credential of every provider, which no error and no receipt may show.
-pub(crate) const TOKEN: &str = "TEST-canary-token-8c41e7aa";
 /// At most so many pieces of one body are written one by one.
 const MAX_PIECES: usize = 300;
 /// Pauses come before so many pieces only.
