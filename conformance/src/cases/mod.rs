@@ -24,12 +24,13 @@ use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
 pub(crate) use replayed::Done;
 
+use crate::credentials::shows_canary;
 use crate::fake_server::{FakeServer, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::mutations::{MutatedProvider, MutatedWebhooks, Mutation};
 use crate::script::ExpectedExchange;
-use crate::{CANARY, TestNet};
+use crate::{DeliveryFormat, SignatureFormat, TestNet};
 use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::Response;
 
@@ -43,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) capabilities: Capabilities,
     /// None where the vendor delivers nothing.
     pub(crate) webhook_capabilities: Option<WebhookCapabilities>,
+    pub(crate) deliveries: DeliveryFormat,
+    pub(crate) signature: SignatureFormat,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
     /// The mutation of the client under test, if any.
@@ -254,10 +257,13 @@ impl Setup {
         fixture.exchanges.iter().map(|exchange| ExpectedExchange::new(fixture, exchange)).collect()
     }
 
-    /// The requests before the content, and the content.
+    /// The requests before the content, and the content with the redirects that lead to it.
     pub(crate) fn split(&self) -> Result<(Vec<ExpectedExchange>, ExpectedExchange), String> {
         let mut exchanges = self.exchanges(self.base()?);
-        let content = exchanges.pop().ok_or("the base fixture has no exchange")?;
+        let mut content = exchanges.pop().ok_or("the base fixture has no exchange")?;
+        let is_redirect = |exchange: &ExpectedExchange| (300..400).contains(&exchange.reply.status);
+        let first = exchanges.iter().rposition(|exchange| !is_redirect(exchange)).map_or(0, |at| at + 1);
+        content.redirects = exchanges.split_off(first);
         Ok((exchanges, content))
     }
 
@@ -332,6 +338,11 @@ impl Setup {
     }
 }
 
+/// How many requests these exchanges are.
+pub(crate) fn requests(exchanges: &[ExpectedExchange]) -> usize {
+    exchanges.iter().map(ExpectedExchange::requests).sum()
+}
+
 /// Checks what holds after every fetch: nothing unexpected was sent, the receipt counts right, and no
 /// secret shows.
 pub(crate) async fn finish(
@@ -368,7 +379,7 @@ pub(crate) fn no_secret(error: &Error) -> Verdict {
         shown.push_str(&format!(" {source} {source:?}"));
         next = source.source();
     }
-    ensure(!shown.contains(CANARY), format!("a secret shows in the error: {shown}"))
+    ensure(!shows_canary(&shown), format!("a secret shows in the error: {shown}"))
 }
 
 /// Takes digest and size out of a reply to resolve.

@@ -100,6 +100,8 @@ mutations! {
     FollowsDowngrades,
     FollowsForEver,
     SendsTheTokenInAHeader,
+    SendsTheTokenInBase64,
+    SendsTheTokenEverywhere,
     ChecksNoAddress,
     OpensForeignLinks,
     RetriesBadCertificates,
