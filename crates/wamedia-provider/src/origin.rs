@@ -262,7 +262,10 @@ mod tests {
         ] {
             let origin: Origin = text.parse().unwrap();
             assert_eq!((origin.is_plain(), origin.host().as_str()), (is_plain, host), "{text}");
-            assert_eq!((origin.to_string(), format!("{origin:?}")), (text.to_owned(), format!("Origin({text})")));
+            assert_eq!(
+                (origin.to_string(), format!("{origin:?}")),
+                (text.to_owned(), format!("Origin({text})"))
+            );
         }
     }
 
