@@ -206,7 +206,8 @@ fn arguments(shared: &Shared) -> Vec<String> {
     option("concurrency", client.many.unwrap_or(1).max(1).to_string());
     option("idle-timeout", IDLE_SECONDS.to_owned());
     option("first-byte-timeout", IDLE_SECONDS.to_owned());
-    out.extend((!client.manifest).then(|| "--no-manifest".to_owned()));
+    let is_folder = client.destination == Destination::Folder;
+    out.extend((is_folder && !client.manifest).then(|| "--no-manifest".to_owned()));
     out.extend(client.resume_partial.then(|| "--resume".to_owned()));
     out.push("--from".to_owned());
     out
