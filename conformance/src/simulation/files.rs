@@ -185,6 +185,7 @@ fn told_apart(world: &World, trace: &Trace, problems: &mut Problems) {
         if let Some(Err((kind, text))) = &job.outcome
             && kind == "local"
             && !may_be_recorded(world, trace)
+            && world.client.disk_room.is_none()
         {
             problems.add("own file", "a name that was taken cost a file", text);
         }

@@ -46,7 +46,7 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
         // The name exists, or another transfer takes it meanwhile.
         kinds.extend(["local", "integrity"]);
     }
-    if may_be_recorded(facts.world, facts.trace) {
+    if may_be_recorded(facts.world, facts.trace) || client.disk_room.is_some() {
         kinds.insert("local");
     }
     kinds

@@ -110,7 +110,12 @@ fn object() -> impl Strategy<Value = Object> {
     let replacement = weighted(0.12, (0u32..4, prop_oneof![3 => Just(0i32), 1 => -20i32..20]))
         .prop_map(|pair| pair.map(|(after, grow)| Replacement { after, grow }));
     let resolve = prop_oneof![9 => Just(Vec::new()), 1 => vec(of(failure()), 1..3)];
-    let open = prop_oneof![2 => Just(Vec::new()), 5 => vec(reply(), 1..=2), 3 => vec(reply(), 2..=5)];
+    let open = prop_oneof![
+        2 => Just(Vec::new()),
+        5 => vec(reply(), 1..=2),
+        3 => vec(reply(), 2..=5),
+        3 => resumed(),
+    ];
     (content, replacement, claims(), any::<bool>(), select(TARGETS.to_vec()), resolve, open).prop_map(
         |(content, replacement, (webhook, reply, caller), signed, target, resolve, open)| Object {
             content,
@@ -315,6 +320,36 @@ fn body() -> impl Strategy<Value = BodyReply> {
     )
 }
 
+/// A body that breaks, and a reply to the request for its rest: only the second is odd.
+fn resumed() -> impl Strategy<Value = Vec<ScriptedReply>> {
+    let validator = prop_oneof![
+        5 => Just(Validator::Strong),
+        1 => Just(Validator::Absent),
+        1 => Just(Validator::Changing),
+        1 => Just(Validator::OnlyWhole),
+    ];
+    let length = prop_oneof![3 => Just(LengthClaim::Right), 1 => Just(LengthClaim::Absent)];
+    let broken = (offset().prop_map(End::Break), length, validator.clone())
+        .prop_map(|(end, length, validator)| BodyReply { length, validator, end, ..BodyReply::default() });
+    let range = prop_oneof![
+        4 => Just(RangeStyle::Honoured),
+        3 => offset().prop_map(RangeStyle::Part),
+        2 => (-5i32..5).prop_map(RangeStyle::Shifted),
+        1 => Just(RangeStyle::Ignored),
+    ];
+    let total = prop_oneof![
+        3 => Just(LengthClaim::Right),
+        2 => Just(LengthClaim::Absent),
+        2 => (-70i32..70).prop_map(LengthClaim::Off),
+    ];
+    let served = prop_oneof![5 => Just(Served::Current), 1 => served()];
+    let end = prop_oneof![4 => Just(End::Whole), 1 => end()];
+    let rest = (served, range, total, validator, end).prop_map(|(served, range, total, validator, end)| {
+        BodyReply { served, range, total, validator, end, ..BodyReply::default() }
+    });
+    (broken, rest).prop_map(|(broken, rest)| [broken, rest].map(ScriptedReply::Body).to_vec())
+}
+
 fn server() -> impl Strategy<Value = Server> {
     let chunk = prop_oneof![6 => Just(65_536u32), 1 => select(vec![1u32, 17, 4_096, 1_048_576])];
     (prop::bool::weighted(0.85), any::<bool>(), chunk).prop_map(|(ranges, links, chunk)| Server {
@@ -340,20 +375,22 @@ fn client() -> impl Strategy<Value = Client> {
     let max_bytes = weighted(0.1, prop_oneof![0u64..200, 0u64..3_000_000]);
     let deadline = weighted(0.1, 0u64..60_000);
     let limits = prop_oneof![4 => Just((5u32, 1u32)), 1 => (1u32..6, 0u32..3)];
-    (destination, exists, mismatch, max_bytes, deadline, any::<bool>(), weighted(0.4, 1u8..5), limits)
-        .prop_map(|(destination, exists, mismatch, max_bytes, deadline_ms, resume_partial, many, limits)| {
-            Client {
-                destination,
-                exists,
-                mismatch,
-                max_bytes,
-                deadline_ms,
-                resume_partial,
-                many,
-                max_attempts: limits.0,
-                max_renewals: limits.1,
-            }
-        })
+    let disk = (any::<bool>(), prop::bool::weighted(0.8), weighted(0.06, offset()));
+    (destination, exists, mismatch, max_bytes, deadline, disk, weighted(0.4, 1u8..5), limits).prop_map(
+        |(destination, exists, mismatch, max_bytes, deadline_ms, disk, many, limits)| Client {
+            destination,
+            exists,
+            mismatch,
+            max_bytes,
+            deadline_ms,
+            resume_partial: disk.0,
+            manifest: disk.1,
+            disk_room: disk.2,
+            many,
+            max_attempts: limits.0,
+            max_renewals: limits.1,
+        },
+    )
 }
 
 fn existing() -> impl Strategy<Value = Vec<ExistingFile>> {

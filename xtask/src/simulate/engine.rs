@@ -64,7 +64,7 @@ pub(crate) fn with_providers(
     let mut trace = Trace {
         planted: folder.planted.clone(),
         before: folder.entries(),
-        remembers: adapter::REMEMBERS,
+        remembers: shared.world.client.manifest,
         ..Trace::default()
     };
     let providers = runtime.block_on(async { start(shared) })?;

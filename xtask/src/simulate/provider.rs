@@ -128,8 +128,18 @@ impl Simulated {
         what: RequestWhat,
         answer: std::result::Result<BodyLog, String>,
     ) -> Result<usize> {
+        self.add(RequestLog { run: self.run, object, what, answer, is_final: false })
+    }
+
+    pub(crate) fn log_failure(&self, object: usize, what: RequestWhat, failure: &Failure) -> Result<usize> {
+        // A dead link can be replaced.
+        let is_final = failure.retry == Advice::Never && failure.kind != ErrorKind::Expired.name();
+        self.add(RequestLog { run: self.run, object, what, answer: Err(failure.kind.clone()), is_final })
+    }
+
+    fn add(&self, request: RequestLog) -> Result<usize> {
         let mut state = self.shared.state();
-        state.requests.push(RequestLog { run: self.run, object, what, answer });
+        state.requests.push(request);
         if state.requests.len() > TOO_MANY_REQUESTS {
             return Err(Error::new(ErrorKind::Upstream, "more requests than any client may send"));
         }
@@ -194,7 +204,7 @@ impl Provider for Simulated {
                 };
                 return Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared));
             };
-            self.log(object, RequestWhat::Resolve, Err(failure.kind.clone()))?;
+            self.log_failure(object, RequestWhat::Resolve, &failure)?;
             self.absorb(&failure, &options.budget, attempt).await?;
             attempt += 1;
         }
@@ -213,7 +223,7 @@ impl Provider for Simulated {
             let number = self.shared.next_open(object);
             match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
                 ScriptedReply::Fail(failure) => {
-                    self.log(object, what.clone(), Err(failure.kind.clone()))?;
+                    self.log_failure(object, what.clone(), &failure)?;
                     self.absorb(&failure, &options.budget, attempt).await?;
                     attempt += 1;
                 }

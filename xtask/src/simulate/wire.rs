@@ -19,7 +19,7 @@ use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use wamedia_whapi::WhapiCloud;
 
 use super::engine;
-use super::provider::{Shared, Simulated, TOKEN};
+use super::provider::{LINK_SECRET, Shared, Simulated, TOKEN};
 use super::reply::ScriptedBody;
 
 /// At most so many pieces of one body are written one by one.
@@ -56,8 +56,7 @@ pub(crate) fn adapted(world: &World) -> World {
 
 /// Runs a world.
 pub(crate) fn run(world: &World) -> Result<Trace, String> {
-    let name = if is_meta(world) { "meta" } else { "whapi" };
-    let shared = Shared::new(world.clone(), name);
+    let shared = Shared::new(world.clone(), provider_name(world));
     let mut server = None;
     let outcome = engine::with_providers(&shared, |shared| {
         let (started, current, origin) = start(shared)?;
@@ -72,7 +71,13 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
     outcome.map(|trace| Trace { wire: true, ..trace })
 }
 
-fn start(shared: &Arc<Shared>) -> Result<(Server, Arc<AtomicUsize>, String), String> {
+/// The name of the provider that the world runs with.
+pub(crate) fn provider_name(world: &World) -> &'static str {
+    if is_meta(world) { "meta" } else { "whapi" }
+}
+
+/// Starts the server; the number is that of the current run.
+pub(crate) fn start(shared: &Arc<Shared>) -> Result<(Server, Arc<AtomicUsize>, String), String> {
     let problem = |error: std::io::Error| format!("cannot start a server: {error}");
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(problem)?;
     listener.set_nonblocking(true).map_err(problem)?;
@@ -119,7 +124,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
     let described = &provider.shared.world.objects[object];
     let (number, version) = provider.shared.next_resolve(object);
     if let Some(failure) = described.resolve.get(number as usize).cloned().flatten() {
-        let logged = provider.log(object, RequestWhat::Resolve, Err(failure.kind.clone()));
+        let logged = provider.log_failure(object, RequestWhat::Resolve, &failure);
         return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
     }
     let logged = provider.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }));
@@ -131,7 +136,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
     let mut state = |key: &str, value: Option<Value>| value.map(|value| reply.insert(key.to_owned(), value));
     state("messaging_product", Some("whatsapp".into()));
     state("id", Some(format!("object-{object}").into()));
-    state("url", Some(format!("{origin}/content/object-{object}?hash=x").into()));
+    state("url", Some(format!("{origin}/content/object-{object}?hash={LINK_SECRET}").into()));
     state("mime_type", said.mime.clone().map(Value::from));
     state("sha256", said.sha256.text(current).map(Value::from));
     state("file_size", said.size.of(current.len()).map(Value::from));
@@ -150,7 +155,7 @@ fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec
     let script = match provider.shared.world.objects[object].reply(number, &provider.shared.world.server) {
         ScriptedReply::Body(script) => script,
         ScriptedReply::Fail(failure) => {
-            let logged = provider.log(object, what, Err(failure.kind.clone()));
+            let logged = provider.log_failure(object, what, &failure);
             return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
         }
     };
