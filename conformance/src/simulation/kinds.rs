@@ -22,6 +22,7 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     for reply in &object.open {
         match reply {
             ScriptedReply::Fail(failure) => drop(kinds.insert(failure.kind.as_str())),
+            ScriptedReply::Redirect(_) => {}
             ScriptedReply::Body(body) => add_body(body, &mut kinds, &mut faults),
         }
     }

@@ -22,7 +22,7 @@ pub use claims::{CallerClaims, DigestClaim, SizeClaim, Statement};
 pub use content::{Content, Shape};
 pub use oracle::{Violation, check};
 pub use script::{
-    Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, ScriptedReply, Served, Validator,
+    Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, RedirectTo, ScriptedReply, Served, Validator,
 };
 pub use trace::{
     BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace,

@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 use super::{
     Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, ScriptedReply, Served,
-    Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
+    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, RedirectTo, Replacement,
+    ScriptedReply, Served, Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
 };
 
 /// Names of files. Some are prefixes of others.
@@ -240,7 +240,16 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn reply() -> impl Strategy<Value = ScriptedReply> {
-    prop_oneof![9 => body().prop_map(ScriptedReply::Body), 2 => failure().prop_map(ScriptedReply::Fail)]
+    let to = prop_oneof![
+        2 => Just(RedirectTo::Same),
+        3 => Just(RedirectTo::Other),
+        1 => Just(RedirectTo::Forbidden),
+    ];
+    prop_oneof![
+        18 => body().prop_map(ScriptedReply::Body),
+        4 => failure().prop_map(ScriptedReply::Fail),
+        2 => to.prop_map(ScriptedReply::Redirect),
+    ]
 }
 
 fn length_claim() -> impl Strategy<Value = LengthClaim> {

@@ -67,6 +67,7 @@ pub(crate) fn adapted(world: &World) -> World {
             match reply {
                 ScriptedReply::Body(body) => body.pause_ms = body.pause_ms.min(MAX_PAUSE_MS),
                 ScriptedReply::Fail(failure) => hurried(&mut failure.retry),
+                ScriptedReply::Redirect(_) => {}
             }
         }
         object.resolve.iter_mut().flatten().for_each(|failure| hurried(&mut failure.retry));
@@ -120,6 +121,7 @@ pub(crate) fn run(world: &World) -> Result<(Trace, Vec<Violation>), String> {
         judge(&shared, run, &folder.path(), &ran, &mut trace, &mut violations);
     }
     trace.requests = shared.requests();
+    trace.leaks.append(&mut shared.state().sent_elsewhere);
     trace.after = folder.entries();
     trace.outside_changed = folder.outside_changed();
     Ok((trace, violations))
@@ -132,7 +134,7 @@ struct Ran {
 }
 
 async fn one_run(shared: &Arc<Shared>, run: usize, folder: &Path) -> Result<Ran, String> {
-    let (server, current, origin) = wire::start(shared)?;
+    let (server, current, origins) = wire::start(shared)?;
     current.store(run, std::sync::atomic::Ordering::Relaxed);
     let list = folder.with_file_name("references.jsonl");
     fs::write(&list, references(shared)).map_err(|error| error.to_string())?;
@@ -144,8 +146,8 @@ async fn one_run(shared: &Arc<Shared>, run: usize, folder: &Path) -> Result<Ran,
         .env_clear()
         .env("HOME", "nowhere")
         .env(format!("{prefix}_TOKEN"), TOKEN)
-        .env(format!("{prefix}_BASE_URL"), &origin)
-        .env(format!("{prefix}_CONTENT_ORIGINS"), &origin)
+        .env(format!("{prefix}_BASE_URL"), &origins.api)
+        .env(format!("{prefix}_CONTENT_ORIGINS"), format!("{},{}", origins.api, origins.other))
         .current_dir(folder)
         .kill_on_drop(true);
     let started = Instant::now();

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) requests: Vec<RequestLog>,
+    /// What another origin got that it must not get.
+    pub(crate) sent_elsewhere: Vec<String>,
     opens: Vec<u32>,
     resolves: Vec<u32>,
     replies: u32,
@@ -217,9 +219,15 @@ impl Provider for Simulated {
         };
         let mut attempt = 0;
         loop {
-            options.budget.count_request();
             let number = self.shared.next_open(object);
-            match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
+            let reply = self.shared.world.objects[object].reply(number, &self.shared.world.server);
+            if let ScriptedReply::Redirect(_) = reply {
+                // Only a transport sees it.
+                continue;
+            }
+            options.budget.count_request();
+            match reply {
+                ScriptedReply::Redirect(_) => {}
                 ScriptedReply::Fail(failure) => {
                     self.log_failure(object, what.clone(), &failure)?;
                     self.absorb(&failure, &options.budget, attempt).await?;
