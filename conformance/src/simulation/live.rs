@@ -49,7 +49,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
         WorldEvent::Cancel(_) | WorldEvent::Kill(_) | WorldEvent::Crash(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();
-    let free = client.destination != Destination::File || (targets == 1 && world.before.is_empty());
+    let free = !client.destination.is_named() || (targets == 1 && world.before.is_empty());
     let unlimited = client.max_bytes.is_none() && client.deadline_ms.is_none() && client.disk_room.is_none();
     if !(undisturbed && free && unlimited && object.replacement.is_none() && claims_hold(facts)) {
         return false;

@@ -74,7 +74,7 @@ pub(crate) fn adapted(world: &World) -> World {
     }
     *client = Client {
         destination: match client.destination {
-            Destination::Memory => Destination::Writer,
+            Destination::Memory | Destination::ObjectStore => Destination::Writer,
             other => other,
         },
         deadline_ms: None,
@@ -184,7 +184,9 @@ fn arguments(shared: &Shared) -> Vec<String> {
     match client.destination {
         Destination::Folder => option("dir", ".".to_owned()),
         Destination::File => option("output", objects[0].target.clone()),
-        Destination::Memory | Destination::Writer => option("output", "-".to_owned()),
+        Destination::Memory | Destination::Writer | Destination::ObjectStore => {
+            option("output", "-".to_owned());
+        }
     }
     if let [object] = objects.as_slice() {
         let first = shared.version(0, 0);

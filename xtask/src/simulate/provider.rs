@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use object_store::memory::InMemory;
 use wamedia_conformance::simulation::{
     Advice, BodyLog, Failure, RequestLog, RequestWhat, ScriptedReply, World,
 };
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// The provider's name.
     pub(crate) name: &'static str,
     pub(crate) versions: Vec<Vec<Bytes>>,
+    /// The store of worlds that have one.
+    pub(crate) store: Arc<InMemory>,
     state: Mutex<State>,
 }
 
@@ -47,7 +50,7 @@ impl Shared {
             world.objects.iter().enumerate().map(|(index, object)| object.versions(index)).collect();
         let count = world.objects.len();
         let state = State { opens: vec![0; count], resolves: vec![0; count], ..State::default() };
-        Arc::new(Self { world, name, versions, state: Mutex::new(state) })
+        Arc::new(Self { world, name, versions, store: Arc::default(), state: Mutex::new(state) })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
