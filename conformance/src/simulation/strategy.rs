@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 use super::{
     Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, ScriptedReply, Served,
-    Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
+    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, RedirectTo, Replacement,
+    ScriptedReply, Served, Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
 };
 
 /// Names of files. Some are prefixes of others.
@@ -30,6 +30,9 @@ const MIMES: [&str; 12] = [
     "text/csv",
 ];
 
+/// Content for an object store that is larger than this has about the size of a part.
+const LARGE: u32 = 500_000;
+const PART_BYTES: u32 = 8 * 1024 * 1024;
 /// The most chunks of one body. More take time and find nothing.
 const MAX_CHUNKS: u32 = 20_000;
 
@@ -49,6 +52,9 @@ fn more_objects() -> impl Strategy<Value = Vec<Object>> {
 
 /// Keeps a world cheap: tiny chunks only for small content, and few large objects.
 fn bounded(mut world: World) -> World {
+    if world.client.destination == Destination::ObjectStore {
+        for_object_store(&mut world);
+    }
     let many = world.objects.len() > 3;
     for object in &mut world.objects {
         object.open.iter_mut().for_each(|reply| within(reply, object.content.size));
@@ -64,6 +70,22 @@ fn bounded(mut world: World) -> World {
         }
     }
     world
+}
+
+/// A store in memory does not survive a crash, and has nothing that two threads could do between one another. Larger
+/// content is sent in parts.
+fn for_object_store(world: &mut World) {
+    world.event = match world.event {
+        WorldEvent::Kill(polls) => WorldEvent::Cancel(polls),
+        WorldEvent::Crash(_) => WorldEvent::None,
+        WorldEvent::Apart => WorldEvent::Twice,
+        event => event,
+    };
+    if let [object] = world.objects.as_mut_slice()
+        && object.content.size > LARGE
+    {
+        object.content.size = PART_BYTES - 1 + object.content.size % 3;
+    }
 }
 
 /// Moves most offsets into the content, so that the fault happens.
@@ -240,7 +262,16 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn reply() -> impl Strategy<Value = ScriptedReply> {
-    prop_oneof![9 => body().prop_map(ScriptedReply::Body), 2 => failure().prop_map(ScriptedReply::Fail)]
+    let to = prop_oneof![
+        2 => Just(RedirectTo::Same),
+        3 => Just(RedirectTo::Other),
+        1 => Just(RedirectTo::Forbidden),
+    ];
+    prop_oneof![
+        18 => body().prop_map(ScriptedReply::Body),
+        4 => failure().prop_map(ScriptedReply::Fail),
+        2 => to.prop_map(ScriptedReply::Redirect),
+    ]
 }
 
 fn length_claim() -> impl Strategy<Value = LengthClaim> {
@@ -365,6 +396,7 @@ fn client() -> impl Strategy<Value = Client> {
         2 => Just(Destination::Writer),
         3 => Just(Destination::File),
         3 => Just(Destination::Folder),
+        1 => Just(Destination::ObjectStore),
     ];
     let exists = select(vec![IfExists::Refuse, IfExists::Keep, IfExists::Replace]);
     let mismatch = prop_oneof![

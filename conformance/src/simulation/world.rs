@@ -147,6 +147,15 @@ pub enum Destination {
     File,
     /// Into a folder, under a name made from what was declared.
     Folder,
+    /// Into an object store in memory, under a given name.
+    ObjectStore,
+}
+
+impl Destination {
+    /// Whether the caller gives the name.
+    pub(super) fn is_named(self) -> bool {
+        matches!(self, Self::File | Self::ObjectStore)
+    }
 }
 
 /// What to do where the name is taken.

@@ -16,10 +16,11 @@ use wamedia_conformance::simulation::{
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    Downloaded, Folder, Job, ManyOptions, OnMismatch, Receipt, SimulatedDisk, Target, Transfer,
+    Downloaded, Folder, Job, ManyOptions, Object, OnMismatch, Receipt, SimulatedDisk, Target, Transfer,
     TransferOptions, Verified, transfer_many,
 };
 
+use super::folder::{location, read_object};
 use super::provider::{LINK_SECRET, Shared, TOKEN, object_of};
 
 /// The name of a partial file of this target, as a killed run leaves it.
@@ -122,6 +123,14 @@ async fn transferred(
         Destination::File => {
             let path = folder.path().join(&shared.world.objects[object].target);
             Ok(of_file(folder.path(), &transfer.download_to(media, &path).await?, disk))
+        }
+        Destination::ObjectStore => {
+            let name = &shared.world.objects[object].target;
+            let mut stored = Object::new(Arc::clone(&shared.store) as _, location(name));
+            let receipt = transfer.store(media, &mut stored).await?;
+            let bytes = read_object(&shared.store, &location(name)).unwrap_or_default();
+            let kept = receipt.is_none();
+            Ok(Success { kept, ..success(bytes, Some(name.clone()), receipt.as_ref()) })
         }
         Destination::Folder => Ok(of_file(folder.path(), &transfer.download_in(media, folder).await?, disk)),
     }

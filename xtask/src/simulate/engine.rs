@@ -75,6 +75,7 @@ pub(crate) fn with_providers(
     trace.requests = shared.requests();
     trace.after = folder.entries();
     trace.outside_changed = folder.outside_changed();
+    trace.leaks.append(&mut shared.state().sent_elsewhere);
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
         Err(_) => {

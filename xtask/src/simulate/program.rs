@@ -68,13 +68,14 @@ pub(crate) fn adapted(world: &World) -> World {
             match reply {
                 ScriptedReply::Body(body) => body.pause_ms = body.pause_ms.min(MAX_PAUSE_MS),
                 ScriptedReply::Fail(failure) => hurried(&mut failure.retry),
+                ScriptedReply::Redirect(_) => {}
             }
         }
         object.resolve.iter_mut().flatten().for_each(|failure| hurried(&mut failure.retry));
     }
     *client = Client {
         destination: match client.destination {
-            Destination::Memory => Destination::Writer,
+            Destination::Memory | Destination::ObjectStore => Destination::Writer,
             other => other,
         },
         deadline_ms: None,
@@ -121,6 +122,7 @@ pub(crate) fn run(world: &World) -> Result<(Trace, Vec<Violation>), String> {
         judge(&shared, run, &folder.path(), &ran, &mut trace, &mut violations);
     }
     trace.requests = shared.requests();
+    trace.leaks.append(&mut shared.state().sent_elsewhere);
     trace.after = folder.entries();
     trace.outside_changed = folder.outside_changed();
     Ok((trace, violations))
@@ -133,7 +135,7 @@ struct Ran {
 }
 
 async fn one_run(shared: &Arc<Shared>, run: usize, folder: &Path) -> Result<Ran, String> {
-    let (server, current, origin) = wire::start(shared)?;
+    let (server, current, origins) = wire::start(shared)?;
     current.store(run, std::sync::atomic::Ordering::Relaxed);
     let list = folder.with_file_name("references.jsonl");
     fs::write(&list, references(shared)).map_err(|error| error.to_string())?;
@@ -145,8 +147,8 @@ async fn one_run(shared: &Arc<Shared>, run: usize, folder: &Path) -> Result<Ran,
         .env_clear()
         .env("HOME", "nowhere")
         .env(format!("{prefix}_TOKEN"), TOKEN)
-        .env(format!("{prefix}_BASE_URL"), &origin)
-        .env(format!("{prefix}_CONTENT_ORIGINS"), &origin)
+        .env(format!("{prefix}_BASE_URL"), &origins.api)
+        .env(format!("{prefix}_CONTENT_ORIGINS"), format!("{},{}", origins.api, origins.other))
         .current_dir(folder)
         .kill_on_drop(true);
     let started = Instant::now();
@@ -183,7 +185,9 @@ fn arguments(shared: &Shared) -> Vec<String> {
     match client.destination {
         Destination::Folder => option("dir", ".".to_owned()),
         Destination::File => option("output", objects[0].target.clone()),
-        Destination::Memory | Destination::Writer => option("output", "-".to_owned()),
+        Destination::Memory | Destination::Writer | Destination::ObjectStore => {
+            option("output", "-".to_owned());
+        }
     }
     if let [object] = objects.as_slice() {
         let first = shared.version(0, 0);
