@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use wamedia_core::{
     Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaRef, MediaStream,
-    OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source,
+    OpenOptions, Provider, ResolveOptions, Result, Secret, Source,
 };
 use wamedia_provider::{Api, BoundHeader, Credential, HostRules, NetworkSettings, Problems, Request};
 
@@ -141,9 +141,7 @@ impl Provider for TwilioMedia {
 
     /// Works from the reference alone: the description of a media resource has neither size nor digest.
     async fn resolve(&self, media: &MediaRef, _: ResolveOptions) -> Result<MediaDescriptor> {
-        let context =
-            |error: Error| error.with_provider(NAME).with_operation("resolve").with_phase(Phase::Prepare);
-        self.path(media).map_err(context)?;
+        self.path(media).map_err(|error| self.api.error("resolve", error))?;
         Ok(MediaDescriptor::new(media.clone(), Source::Direct))
     }
 
