@@ -72,6 +72,12 @@ impl FakeServer {
         options: Options,
         mutation: Option<Mutation>,
     ) -> io::Result<Self> {
+        // Where an exchange is repeated, so are the redirects that lead to it.
+        let group = exchanges.last().map_or(0, ExpectedExchange::requests);
+        let exchanges: Vec<_> = exchanges
+            .into_iter()
+            .flat_map(|exchange| [exchange.redirects.clone(), vec![exchange]].concat())
+            .collect();
         let hosts: BTreeSet<String> = exchanges
             .iter()
             .filter_map(|row| row.origin.split("://").nth(1))
@@ -82,7 +88,7 @@ impl FakeServer {
         let acceptor = tls::acceptor(&names, options.trusted);
         let log = Arc::new(Mutex::new(Log::default()));
         let taken = Mutex::new(vec![false; exchanges.len()]);
-        let script = Script { log: Arc::clone(&log), exchanges, any_order: options.any_order, taken };
+        let script = Script { log: Arc::clone(&log), exchanges, group, any_order: options.any_order, taken };
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (server, proxy) = match mutation.filter(|mutation| mutation.is_on_the_wire()) {
             None => (over_tls(script, acceptor, options.silent).await?, None),
@@ -167,6 +173,8 @@ impl Resolver for FixedResolver {
 struct Script {
     log: Arc<Mutex<Log>>,
     exchanges: Vec<ExpectedExchange>,
+    /// The last exchange and the redirects that lead to it: so many at the end.
+    group: usize,
     any_order: bool,
     taken: Mutex<Vec<bool>>,
 }
@@ -211,12 +219,19 @@ impl Script {
         }
     }
 
+    /// What answers every further request, if anything does.
+    fn repeated(&self) -> Option<&[ExpectedExchange]> {
+        let is_forever = self.exchanges.last().is_some_and(|exchange| exchange.forever);
+        is_forever.then(|| &self.exchanges[self.exchanges.len() - self.group..])
+    }
+
     fn exchange(&self, number: usize, received: &Received) -> Option<&ExpectedExchange> {
         if !self.any_order {
-            return self
-                .exchanges
-                .get(number)
-                .or_else(|| self.exchanges.last().filter(|exchange| exchange.forever));
+            let repeated = || {
+                let group = self.repeated()?;
+                group.get((number - self.exchanges.len()) % group.len())
+            };
+            return self.exchanges.get(number).or_else(repeated);
         }
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |exchange: &ExpectedExchange| {
@@ -225,7 +240,7 @@ impl Script {
         let index =
             self.exchanges.iter().enumerate().position(|(index, exchange)| !taken[index] && fits(exchange));
         let Some(index) = index else {
-            return self.exchanges.last().filter(|exchange| exchange.forever && fits(exchange));
+            return self.repeated()?.iter().find(|exchange| fits(exchange));
         };
         taken[index] = true;
         self.exchanges.get(index)

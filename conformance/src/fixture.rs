@@ -36,6 +36,9 @@ pub(crate) struct Fixture {
     pub(crate) delivery: Option<String>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// The URL to which the vendor sent the delivery, for vendors that sign it.
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
     #[serde(default)]
     pub(crate) expect: Expect,
     /// What a recording replaced; for people.

@@ -16,6 +16,8 @@
 //! over TLS, under the vendors' real host names, in paused time.
 
 mod cases;
+mod credentials;
+mod deliveries;
 mod errors;
 mod fake_server;
 mod fixture;
@@ -42,6 +44,7 @@ use wamedia_core::{Clock, Provider, Webhooks};
 use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
+pub use deliveries::{DeliveryFormat, SignatureFormat};
 pub use errors::{ErrorRow, check_errors};
 pub use operation::{read_all, run_operation};
 pub use runner::run;
@@ -60,6 +63,10 @@ pub const VERIFY_TOKEN: &str = "TEST-verify";
 pub trait ProviderUnderTest: 'static {
     /// The provider's name, which is also the folder of its fixtures.
     const NAME: &'static str;
+    /// The format of the vendor's deliveries.
+    const DELIVERIES: DeliveryFormat = DeliveryFormat::Messages;
+    /// How the vendor writes the signatures of its deliveries, where it signs them.
+    const SIGNATURE: SignatureFormat = SignatureFormat::Hex;
 
     /// Builds the provider with test credentials, for the network of one case.
     fn build(net: &TestNet) -> Arc<dyn Provider>;

@@ -59,6 +59,8 @@ fn prepared<H: ProviderUnderTest>(package: Package) -> Result<ExitCode, String> 
         fixtures,
         capabilities,
         webhook_capabilities,
+        deliveries: H::DELIVERIES,
+        signature: H::SIGNATURE,
         with_range: false,
         mutation: None,
     };
@@ -216,6 +218,8 @@ mod tests {
             fixtures: Arc::default(),
             capabilities: wamedia_core::Capabilities::NONE,
             webhook_capabilities: None,
+            deliveries: crate::DeliveryFormat::default(),
+            signature: crate::SignatureFormat::default(),
             with_range: false,
             mutation: None,
         };

@@ -16,6 +16,8 @@ pub(crate) struct ExpectedExchange {
     pub(crate) forever: bool,
     /// True for an exchange that is answered as soon as the head of the request has arrived.
     pub(crate) early: bool,
+    /// Redirects that lead to it. Each is expected and answered anew before it.
+    pub(crate) redirects: Vec<Self>,
 }
 
 impl ExpectedExchange {
@@ -37,7 +39,13 @@ impl ExpectedExchange {
             reply,
             forever: false,
             early: false,
+            redirects: Vec::new(),
         }
+    }
+
+    /// How many requests it is, its redirects among them.
+    pub(crate) fn requests(&self) -> usize {
+        self.redirects.len() + 1
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(Response) -> Response) -> Self {

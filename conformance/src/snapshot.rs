@@ -11,6 +11,7 @@ use wamedia_sandbox::multipart::Part;
 use wamedia_transfer::Fetched;
 
 use crate::CANARY;
+use crate::credentials::shows_canary;
 use crate::matching::Received;
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -94,7 +95,7 @@ fn of_request(received: &Received) -> Value {
         .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
         .map(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            let secret = value.contains(CANARY) || matches!(name.as_str(), "sign" | "ts");
+            let secret = shows_canary(value) || matches!(name.as_str(), "sign" | "ts");
             let version = name == "user-agent";
             let value = if secret {
                 "[secret]"

@@ -54,7 +54,7 @@ enum Task {
 }
 
 /// The providers, in the order of every table.
-const PROVIDERS: [&str; 4] = ["meta", "chakra", "whapi", "nxcloud"];
+const PROVIDERS: [&str; 6] = ["meta", "chakra", "whapi", "nxcloud", "360dialog", "twilio"];
 
 /// What a task says when it fails.
 type Outcome = Result<(), String>;

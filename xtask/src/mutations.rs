@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{Outcome, root, suite};
 
 /// The providers in the order in which they are tried: the first has most of the operations.
-const ORDER: [&str; 4] = ["meta", "nxcloud", "whapi", "chakra"];
+const ORDER: [&str; 6] = ["meta", "nxcloud", "whapi", "chakra", "360dialog", "twilio"];
 
 /// Which requirements caught each mutation.
 type Caught = BTreeMap<String, BTreeSet<String>>;

@@ -11,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
     let reply = Reply::new(status, body.to_vec());
     let error = cloud_api::error_in(&reply);
     assert!(error.is_some() || reply.is_success(), "a failure is an error, whatever its body");
+    let _ = (cloud_api::uploaded(&reply), cloud_api::deleted(&reply), cloud_api::content_error(&reply));
     if let Ok(body) = reply.json::<serde_json::Value>() {
-        let _ = (cloud_api::uploaded_id(&body), cloud_api::descriptor(body));
+        let _ = cloud_api::descriptor(body);
     }
 });

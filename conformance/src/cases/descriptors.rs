@@ -8,6 +8,7 @@ use wamedia_core::{
 };
 
 use super::{Case, Run, Setup, Verdict, ensure, equal, paused, settled};
+use crate::credentials;
 use crate::fake_server::Options;
 use crate::script::ExpectedExchange;
 use wamedia_sandbox::http1::{Framing, Response};
@@ -74,22 +75,11 @@ const SPELLINGS: [(&str, Spelling); 7] = [
     ("words", |_| ("not a digest".to_owned(), false)),
 ];
 
-/// Independent of the decoder under test.
 fn base64(digest: &Sha256, for_urls: bool) -> String {
-    let (plus, slash) = if for_urls { ('-', '_') } else { ('+', '/') };
-    let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain([plus, slash]).collect();
     let hex = digest.to_hex();
     let bytes: Vec<u8> =
         (0..32).filter_map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).ok()).collect();
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let number = (0..3).fold(0_u32, |sum, at| sum << 8 | u32::from(*three.get(at).unwrap_or(&0)));
-        for at in 0..4 {
-            let letter = letters[(number >> (18 - 6 * at) & 63) as usize];
-            out.push(if at > three.len() { '=' } else { letter });
-        }
-    }
-    out
+    credentials::base64(&bytes, for_urls)
 }
 
 fn with_json(reply: Response, change: impl FnOnce(&mut Value)) -> Response {

@@ -14,7 +14,7 @@ mod uploads;
 mod webhooks;
 
 pub(crate) use setup::{
-    Case, Run, Setup, Verdict, ensure, equal, finish, no_secret, paused, piece_of_secret, settled,
+    Case, Run, Setup, Verdict, ensure, equal, finish, no_secret, paused, requests, settled,
 };
 
 /// All cases that apply.

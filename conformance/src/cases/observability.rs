@@ -8,8 +8,9 @@ use wamedia_core::{Error, ErrorKind, MediaId, MediaRef, Provider, ResolveOptions
 use wamedia_sandbox::http1::{Framing, Response, Step};
 
 use super::bytes::again;
-use super::{Case, Run, Setup, Verdict, ensure, equal, no_secret, paused, piece_of_secret, settled};
+use super::{Case, Run, Setup, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::CANARY;
+use crate::credentials::piece_of_secret;
 use crate::fake_server::Options;
 use crate::log_capture::logged;
 use crate::matching::Matcher;
@@ -65,19 +66,33 @@ const FAULTS: &[(&str, Change)] = &[
     ("plain", |exchange| exchange),
     ("reset", |exchange| exchange.framed(Framing::Reset(4000))),
     ("stall", |exchange| exchange.framed(Framing::Stall(3000))),
-    ("status-401", |exchange| exchange.with(|_| Response::new(401).body(echo()))),
-    ("status-404", |exchange| exchange.with(|_| Response::new(404).body(echo()))),
-    ("status-500", |exchange| exchange.with(|_| Response::new(500).body(echo()))),
-    ("page", |exchange| exchange.with(|reply| reply.header("content-type", "text/html").body(echo()))),
+    ("status-401", |exchange| refused(exchange, 401)),
+    ("status-404", |exchange| refused(exchange, 404)),
+    ("status-500", |exchange| refused(exchange, 500)),
+    ("page", |exchange| {
+        let text = echo(&exchange);
+        exchange.with(|reply| reply.header("content-type", "text/html").body(text))
+    }),
     ("flip", |exchange| exchange.with(|reply| reply.body("something else"))),
     ("redirect", |exchange| {
         exchange.with(|_| Response::new(302).header("location", format!("https://evil.test/?t={CANARY}")))
     }),
 ];
 
-/// A server that repeats what it was sent.
-fn echo() -> String {
-    format!("you sent authorization: Bearer {CANARY} to https://x.test/?access_token={CANARY}")
+fn refused(exchange: ExpectedExchange, status: u16) -> ExpectedExchange {
+    let text = echo(&exchange);
+    exchange.with(|_| Response::new(status).body(text))
+}
+
+/// A server that repeats what it was sent, or what was sent before the redirects that led to it.
+fn echo(exchange: &ExpectedExchange) -> String {
+    let first = exchange.redirects.first().unwrap_or(exchange);
+    let sent = first.request.headers.iter().filter_map(|(name, matcher)| match matcher {
+        Matcher::EqualTo(value) => Some(format!("{name}: {value}")),
+        _ => None,
+    });
+    let sent = sent.collect::<Vec<_>>().join(", ");
+    format!("you sent {sent} (Bearer {CANARY}) to https://x.test/?access_token={CANARY}")
 }
 
 /// The plain fetch whose content is always like this.
@@ -190,6 +205,7 @@ fn receipt_after_wait(setup: &Setup) -> Verdict {
 fn spans(setup: &Setup) -> Verdict {
     let exchanges = setup.exchanges(setup.base()?);
     let wanted = exchanges.len();
+    let statuses: Vec<_> = exchanges.iter().map(|row| format!("status={}", row.reply.status)).collect();
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.fetched()?;
     let new = |name: &str| {
@@ -204,7 +220,11 @@ fn spans(setup: &Setup) -> Verdict {
             ensure(line.contains(&field), format!("{field} is missing in {line}"))?;
         }
     }
-    ensure(attempts.clone().filter(|line| line.contains("status=200")).count() >= wanted, "no status")?;
+    for status in &statuses {
+        let wanted = statuses.iter().filter(|other| *other == status).count();
+        let found = attempts.clone().filter(|line| line.contains(status)).count();
+        ensure(found >= wanted, format!("{status} stands in {found} lines"))?;
+    }
     let bytes = format!("bytes={}", setup.content_bytes()?.len());
     ensure(
         lines.iter().any(|line| line.contains(&bytes)),

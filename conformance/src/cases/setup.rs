@@ -11,12 +11,13 @@ use wamedia_core::{
 use wamedia_fixtures::Fixtures;
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
 
+use crate::credentials::piece_of_secret;
 use crate::fake_server::{FakeServer, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
 use crate::mutations::{MutatedProvider, MutatedWebhooks, Mutation};
 use crate::script::ExpectedExchange;
-use crate::{CANARY, TestNet, VERIFY_TOKEN, WEBHOOK_SECRET};
+use crate::{DeliveryFormat, SignatureFormat, TestNet};
 use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::Response;
 
@@ -30,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) capabilities: Capabilities,
     /// None where the vendor delivers nothing.
     pub(crate) webhook_capabilities: Option<WebhookCapabilities>,
+    pub(crate) deliveries: DeliveryFormat,
+    pub(crate) signature: SignatureFormat,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
     /// The mutation of the client under test, if any.
@@ -225,10 +228,13 @@ impl Setup {
         fixture.exchanges.iter().map(|exchange| ExpectedExchange::new(fixture, exchange)).collect()
     }
 
-    /// The requests before the content, and the content.
+    /// The requests before the content, and the content with the redirects that lead to it.
     pub(crate) fn split(&self) -> Result<(Vec<ExpectedExchange>, ExpectedExchange), String> {
         let mut exchanges = self.exchanges(self.base()?);
-        let content = exchanges.pop().ok_or("the base fixture has no exchange")?;
+        let mut content = exchanges.pop().ok_or("the base fixture has no exchange")?;
+        let is_redirect = |exchange: &ExpectedExchange| (300..400).contains(&exchange.reply.status);
+        let first = exchanges.iter().rposition(|exchange| !is_redirect(exchange)).map_or(0, |at| at + 1);
+        content.redirects = exchanges.split_off(first);
         Ok((exchanges, content))
     }
 
@@ -303,6 +309,11 @@ impl Setup {
     }
 }
 
+/// How many requests these exchanges are.
+pub(crate) fn requests(exchanges: &[ExpectedExchange]) -> usize {
+    exchanges.iter().map(ExpectedExchange::requests).sum()
+}
+
 /// Checks what holds after every fetch: nothing unexpected was sent, the receipt counts right, and no
 /// secret shows.
 pub(crate) async fn finish(
@@ -341,16 +352,6 @@ pub(crate) fn no_secret(error: &Error) -> Verdict {
     }
     let piece = piece_of_secret(&shown);
     ensure(piece.is_none(), format!("{piece:?} of a secret shows in the error: {shown}"))
-}
-
-/// A piece of eight bytes or more of any credential of the configuration. Pieces that are plain words of their own,
-/// such as `webhook-`, do not count.
-pub(crate) fn piece_of_secret(text: &str) -> Option<&'static str> {
-    let pieces = [CANARY, WEBHOOK_SECRET, VERIFY_TOKEN]
-        .into_iter()
-        .flat_map(|secret| (0..=secret.len() - 8).map(move |at| &secret[at..at + 8]));
-    let is_word = |piece: &&str| piece.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    pieces.filter(|piece| !is_word(piece)).find(|piece| text.contains(piece))
 }
 
 /// Takes digest and size out of a reply to resolve.

@@ -1,6 +1,7 @@
 //! Deliveries: nothing dropped, forgeries refused. Offline.
 
 mod composed;
+mod forms;
 mod hostile;
 mod signatures;
 mod walk;
@@ -10,13 +11,17 @@ use std::collections::BTreeMap;
 use wamedia_core::{Delivery, Handshake};
 
 use super::{Case, Setup, Verdict, ensure, equal};
+use crate::DeliveryFormat;
 use crate::fixture::{Fixture, Kind};
 use crate::snapshot;
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let Some(capabilities) = setup.webhook_capabilities else { return Vec::new() };
     let mut cases = hostile::cases();
-    cases.extend(composed::cases());
+    cases.push(match setup.deliveries {
+        DeliveryFormat::Form => Case::new("WH-002", "composed", forms::composed),
+        _ => Case::new("WH-002", "composed", composed::composed),
+    });
     cases.push(if capabilities.handshake {
         Case::new("WH-013", "handshake", handshake)
     } else {
@@ -36,16 +41,23 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         cases.push(Case::new("WH-007", format!("{name}-twice"), move |setup| the_same_twice(setup, &twice)));
         let whole = fixture.clone();
         cases.push(Case::new("WH-002", format!("{name}-whole"), move |setup| {
-            walk::nothing_is_missing(&setup.webhooks(true)?, &whole.delivery_bytes()?)
+            walk::nothing_is_missing(setup, &whole.delivery_bytes()?)
         }));
     }
     cases.extend(signatures::cases(setup));
     cases
 }
 
+/// The delivery of a fixture, with these headers and this body.
+fn delivery<'a>(fixture: &'a Fixture, headers: &'a [(String, String)], body: &'a [u8]) -> Delivery<'a> {
+    let mut delivery = Delivery::new(body).with_headers(headers);
+    delivery.public_url = fixture.public_url.as_deref();
+    delivery
+}
+
 fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
-    let delivery = Delivery::new(&body).with_headers(&headers);
+    let delivery = delivery(fixture, &headers, &body);
     let webhooks = setup.webhooks(true)?;
     let inbound = webhooks.parse(&delivery);
     if let Ok(inbound) = &inbound {

@@ -103,6 +103,8 @@ mutations! {
     FollowsDowngrades,
     FollowsForEver,
     SendsTheTokenInAHeader,
+    SendsTheTokenInBase64,
+    SendsTheTokenEverywhere,
     ChecksNoAddress,
     OpensForeignLinks,
     RetriesBadCertificates,

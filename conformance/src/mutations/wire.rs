@@ -8,6 +8,7 @@ use wamedia_provider::{Lookup, Resolver, TransportOptions};
 use wamedia_transfer::{Fetched, OnMismatch, TransferOptions, Verified};
 
 use super::Mutation;
+use crate::credentials::base64;
 use crate::matching::Received;
 use crate::{CANARY, TestNet};
 use wamedia_sandbox::http1::Response;
@@ -88,6 +89,8 @@ impl Mutation {
             Self::RewritesLinks
                 | Self::SendsContentType
                 | Self::SendsTheTokenInAHeader
+                | Self::SendsTheTokenInBase64
+                | Self::SendsTheTokenEverywhere
                 | Self::SignsOnce
                 | Self::SignsTheForm
                 | Self::RenamesParts
@@ -119,6 +122,13 @@ impl Mutation {
             }
             Self::SendsTheTokenInAHeader => {
                 received.headers.push(("x-api-key".to_owned(), CANARY.to_owned()));
+            }
+            Self::SendsTheTokenInBase64 => {
+                let value = base64(format!("user:{CANARY}").as_bytes(), false);
+                received.headers.push(("x-api-key".to_owned(), value));
+            }
+            Self::SendsTheTokenEverywhere if received.header("authorization").is_none() => {
+                received.headers.push(("authorization".to_owned(), format!("Bearer {CANARY}")));
             }
             Self::SignsOnce | Self::SignsTheForm if self == Self::SignsOnce || is_form => {
                 for (name, value) in &mut received.headers {

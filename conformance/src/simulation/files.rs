@@ -41,7 +41,7 @@ fn targets(world: &World) -> BTreeSet<&str> {
 
 /// What lay there before is unchanged, unless its name was given and it was to be replaced.
 fn untouched(world: &World, trace: &Trace, problems: &mut Problems) {
-    let named = world.client.destination == Destination::File;
+    let named = world.client.destination.is_named();
     let targets = targets(world);
     for planted in &trace.planted {
         let (before, after) = (trace.before.get(&planted.path), trace.after.get(&planted.path));
@@ -185,6 +185,7 @@ fn told_apart(world: &World, trace: &Trace, problems: &mut Problems) {
         if let Some(Err((kind, text))) = &job.outcome
             && kind == "local"
             && !may_be_recorded(world, trace)
+            && world.client.disk_room.is_none()
         {
             problems.add("own file", "a name that was taken cost a file", text);
         }

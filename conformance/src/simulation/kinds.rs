@@ -6,8 +6,7 @@ use super::content_rules::{Rule, rule};
 use super::facts::Facts;
 use super::files::may_be_recorded;
 use super::{
-    BodyReply, Destination, DigestClaim, End, LengthClaim, RangeStyle, ScriptedReply, Served, SizeClaim,
-    Validator,
+    BodyReply, DigestClaim, End, LengthClaim, RangeStyle, ScriptedReply, Served, SizeClaim, Validator,
 };
 
 /// The most that is accepted where the caller sets no limit.
@@ -22,6 +21,7 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     for reply in &object.open {
         match reply {
             ScriptedReply::Fail(failure) => drop(kinds.insert(failure.kind.as_str())),
+            ScriptedReply::Redirect(_) => {}
             ScriptedReply::Body(body) => add_body(body, &mut kinds, &mut faults),
         }
     }
@@ -42,11 +42,11 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     if client.deadline_ms.is_some() {
         kinds.insert("timeout");
     }
-    if client.destination == Destination::File {
+    if client.destination.is_named() {
         // The name exists, or another transfer takes it meanwhile.
         kinds.extend(["local", "integrity"]);
     }
-    if may_be_recorded(facts.world, facts.trace) {
+    if may_be_recorded(facts.world, facts.trace) || client.disk_room.is_some() {
         kinds.insert("local");
     }
     kinds

@@ -4,7 +4,7 @@ use super::content_rules::{Rule, rule};
 use super::facts::{Facts, Problems};
 use super::files::may_be_recorded;
 use super::{
-    Advice, BodyReply, Destination, DigestClaim, End, Failure, LengthClaim, Object, RangeStyle,
+    Advice, BodyReply, Destination, DigestClaim, End, Failure, LengthClaim, RangeStyle, RedirectTo,
     ScriptedReply, Served, SizeClaim, Validator, WorldEvent,
 };
 
@@ -13,6 +13,8 @@ const LONGEST_BACKOFF_MS: u64 = 12_800;
 /// The longest wait that a server may ask for, and all waits together.
 const MAX_WAIT_MS: u64 = 60_000;
 const MAX_TOTAL_WAIT_MS: u64 = 180_000;
+/// How many redirects of one request must be followed.
+const MAX_REDIRECTS: u32 = 3;
 
 /// What the bad answers of a script cost.
 #[derive(Default)]
@@ -47,8 +49,8 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
         WorldEvent::Cancel(_) | WorldEvent::Kill(_) | WorldEvent::Crash(_) => false,
     };
     let targets = world.objects.iter().filter(|other| other.target == object.target).count();
-    let free = client.destination != Destination::File || (targets == 1 && world.before.is_empty());
-    let unlimited = client.max_bytes.is_none() && client.deadline_ms.is_none();
+    let free = !client.destination.is_named() || (targets == 1 && world.before.is_empty());
+    let unlimited = client.max_bytes.is_none() && client.deadline_ms.is_none() && client.disk_room.is_none();
     if !(undisturbed && free && unlimited && object.replacement.is_none() && claims_hold(facts)) {
         return false;
     }
@@ -58,7 +60,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
         // The meaning of a status depends on the vendor.
         return false;
     }
-    let cost = script_cost(object);
+    let cost = script_cost(facts);
     cost.is_some_and(|cost| {
         let waits = cost.wait_ms + u64::from(cost.retries) * LONGEST_BACKOFF_MS;
         cost.retries < client.max_attempts
@@ -90,7 +92,8 @@ fn claims_hold(facts: &Facts<'_>) -> bool {
 }
 
 /// What the script costs, where a careful client can survive all of it.
-fn script_cost(object: &Object) -> Option<Cost> {
+fn script_cost(facts: &Facts<'_>) -> Option<Cost> {
+    let object = facts.object;
     let mut cost = Cost::default();
     for failure in object.resolve.iter().flatten() {
         if failure.kind == "expired" {
@@ -98,10 +101,23 @@ fn script_cost(object: &Object) -> Option<Cost> {
         }
         add_failure(failure, &mut cost)?;
     }
+    let mut redirects = 0;
     for reply in &object.open {
         match reply {
             ScriptedReply::Fail(failure) if failure.kind == "expired" => cost.renewals += 1,
             ScriptedReply::Fail(failure) => add_failure(failure, &mut cost)?,
+            ScriptedReply::Redirect(to) => {
+                redirects += 1;
+                // Where content is served by id, another origin may be refused.
+                let may_be_refused = match to {
+                    RedirectTo::Same => false,
+                    RedirectTo::Other => !facts.world.server.links,
+                    RedirectTo::Forbidden => true,
+                };
+                if may_be_refused || redirects > MAX_REDIRECTS {
+                    return None;
+                }
+            }
             ScriptedReply::Body(body) => cost.retries += body_cost(body)?,
         }
     }

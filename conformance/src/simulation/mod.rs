@@ -24,7 +24,7 @@ pub use content::{Content, Shape};
 pub use facts::Violation;
 pub use oracle::check;
 pub use script::{
-    Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, ScriptedReply, Served, Validator,
+    Advice, BodyReply, End, Failure, LengthClaim, RangeStyle, RedirectTo, ScriptedReply, Served, Validator,
 };
 pub use trace::{
     BodyLog, Ending, Entry, JobTrace, Planted, PlantedRole, RequestLog, RequestWhat, Success, Trace,

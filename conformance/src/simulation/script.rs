@@ -36,6 +36,20 @@ pub enum ScriptedReply {
     Body(BodyReply),
     /// An error.
     Fail(Failure),
+    /// A redirect, where there are sockets; the next answer is that of the place where it leads.
+    Redirect(RedirectTo),
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedirectTo {
+    /// To the same origin.
+    Same,
+    /// To another origin that content may come from, which must not get the credential.
+    Other,
+    /// To an address that is not public and was not configured, which must not get a request.
+    Forbidden,
 }
 
 /// A body and its head.

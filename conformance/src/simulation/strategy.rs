@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 use super::{
     Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, Replacement, ScriptedReply, Served,
-    Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
+    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, RedirectTo, Replacement,
+    ScriptedReply, Served, Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
 };
 
 /// Names of files. Some are prefixes of others.
@@ -30,6 +30,9 @@ const MIMES: [&str; 12] = [
     "text/csv",
 ];
 
+/// Content for an object store that is larger than this has about the size of a part.
+const LARGE: u32 = 500_000;
+const PART_BYTES: u32 = 8 * 1024 * 1024;
 /// The most chunks of one body. More take time and find nothing.
 const MAX_CHUNKS: u32 = 20_000;
 
@@ -49,6 +52,9 @@ fn more_objects() -> impl Strategy<Value = Vec<Object>> {
 
 /// Keeps a world cheap: tiny chunks only for small content, and few large objects.
 fn bounded(mut world: World) -> World {
+    if world.client.destination == Destination::ObjectStore {
+        for_object_store(&mut world);
+    }
     let many = world.objects.len() > 3;
     for object in &mut world.objects {
         object.open.iter_mut().for_each(|reply| within(reply, object.content.size));
@@ -64,6 +70,22 @@ fn bounded(mut world: World) -> World {
         }
     }
     world
+}
+
+/// A store in memory does not survive a crash, and has nothing that two threads could do between one another. Larger
+/// content is sent in parts.
+fn for_object_store(world: &mut World) {
+    world.event = match world.event {
+        WorldEvent::Kill(polls) => WorldEvent::Cancel(polls),
+        WorldEvent::Crash(_) => WorldEvent::None,
+        WorldEvent::Apart => WorldEvent::Twice,
+        event => event,
+    };
+    if let [object] = world.objects.as_mut_slice()
+        && object.content.size > LARGE
+    {
+        object.content.size = PART_BYTES - 1 + object.content.size % 3;
+    }
 }
 
 /// Moves most offsets into the content, so that the fault happens.
@@ -110,7 +132,12 @@ fn object() -> impl Strategy<Value = Object> {
     let replacement = weighted(0.12, (0u32..4, prop_oneof![3 => Just(0i32), 1 => -20i32..20]))
         .prop_map(|pair| pair.map(|(after, grow)| Replacement { after, grow }));
     let resolve = prop_oneof![9 => Just(Vec::new()), 1 => vec(of(failure()), 1..3)];
-    let open = prop_oneof![2 => Just(Vec::new()), 5 => vec(reply(), 1..=2), 3 => vec(reply(), 2..=5)];
+    let open = prop_oneof![
+        2 => Just(Vec::new()),
+        5 => vec(reply(), 1..=2),
+        3 => vec(reply(), 2..=5),
+        3 => resumed(),
+    ];
     (content, replacement, claims(), any::<bool>(), select(TARGETS.to_vec()), resolve, open).prop_map(
         |(content, replacement, (webhook, reply, caller), signed, target, resolve, open)| Object {
             content,
@@ -235,7 +262,16 @@ fn failure() -> impl Strategy<Value = Failure> {
 }
 
 fn reply() -> impl Strategy<Value = ScriptedReply> {
-    prop_oneof![9 => body().prop_map(ScriptedReply::Body), 2 => failure().prop_map(ScriptedReply::Fail)]
+    let to = prop_oneof![
+        2 => Just(RedirectTo::Same),
+        3 => Just(RedirectTo::Other),
+        1 => Just(RedirectTo::Forbidden),
+    ];
+    prop_oneof![
+        18 => body().prop_map(ScriptedReply::Body),
+        4 => failure().prop_map(ScriptedReply::Fail),
+        2 => to.prop_map(ScriptedReply::Redirect),
+    ]
 }
 
 fn length_claim() -> impl Strategy<Value = LengthClaim> {
@@ -315,6 +351,36 @@ fn body() -> impl Strategy<Value = BodyReply> {
     )
 }
 
+/// A body that breaks, and a reply to the request for its rest: only the second is odd.
+fn resumed() -> impl Strategy<Value = Vec<ScriptedReply>> {
+    let validator = prop_oneof![
+        5 => Just(Validator::Strong),
+        1 => Just(Validator::Absent),
+        1 => Just(Validator::Changing),
+        1 => Just(Validator::OnlyWhole),
+    ];
+    let length = prop_oneof![3 => Just(LengthClaim::Right), 1 => Just(LengthClaim::Absent)];
+    let broken = (offset().prop_map(End::Break), length, validator.clone())
+        .prop_map(|(end, length, validator)| BodyReply { length, validator, end, ..BodyReply::default() });
+    let range = prop_oneof![
+        4 => Just(RangeStyle::Honoured),
+        3 => offset().prop_map(RangeStyle::Part),
+        2 => (-5i32..5).prop_map(RangeStyle::Shifted),
+        1 => Just(RangeStyle::Ignored),
+    ];
+    let total = prop_oneof![
+        3 => Just(LengthClaim::Right),
+        2 => Just(LengthClaim::Absent),
+        2 => (-70i32..70).prop_map(LengthClaim::Off),
+    ];
+    let served = prop_oneof![5 => Just(Served::Current), 1 => served()];
+    let end = prop_oneof![4 => Just(End::Whole), 1 => end()];
+    let rest = (served, range, total, validator, end).prop_map(|(served, range, total, validator, end)| {
+        BodyReply { served, range, total, validator, end, ..BodyReply::default() }
+    });
+    (broken, rest).prop_map(|(broken, rest)| [broken, rest].map(ScriptedReply::Body).to_vec())
+}
+
 fn server() -> impl Strategy<Value = Server> {
     let chunk = prop_oneof![6 => Just(65_536u32), 1 => select(vec![1u32, 17, 4_096, 1_048_576])];
     (prop::bool::weighted(0.85), any::<bool>(), chunk).prop_map(|(ranges, links, chunk)| Server {
@@ -330,6 +396,7 @@ fn client() -> impl Strategy<Value = Client> {
         2 => Just(Destination::Writer),
         3 => Just(Destination::File),
         3 => Just(Destination::Folder),
+        1 => Just(Destination::ObjectStore),
     ];
     let exists = select(vec![IfExists::Refuse, IfExists::Keep, IfExists::Replace]);
     let mismatch = prop_oneof![
@@ -340,20 +407,22 @@ fn client() -> impl Strategy<Value = Client> {
     let max_bytes = weighted(0.1, prop_oneof![0u64..200, 0u64..3_000_000]);
     let deadline = weighted(0.1, 0u64..60_000);
     let limits = prop_oneof![4 => Just((5u32, 1u32)), 1 => (1u32..6, 0u32..3)];
-    (destination, exists, mismatch, max_bytes, deadline, any::<bool>(), weighted(0.4, 1u8..5), limits)
-        .prop_map(|(destination, exists, mismatch, max_bytes, deadline_ms, resume_partial, many, limits)| {
-            Client {
-                destination,
-                exists,
-                mismatch,
-                max_bytes,
-                deadline_ms,
-                resume_partial,
-                many,
-                max_attempts: limits.0,
-                max_renewals: limits.1,
-            }
-        })
+    let disk = (any::<bool>(), prop::bool::weighted(0.8), weighted(0.06, offset()));
+    (destination, exists, mismatch, max_bytes, deadline, disk, weighted(0.4, 1u8..5), limits).prop_map(
+        |(destination, exists, mismatch, max_bytes, deadline_ms, disk, many, limits)| Client {
+            destination,
+            exists,
+            mismatch,
+            max_bytes,
+            deadline_ms,
+            resume_partial: disk.0,
+            manifest: disk.1,
+            disk_room: disk.2,
+            many,
+            max_attempts: limits.0,
+            max_renewals: limits.1,
+        },
+    )
 }
 
 fn existing() -> impl Strategy<Value = Vec<ExistingFile>> {

@@ -32,6 +32,8 @@ pub struct Trace {
     pub leaks: Vec<String>,
     /// Whether the bytes went through sockets, so that the server does not know what arrived.
     pub wire: bool,
+    /// Whether the program ran, which tells less than the library.
+    pub program: bool,
     /// Whether the client remembers what it stored in a folder.
     pub remembers: bool,
     /// Whether the run was stopped because it made too many polls.
@@ -78,6 +80,8 @@ pub struct RequestLog {
     pub what: RequestWhat,
     /// The body that was answered, or the name of the error.
     pub answer: Result<BodyLog, String>,
+    /// Whether the error says that asking again does not help.
+    pub is_final: bool,
 }
 
 /// What was asked.

@@ -105,6 +105,10 @@ pub struct Client {
     pub deadline_ms: Option<u64>,
     /// Go on from a partial file.
     pub resume_partial: bool,
+    /// A folder records what it has.
+    pub manifest: bool,
+    /// How many bytes of content the disk takes in each run.
+    pub disk_room: Option<u32>,
     /// All objects at once, so many at a time; otherwise one after the other.
     pub many: Option<u8>,
     /// Attempts in all.
@@ -122,6 +126,8 @@ impl Default for Client {
             max_bytes: None,
             deadline_ms: None,
             resume_partial: false,
+            manifest: true,
+            disk_room: None,
             many: None,
             max_attempts: 5,
             max_renewals: 1,
@@ -141,6 +147,15 @@ pub enum Destination {
     File,
     /// Into a folder, under a name made from what was declared.
     Folder,
+    /// Into an object store in memory, under a given name.
+    ObjectStore,
+}
+
+impl Destination {
+    /// Whether the caller gives the name.
+    pub(super) fn is_named(self) -> bool {
+        matches!(self, Self::File | Self::ObjectStore)
+    }
 }
 
 /// What to do where the name is taken.

@@ -3,6 +3,7 @@ use wamedia_core::{
     Capabilities, DeleteOptions, DeleteOutcome, MediaDescriptor, MediaRef, MediaStream, OpenOptions,
     Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions, Uploaded,
 };
+use wamedia_provider::cloud_api;
 
 use crate::config::{Dialog360Builder, Settings};
 use crate::{CAPABILITIES, NAME, UPLOAD_LIFETIME, requests, responses};
@@ -49,19 +50,19 @@ impl Provider for Dialog360 {
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
         let build = |_| requests::content(&self.settings, media);
-        self.settings.api.content(&options.budget).open(media, build, responses::content_error).await
+        self.settings.api.content(&options.budget).open(media, build, cloud_api::content_error).await
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
         let call = self.settings.api.once("upload", &options.budget);
         let build = |content, _| requests::upload(&self.settings, content);
-        let id = call.upload(content, &CAPABILITIES, build, responses::uploaded).await?;
+        let id = call.upload(content, &CAPABILITIES, build, cloud_api::uploaded).await?;
         let expires_at = self.settings.api.now().checked_add(UPLOAD_LIFETIME);
         Ok(Uploaded::from_media(MediaRef::new(NAME, id).with_expires_at(expires_at)))
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
         let call = self.settings.api.idempotent("delete", &options.budget);
-        call.send(|_| requests::delete(&self.settings, media), responses::deleted).await
+        call.send(|_| requests::delete(&self.settings, media), cloud_api::deleted).await
     }
 }

@@ -1,6 +1,6 @@
 //! Requests of 360dialog's API: pure functions.
 //!
-//! Source: <https://docs.360settings.com/docs/messaging/media/upload-retrieve-or-delete-media>
+//! Source: <https://docs.360dialog.com/docs/messaging/media/upload-retrieve-or-delete-media>
 
 use http::HeaderName;
 use wamedia_core::{MediaDescriptor, MediaRef, Result, UploadContent};

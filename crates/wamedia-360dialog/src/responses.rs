@@ -1,24 +1,17 @@
-//! Responses of 360dialog's API, which are those of the Cloud API: pure functions.
+//! Responses of 360dialog's API: pure functions. All but the descriptor are those of the Cloud API, in
+//! [`wamedia_provider::cloud_api`].
 
-use serde_json::Value;
-use wamedia_core::{
-    DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Result, Source,
-};
-use wamedia_provider::{Origin, Reply, cloud_api, dead_link, delete_outcome};
+use wamedia_core::{ErrorKind, MediaDescriptor, MediaLink, MediaRef, Result, Source};
+use wamedia_provider::{Origin, Reply, cloud_api};
 
 use crate::LINK_LIFETIME;
-
-/// The JSON of a reply without an error in it.
-fn json(reply: &Reply) -> Result<Value> {
-    cloud_api::error_in(reply).map_or_else(|| reply.json(), Err)
-}
 
 /// The descriptor, with its link moved to 360dialog's host.
 ///
 /// QUIRK(360dialog): the link points at Meta's content host, which the API key does not open. Path and query stay.
 /// <https://docs.360dialog.com/docs/messaging/media/upload-retrieve-or-delete-media>
 pub(crate) fn descriptor(origin: &Origin, media: &MediaRef, reply: &Reply) -> Result<MediaDescriptor> {
-    let (url, declared) = cloud_api::descriptor(json(reply)?)?;
+    let (url, declared) = cloud_api::descriptor(cloud_api::json(reply)?)?;
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let url = origin
         .join(&format!("{}{query}", url.path()))
@@ -27,28 +20,12 @@ pub(crate) fn descriptor(origin: &Origin, media: &MediaRef, reply: &Reply) -> Re
     Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
 }
 
-/// What a reply in place of content means; a new link is tried for each of the statuses of a dead one.
-pub(crate) fn content_error(reply: &Reply) -> Option<Error> {
-    dead_link(reply).or_else(|| cloud_api::error_in(reply))
-}
-
-/// The media id of an upload.
-pub(crate) fn uploaded(reply: &Reply) -> Result<MediaId> {
-    MediaId::new(cloud_api::uploaded_id(&json(reply)?)?).map_err(|error| error.with_kind(ErrorKind::Decode))
-}
-
-/// The outcome of a deletion. GUESS: what is gone answers as it does when it is read.
-pub(crate) fn deleted(reply: &Reply) -> Result<DeleteOutcome> {
-    match json(reply) {
-        Ok(body) => delete_outcome(body.get("success").and_then(Value::as_bool)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(DeleteOutcome::AlreadyGone),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use wamedia_conformance::{ErrorRow, check_errors};
+
+    use wamedia_core::{Error, MediaId};
+    use wamedia_provider::cloud_api::{content_error, deleted, uploaded};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://github.com/nyaruka/courier> (`handlers/dialog360`)
 
-use wamedia_core::{Authenticity, Delivery, Inbound, Items, Result, WebhookCapabilities, Webhooks};
+use wamedia_core::{Authenticity, Delivery, Inbound, Result, WebhookCapabilities, Webhooks};
 use wamedia_provider::cloud_api::{self, ParseOptions};
 use wamedia_provider::json;
 
@@ -52,9 +52,7 @@ impl Webhooks for Dialog360Webhooks {
     }
 
     fn parse(&self, delivery: &Delivery<'_>) -> Result<Inbound> {
-        let document = json::delivery(delivery, NAME, self.capabilities.max_bytes)?;
-        let mut items = Items::new(delivery.body.len());
-        cloud_api::parse(&document.root(), &OPTIONS, &mut items);
-        items.into_inbound().map_err(|error| error.with_provider(NAME))
+        let max_bytes = self.capabilities.max_bytes;
+        json::read_delivery(delivery, NAME, max_bytes, |root, items| cloud_api::parse(root, &OPTIONS, items))
     }
 }

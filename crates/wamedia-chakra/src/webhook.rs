@@ -109,14 +109,12 @@ pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
 
 /// The same, with the number id for deliveries that do not name one.
 pub(crate) fn parse_for(delivery: &Delivery<'_>, account: Option<&str>, max_bytes: u64) -> Result<Inbound> {
-    let document = json::delivery(delivery, NAME, max_bytes)?;
-    let root = document.root();
-    let mut items = Items::new(delivery.body.len());
-    match root.get("payload").filter(|_| root.get("entry").is_none()) {
-        Some(payload) => own_shape(&root, payload, &mut items),
-        None => cloud_api::parse(&root, &OPTIONS, &mut items),
-    }
-    let mut inbound = items.into_inbound().map_err(|error| error.with_provider(NAME))?;
+    let mut inbound = json::read_delivery(delivery, NAME, max_bytes, |root, items| {
+        match root.get("payload").filter(|_| root.get("entry").is_none()) {
+            Some(payload) => own_shape(root, payload, items),
+            None => cloud_api::parse(root, &OPTIONS, items),
+        }
+    })?;
     // The own shape does not name the number, so references leave it out in both: they must be equal.
     for item in &mut inbound.items {
         if let InboundItem::Media(media) = item {

@@ -4,7 +4,7 @@ use wamedia_core::{
     Capabilities, DeleteOptions, DeleteOutcome, ErrorKind, MediaDescriptor, MediaRef, MediaStream, Mime,
     OpenOptions, Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions, Uploaded,
 };
-use wamedia_provider::Body;
+use wamedia_provider::{Body, cloud_api};
 
 use crate::config::{MetaCloudBuilder, Settings};
 use crate::{NAME, UPLOAD_LIFETIME, requests, responses};
@@ -56,7 +56,7 @@ impl MetaCloud {
         let upload = self.settings.api.once("upload", &options.budget);
         let size = bytes.len() as u64;
         let open = |_| requests::open_session(&self.settings, app_id, size, mime, name);
-        let session = upload.send(open, responses::uploaded_id).await?;
+        let session = upload.send(open, cloud_api::uploaded_id).await?;
         let mut offset = 0;
         let mut breaks = 0;
         loop {
@@ -116,7 +116,7 @@ impl Provider for MetaCloud {
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
         let build = |_| requests::content(&self.settings, media, options.resume.as_ref());
-        self.settings.api.content(&options.budget).open(media, build, responses::content_error).await
+        self.settings.api.content(&options.budget).open(media, build, cloud_api::content_error).await
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
@@ -125,7 +125,7 @@ impl Provider for MetaCloud {
         };
         let call = self.settings.api.once("upload", &options.budget);
         let build = |content, _| requests::upload(&self.settings, account, content, options.keep_for);
-        let id = call.upload(content, self.capabilities(), build, responses::uploaded).await?;
+        let id = call.upload(content, self.capabilities(), build, cloud_api::uploaded).await?;
         let expires_at = self.settings.api.now().checked_add(options.keep_for.unwrap_or(UPLOAD_LIFETIME));
         let media = MediaRef::new(NAME, id).with_account(Some(account)).with_expires_at(expires_at);
         Ok(Uploaded::from_media(media))
@@ -133,6 +133,6 @@ impl Provider for MetaCloud {
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
         let call = self.settings.api.idempotent("delete", &options.budget);
-        call.send(|_| requests::delete(&self.settings, media), responses::deleted).await
+        call.send(|_| requests::delete(&self.settings, media), cloud_api::deleted).await
     }
 }

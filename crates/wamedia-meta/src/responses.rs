@@ -2,43 +2,20 @@
 //! [`wamedia_provider::cloud_api`].
 
 use serde_json::Value;
-use wamedia_core::{
-    DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef, Result, Source,
-};
-use wamedia_provider::{Reply, cloud_api, dead_link, decode_error, delete_outcome, integer};
+use wamedia_core::{MediaDescriptor, MediaLink, MediaRef, Result, Source};
+use wamedia_provider::{Reply, cloud_api, decode_error, integer};
 
 use crate::LINK_LIFETIME;
 
-/// The JSON of a reply without an error in it.
-fn json(reply: &Reply) -> Result<Value> {
-    cloud_api::error_in(reply).map_or_else(|| reply.json(), Err)
-}
-
 pub(crate) fn descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDescriptor> {
-    let (url, declared) = cloud_api::descriptor(json(reply)?)?;
+    let (url, declared) = cloud_api::descriptor(cloud_api::json(reply)?)?;
     let link = MediaLink::with_credential(url).with_expires_at(reply.at.checked_add(LINK_LIFETIME));
     Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
 }
 
-/// What a reply of the content host means. Its body for a dead link is not documented; a new link is
-/// tried for each of the statuses that it may have.
-pub(crate) fn content_error(reply: &Reply) -> Option<Error> {
-    dead_link(reply).or_else(|| cloud_api::error_in(reply))
-}
-
-/// The id of an upload session.
-pub(crate) fn uploaded_id(reply: &Reply) -> Result<String> {
-    cloud_api::uploaded_id(&json(reply)?)
-}
-
-/// The media id of an upload.
-pub(crate) fn uploaded(reply: &Reply) -> Result<MediaId> {
-    MediaId::new(uploaded_id(reply)?).map_err(|error| error.with_kind(ErrorKind::Decode))
-}
-
 /// The handle of a finished resumable upload.
 pub(crate) fn handle(reply: &Reply) -> Result<String> {
-    let body = json(reply)?;
+    let body = cloud_api::json(reply)?;
     let handle = body.get("h").and_then(Value::as_str).filter(|handle| !handle.is_empty());
     handle
         .map(ToOwned::to_owned)
@@ -47,22 +24,17 @@ pub(crate) fn handle(reply: &Reply) -> Result<String> {
 
 /// How many bytes a session has.
 pub(crate) fn offset(reply: &Reply) -> Result<u64> {
-    let offset = integer(json(reply)?.get("file_offset")).and_then(|offset| u64::try_from(offset).ok());
+    let offset =
+        integer(cloud_api::json(reply)?.get("file_offset")).and_then(|offset| u64::try_from(offset).ok());
     offset.ok_or_else(|| decode_error("the session does not say how many bytes it has"))
-}
-
-pub(crate) fn deleted(reply: &Reply) -> Result<DeleteOutcome> {
-    match json(reply) {
-        Ok(body) => delete_outcome(body.get("success").and_then(Value::as_bool)),
-        // The same answer as for reading an id that is gone; not captured for deletion, a guess.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(DeleteOutcome::AlreadyGone),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use wamedia_conformance::{ErrorRow, check_errors};
+
+    use wamedia_core::{DeleteOutcome, Error, MediaId};
+    use wamedia_provider::cloud_api::{content_error, deleted, uploaded};
 
     use super::*;
 

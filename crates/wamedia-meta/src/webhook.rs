@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use wamedia_core::{
-    Authenticity, Delivery, Handshake, Inbound, Items, Result, Secret, WebhookCapabilities, Webhooks,
+    Authenticity, Delivery, Handshake, Inbound, Result, Secret, WebhookCapabilities, Webhooks,
 };
 use wamedia_provider::cloud_api::{self, ParseOptions};
 use wamedia_provider::{json, signature};
@@ -114,10 +114,7 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    let document = json::delivery(delivery, NAME, max_bytes)?;
-    let mut items = Items::new(delivery.body.len());
-    cloud_api::parse(&document.root(), &OPTIONS, &mut items);
-    items.into_inbound().map_err(|error| error.with_provider(NAME))
+    json::read_delivery(delivery, NAME, max_bytes, |root, items| cloud_api::parse(root, &OPTIONS, items))
 }
 
 /// Checks `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw body, in hex behind `sha256=`.

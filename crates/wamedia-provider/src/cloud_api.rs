@@ -16,7 +16,9 @@ use crate::json::{Json, Object};
 use wamedia_core::{Items, Role};
 
 #[cfg(feature = "client")]
-pub use media::{descriptor, error_in, is_version, known_codes, uploaded_id};
+pub use media::{
+    content_error, deleted, descriptor, error_in, is_version, json, known_codes, uploaded, uploaded_id,
+};
 pub use options::{MessageContext, ParseOptions};
 
 /// Lists beside the messages whose elements are counted one by one.

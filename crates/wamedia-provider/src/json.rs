@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use self::scan::{Large, unescaped};
-use wamedia_core::{Delivery, Error, ErrorKind, Phase, Result as CoreResult, unix_seconds};
+use wamedia_core::{Delivery, Error, ErrorKind, Inbound, Items, Phase, Result as CoreResult, unix_seconds};
 
 /// The longest name or id, in bytes, that is repeated in every item that it stands above.
 const MAX_SHARED: usize = 512;
@@ -26,7 +26,7 @@ const MAX_TEXT: u64 = u32::MAX as u64;
 /// # Errors
 ///
 /// [`ErrorKind::TooLarge`] above `max_bytes`, [`ErrorKind::Decode`] for what is not a JSON object.
-pub fn delivery<'a>(
+pub(crate) fn delivery<'a>(
     delivery: &Delivery<'a>,
     provider: &'static str,
     max_bytes: u64,
@@ -48,6 +48,23 @@ pub fn delivery<'a>(
         return Err(error(ErrorKind::Decode, "the delivery is not a JSON object"));
     }
     Ok(document)
+}
+
+/// Reads a delivery of JSON: everything that `collect` finds in its object.
+///
+/// # Errors
+///
+/// As [`delivery`]; [`ErrorKind::TooLarge`] for more media than the size of the body leaves memory for.
+pub fn read_delivery(
+    delivery: &Delivery<'_>,
+    provider: &'static str,
+    max_bytes: u64,
+    collect: impl FnOnce(&Object<'_>, &mut Items),
+) -> CoreResult<Inbound> {
+    let document = self::delivery(delivery, provider, max_bytes)?;
+    let mut items = Items::new(delivery.body.len());
+    collect(&document.root(), &mut items);
+    items.into_inbound().map_err(|error| error.with_provider(provider))
 }
 
 /// A text that was checked to be one JSON value.

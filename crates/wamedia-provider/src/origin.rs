@@ -253,6 +253,32 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_tells_its_parts() {
+        for (text, is_plain, host) in [
+            ("https://graph.facebook.com", false, "graph.facebook.com"),
+            ("https://a.test:8443", false, "a.test"),
+            ("http://127.0.0.1:4010", true, "127.0.0.1"),
+            ("http://[::1]:9", true, "[::1]"),
+        ] {
+            let origin: Origin = text.parse().unwrap();
+            assert_eq!((origin.is_plain(), origin.host().as_str()), (is_plain, host), "{text}");
+            assert_eq!(
+                (origin.to_string(), format!("{origin:?}")),
+                (text.to_owned(), format!("Origin({text})"))
+            );
+        }
+    }
+
+    #[test]
+    fn rules_tell_their_origins() {
+        let origins = [Origin::parse("https://a.test").unwrap(), Origin::parse("https://b.test").unwrap()];
+        let rules = HostRules::new(origins[..1].to_vec()).with_origin(origins[1].clone());
+        assert_eq!(rules.origins(), origins);
+        let rules = format!("{:?}", rules.with_hosts_below("c.test"));
+        assert!(rules.contains("https://b.test") && rules.contains("c.test"), "{rules}");
+    }
+
+    #[test]
     fn join_keeps_the_query_as_it_is() {
         let origin = Origin::parse("https://api.test").unwrap();
         assert_eq!(origin.join("/a/?b=%3D&c=-_").unwrap().as_str(), "https://api.test/a/?b=%3D&c=-_");

@@ -318,4 +318,96 @@ mod tests {
             expected(&NONE, NONE, false, ContentMetadata::EMPTY.with_sha256(empty)).verify(0, empty).is_ok()
         );
     }
+
+    #[test]
+    fn what_is_known_before_the_first_request_is_the_callers_alone_where_mismatches_are_recorded() {
+        let media = MediaRef::new("test", MediaId::new("1").unwrap()).with_declared(hashed(1));
+        let known = |on_mismatch| {
+            let mut options = TransferOptions::default();
+            options.on_mismatch = on_mismatch;
+            Expected::before_requests(&options, &media).declared.sha256
+        };
+        assert_eq!(known(OnMismatch::Reject), Some(digest(1)));
+        assert_eq!(known(OnMismatch::Quarantine), Some(digest(1)));
+        assert_eq!(known(OnMismatch::Record), None);
+    }
+
+    #[test]
+    fn a_name_in_the_headers_counts_where_nobody_declared_one() {
+        let mut head = MediaHead::default();
+        head.name = Some("header.jpg".to_owned());
+        let name = |declared: ContentMetadata| {
+            let mut expected = expected(&NONE, declared, false, NONE);
+            expected.add_headers(&head);
+            expected.declared.name
+        };
+        assert_eq!(name(NONE).as_deref(), Some("header.jpg"));
+        assert_eq!(name(NONE.with_name(Some("sender.jpg"))).as_deref(), Some("sender.jpg"));
+    }
+
+    #[test]
+    fn each_statement_is_known_for_what_it_is() {
+        let nothing = expected(&NONE, NONE, false, NONE);
+        assert!(!nothing.is_binding() && !nothing.has_digest() && !nothing.is_matched_by(digest(1)));
+        assert_eq!((nothing.stated_size(), nothing.declared_by()), (None, None));
+        assert_eq!((nothing.verified(), nothing.limit(Some(u64::MAX)).unwrap()), (Verified::None, u64::MAX));
+        let size = expected(&NONE, sized(5), false, NONE);
+        assert!(size.is_binding() && !size.has_digest() && !size.is_matched_by(digest(1)));
+        assert_eq!((size.stated_size(), size.declared_by()), (Some(5), Some(DeclaredBy::Webhook)));
+        let hash = expected(&NONE, NONE, false, hashed(1).with_size_bytes(7));
+        assert!(hash.is_binding() && hash.has_digest() && hash.is_matched_by(digest(1)));
+        assert!(!hash.is_matched_by(digest(2)));
+        assert_eq!((hash.stated_size(), hash.declared_by()), (Some(7), Some(DeclaredBy::Provider)));
+        let caller = expected(&hashed(1).with_size_bytes(5), NONE, false, hashed(1));
+        assert_eq!((caller.stated_size(), caller.declared_by()), (Some(5), Some(DeclaredBy::Caller)));
+        let both = expected(&hashed(1), hashed(2), true, NONE);
+        assert!(!both.is_matched_by(digest(1)) && !both.is_matched_by(digest(2)));
+    }
+
+    #[test]
+    fn content_is_the_same_by_digest_and_size() {
+        let base = || expected(&NONE, NONE, false, hashed(1).with_size_bytes(5));
+        assert!(base().is_same_content(&base()));
+        assert!(!base().is_same_content(&expected(&NONE, NONE, false, hashed(2).with_size_bytes(5))));
+        assert!(!base().is_same_content(&expected(&NONE, NONE, false, hashed(1).with_size_bytes(6))));
+    }
+
+    #[test]
+    fn sizes_of_the_caller_and_a_signed_webhook_must_agree() {
+        let caller = |size| expected(&sized(size), sized(5), true, NONE).contradiction();
+        assert!(caller(5).is_none());
+        let message = caller(6).unwrap().message().to_owned();
+        assert_eq!(message, "the caller states 6 bytes, the webhook states 5");
+        let digests = expected(&hashed(1), hashed(2), true, NONE).contradiction().unwrap();
+        assert!(digests.message().starts_with("the caller states the digest 0101"), "{digests}");
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        let binding = expected(&NONE, NONE, false, sized(5));
+        assert_eq!((binding.limit(None).unwrap(), binding.limit(Some(5)).unwrap()), (5, 5));
+        let error = binding.limit(Some(6)).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Integrity, Some(Phase::Body)));
+        let weak = expected(&NONE, NONE, false, hashed(1).with_size_bytes(1000));
+        let most = 2 * 1000 + 64 * 1024;
+        assert_eq!((weak.limit(None).unwrap(), weak.limit(Some(most)).unwrap()), (most, most));
+        assert!(weak.limit(Some(most + 1)).is_err());
+    }
+
+    #[test]
+    fn differences_are_those_of_the_last_verification() {
+        let mut wrong = expected(&NONE, NONE, false, hashed(1).with_size_bytes(5));
+        let error = wrong.verify(6, digest(2)).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Integrity, Some(Phase::Verify)));
+        assert!(error.message().contains("6 bytes arrived, 5 were declared"), "{error}");
+        let digests = Difference::Digest { declared: digest(1), actual: digest(2) };
+        assert_eq!(wrong.differences, [digests, Difference::Size { declared: 5, actual: 6 }]);
+        wrong.forget_mismatch();
+        assert!(wrong.differences.is_empty());
+        let mut unusable = expected(&NONE, NONE.with_sha256_text(Some("SfInY0gG")), false, NONE);
+        unusable.forget_mismatch();
+        assert_eq!(unusable.differences, [Difference::UnusableDigest("SfInY0gG".to_owned())]);
+        let known = NONE.with_sha256_text(Some("SfInY0gG"));
+        assert!(expected(&NONE, known, false, hashed(1)).differences.is_empty(), "another digest decides");
+    }
 }

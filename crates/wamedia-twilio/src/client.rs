@@ -149,7 +149,7 @@ impl Provider for TwilioMedia {
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
         let call = self.api.content(&options.budget);
-        call.open(media, |_| self.content_request(media), responses::content_error).await
+        call.open(media, |_| self.content_request(media), responses::error_in).await
     }
 
     async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {

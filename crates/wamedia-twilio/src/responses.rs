@@ -31,14 +31,6 @@ pub(crate) fn error_in(reply: &Reply) -> Option<Error> {
     Some(error.with_retry(by_status.retry()))
 }
 
-/// What a reply in place of content means. A dead link of the content network is renewed by asking the API again:
-/// its errors are XML and have no code.
-pub(crate) fn content_error(reply: &Reply) -> Option<Error> {
-    let error = error_in(reply)?;
-    let is_dead = error.provider_code().is_none() && matches!(reply.status, 403 | 410);
-    Some(if is_dead { error.with_kind(ErrorKind::Expired) } else { error })
-}
-
 /// The outcome of a deletion: 204 without a body.
 pub(crate) fn deleted(reply: &Reply) -> wamedia_core::Result<DeleteOutcome> {
     match error_in(reply) {
@@ -56,7 +48,7 @@ mod tests {
 
     /// Every call of the API, since `any` is about all of them.
     fn outcomes(row: &ErrorRow, reply: &Reply) -> Vec<(&'static str, Option<Error>)> {
-        let all = [("delete", deleted(reply).err()), ("open", content_error(reply))];
+        let all = [("delete", deleted(reply).err()), ("open", error_in(reply))];
         let fits = |call: &str| call == row.operation || row.operation == "any";
         all.into_iter().filter(|(call, _)| fits(call)).collect()
     }
@@ -72,7 +64,7 @@ mod tests {
         #[test]
         fn any_reply_is_survived(status in 100u16..600, body: Vec<u8>) {
             let reply = Reply::new(status, body);
-            let _ = (content_error(&reply), deleted(&reply));
+            let _ = (error_in(&reply), deleted(&reply));
         }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Source: <https://www.twilio.com/docs/messaging/guides/webhook-request>
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use url::Url;
+use url::{Url, form_urlencoded};
 use wamedia_core::{
     Authenticity, ContentMetadata, Delivery, Error, ErrorKind, FailedItem, Inbound, Items, MediaId,
     MediaItem, MediaKind, MediaRef, Result, Secret, WebhookCapabilities, Webhooks,
@@ -115,20 +117,20 @@ impl Webhooks for TwilioWebhooks {
             let why = "the delivery is larger than any that this provider sends";
             return Err(Error::new(ErrorKind::TooLarge, why).with_provider(NAME));
         }
-        let fields = fields(delivery.body);
-        if std::str::from_utf8(delivery.body).is_err() || !fields.iter().any(|(name, _)| name == "MessageSid")
-        {
-            let why = "the delivery is not a form of Twilio's: it has no MessageSid";
+        let form = std::str::from_utf8(delivery.body).ok().map(Form::parse);
+        let is_ours = |form: &Form<'_>| ["MessageSid", "AccountSid"].iter().any(|name| form.has(name));
+        let Some(form) = form.filter(is_ours) else {
+            let why = "the delivery is not a form of Twilio's: it has neither MessageSid nor AccountSid";
             return Err(Error::new(ErrorKind::Decode, why).with_provider(NAME));
-        }
+        };
         let mut items = Items::new(delivery.body.len());
-        Message { fields: &fields }.collect(&mut items);
+        form.collect(&mut items);
         items.into_inbound().map_err(|error| error.with_provider(NAME))
     }
 }
 
 fn fields(body: &[u8]) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(body).into_owned().collect()
+    form_urlencoded::parse(body).into_owned().collect()
 }
 
 fn mac(token: &Secret, url: &str, fields: &[(String, String)]) -> Hmac<Sha1> {
@@ -142,15 +144,40 @@ fn mac(token: &Secret, url: &str, fields: &[(String, String)]) -> Hmac<Sha1> {
     mac
 }
 
-/// The fields of one message.
-struct Message<'a> {
-    fields: &'a [(String, String)],
+/// One message as it came.
+struct Form<'a> {
+    raw: &'a str,
+    fields: Vec<Field<'a>>,
 }
 
-impl Message<'_> {
+/// One field: its text as it came, its name and its value.
+struct Field<'a> {
+    raw: &'a str,
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+}
+
+impl<'a> Form<'a> {
+    fn parse(raw: &'a str) -> Self {
+        let field = |raw: &'a str| {
+            let (name, value) = form_urlencoded::parse(raw.as_bytes()).next()?;
+            Some(Field { raw, name, value })
+        };
+        Self { raw, fields: raw.split('&').filter_map(field).collect() }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// The first field with this name.
+    fn field(&self, name: &str) -> Option<&Field<'a>> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The value of a field, where it has one.
     fn text(&self, name: &str) -> Option<&str> {
-        let field = self.fields.iter().find(|(field, _)| field == name);
-        field.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.field(name).map(|field| &*field.value).filter(|value| !value.is_empty())
     }
 
     /// Every file is an item, and so is every one that `NumMedia` counts and the form does not have.
@@ -158,29 +185,32 @@ impl Message<'_> {
         let counted = self.text("NumMedia").and_then(|count| count.parse().ok()).unwrap_or(0).min(10);
         for index in 0..10 {
             let name = format!("MediaUrl{index}");
-            match self.text(&name) {
-                Some(address) => self.file(index, &name, address, items),
+            match self.field(&name).filter(|field| !field.value.is_empty()) {
+                Some(field) => self.file(index, field, items),
                 None if index < counted => {
-                    items.failed(self.failed(&name, "", "the form counts it and has no address"));
+                    let raw = self.field("NumMedia").map_or("", |field| field.raw);
+                    items.failed(self.failed(&name, raw, "the form counts it and has no address"));
                 }
                 None => {}
             }
         }
         if items.is_empty() {
-            let kind = self.text("MessageStatus").map_or("message", |_| "status");
-            items.other(kind, "", "", self.text("MessageSid"));
+            let kinds = [("MessageStatus", "status"), ("MessageSid", "message")];
+            let kind = kinds.iter().find(|(name, _)| self.has(name)).map_or("unknown", |(_, kind)| kind);
+            items.other(kind, "", self.raw, self.text("MessageSid"));
         }
     }
 
-    fn file(&self, index: usize, name: &str, address: &str, items: &mut Items) {
-        let url = Url::parse(address).ok();
+    fn file(&self, index: usize, field: &Field<'_>, items: &mut Items) {
+        let (name, raw) = (&*field.name, field.raw);
+        let url = Url::parse(&field.value).ok();
         let Some((account, message, media)) = url.as_ref().and_then(sids::of_address) else {
-            return items.failed(self.failed(name, address, "the address is not one of a media resource"));
+            return items.failed(self.failed(name, raw, "the address is not one of a media resource"));
         };
         let mime = self.text(&format!("MediaContentType{index}"));
         let kind = kind_of(mime.unwrap_or_default());
         let Ok(id) = MediaId::new(media) else {
-            return items.failed(self.failed(name, address, "the address has no usable media id"));
+            return items.failed(self.failed(name, raw, "the address has no usable media id"));
         };
         let declared = ContentMetadata::EMPTY.with_kind(kind).with_mime_text(mime);
         let media = MediaRef::new(NAME, id)
@@ -191,15 +221,15 @@ impl Message<'_> {
         item.message_id = Some(message.to_owned());
         item.sender = self.text("WaId").or_else(|| self.text("From")).map(Secret::new);
         item.caption = self.text("Body").map(ToOwned::to_owned);
-        address.clone_into(&mut item.raw);
+        raw.clone_into(&mut item.raw);
         items.media(item);
     }
 
-    fn failed(&self, name: &str, address: &str, why: &str) -> FailedItem {
+    fn failed(&self, name: &str, raw: &str, why: &str) -> FailedItem {
         let mut item = FailedItem::new("media", name);
         item.message_id = self.text("MessageSid").map(ToOwned::to_owned);
         item.message = Some(why.to_owned());
-        address.clone_into(&mut item.raw);
+        raw.clone_into(&mut item.raw);
         item
     }
 }

@@ -133,10 +133,7 @@ pub fn parse(delivery: &Delivery<'_>) -> Result<Inbound> {
 ///
 /// As [`parse`], with the cap in place of [`MAX_BYTES`].
 pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
-    let document = json::delivery(delivery, NAME, max_bytes)?;
-    let mut items = Items::new(delivery.body.len());
-    collect(&document.root(), &mut items);
-    items.into_inbound().map_err(|error| error.with_provider(NAME))
+    json::read_delivery(delivery, NAME, max_bytes, collect)
 }
 
 /// The lists of messages and chats; everything else is counted under the name of its list.

@@ -1,26 +1,27 @@
 //! The calls of the engine.
 
 use std::fs;
-use std::io::{Read as _, Seek as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use wamedia_conformance::simulation::{
     Destination, IfExists, JobTrace, Mismatch, Success, VerifiedBy, World, WorldEvent,
 };
 use wamedia_core::{DeclaredBy, Error, MediaRef, Provider, Result};
 use wamedia_transfer::{
-    Downloaded, Folder, Job, ManyOptions, OnMismatch, Receipt, SimulatedDisk, Target, Transfer,
+    Downloaded, Folder, Job, ManyOptions, Object, OnMismatch, Receipt, SimulatedDisk, Target, Transfer,
     TransferOptions, Verified, transfer_many,
 };
 
+use super::folder::{location, read_object};
 use super::provider::{LINK_SECRET, Shared, TOKEN, object_of};
-
-/// Whether folders have a manifest, so that a second run fetches nothing.
-pub(crate) const REMEMBERS: bool = true;
 
 /// The name of a partial file of this target, as a killed run leaves it.
 pub(crate) fn partial_name(target: &str) -> String {
@@ -41,8 +42,12 @@ pub(crate) async fn run(
         WorldEvent::Crash(operations) if run == 0 => SimulatedDisk::default().crash_after(operations),
         _ => SimulatedDisk::default(),
     };
+    let disk = match world.client.disk_room {
+        Some(bytes) => disk.with_room_for(bytes),
+        None => disk,
+    };
     let disks: Vec<_> = world.objects.iter().map(|_| disk.for_transfer()).collect();
-    let stored_in = Folder::new(folder).with_manifest(REMEMBERS);
+    let stored_in = Folder::new(folder).with_manifest(world.client.manifest);
     let to_files = matches!(world.client.destination, Destination::File | Destination::Folder);
     match world.client.many.filter(|_| to_files) {
         Some(concurrency) => {
@@ -111,15 +116,45 @@ async fn transferred(
             Ok(success(fetched.bytes, None, Some(&fetched.receipt)))
         }
         Destination::Writer => {
-            let writer = written.insert(Vec::new());
-            let receipt = transfer.fetch_into(media, writer).await?;
-            Ok(success(writer.clone().into(), None, Some(&receipt)))
+            let mut writer = LimitedWriter { written: written.insert(Vec::new()), disk };
+            let receipt = transfer.fetch_into(media, &mut writer).await?;
+            Ok(success(writer.written.clone().into(), None, Some(&receipt)))
         }
         Destination::File => {
             let path = folder.path().join(&shared.world.objects[object].target);
             Ok(of_file(folder.path(), &transfer.download_to(media, &path).await?, disk))
         }
+        Destination::ObjectStore => {
+            let name = &shared.world.objects[object].target;
+            let mut stored = Object::new(Arc::clone(&shared.store) as _, location(name));
+            let receipt = transfer.store(media, &mut stored).await?;
+            let bytes = read_object(&shared.store, &location(name)).unwrap_or_default();
+            let kept = receipt.is_none();
+            Ok(Success { kept, ..success(bytes, Some(name.clone()), receipt.as_ref()) })
+        }
         Destination::Folder => Ok(of_file(folder.path(), &transfer.download_in(media, folder).await?, disk)),
+    }
+}
+
+/// A writer with as much room as the disk has.
+struct LimitedWriter<'w> {
+    written: &'w mut Vec<u8>,
+    disk: &'w SimulatedDisk,
+}
+
+impl AsyncWrite for LimitedWriter<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.disk.take_room(bytes.len())?;
+        self.written.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -219,7 +254,7 @@ fn everything(error: &Error) -> Vec<String> {
 }
 
 /// Whether a text has a piece of eight bytes of a credential.
-fn leaks(text: &str) -> bool {
+pub(crate) fn leaks(text: &str) -> bool {
     let pieces = [LINK_SECRET, TOKEN].into_iter().flat_map(|secret| secret.as_bytes().windows(8));
     pieces.filter_map(|piece| std::str::from_utf8(piece).ok()).any(|piece| text.contains(piece))
 }

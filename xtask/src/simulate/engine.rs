@@ -64,7 +64,7 @@ pub(crate) fn with_providers(
     let mut trace = Trace {
         planted: folder.planted.clone(),
         before: folder.entries(),
-        remembers: adapter::REMEMBERS,
+        remembers: shared.world.client.manifest,
         ..Trace::default()
     };
     let providers = runtime.block_on(async { start(shared) })?;
@@ -75,6 +75,7 @@ pub(crate) fn with_providers(
     trace.requests = shared.requests();
     trace.after = folder.entries();
     trace.outside_changed = folder.outside_changed();
+    trace.leaks.append(&mut shared.state().sent_elsewhere);
     match ended {
         Ok(outcome) => outcome.map_err(|error| error.to_string())?,
         Err(_) => {

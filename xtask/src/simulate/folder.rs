@@ -5,8 +5,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{FutureExt as _, TryStreamExt as _};
+use object_store::memory::InMemory;
+use object_store::{ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 use tempfile::TempDir;
 use wamedia_conformance::simulation::{
     Destination, Entry, ExistingFile, PartialBytes, Planted, PlantedRole, World,
@@ -25,6 +29,8 @@ const FOREIGN: &[u8] = b"a file of the user, which no transfer may change";
 pub(crate) struct Folder {
     root: TempDir,
     outside: BTreeMap<PathBuf, Bytes>,
+    /// The object store that takes the place of the folder.
+    store: Option<Arc<InMemory>>,
     pub(crate) planted: Vec<Planted>,
 }
 
@@ -34,7 +40,9 @@ impl Folder {
         let mut builder = tempfile::Builder::new();
         builder.prefix("wamedia-simulate-");
         let root = builder.tempdir_in(MEMORY).or_else(|_| builder.tempdir())?;
-        let mut folder = Self { root, outside: BTreeMap::new(), planted: Vec::new() };
+        let is_store = shared.world.client.destination == Destination::ObjectStore;
+        let store = is_store.then(|| Arc::clone(&shared.store));
+        let mut folder = Self { root, outside: BTreeMap::new(), store, planted: Vec::new() };
         fs::create_dir(folder.path())?;
         fs::create_dir(folder.root.path().join("outside"))?;
         for existing in &shared.world.before {
@@ -59,6 +67,13 @@ impl Folder {
             | ExistingFile::HardLink(object) => (name_of(world, usize::from(*object)), PlantedRole::Foreign),
         };
         let Some(name) = name else { return Ok(()) };
+        if let Some(store) = &self.store {
+            if matches!(existing, ExistingFile::File(_) | ExistingFile::HardLink(_)) {
+                now(store.put(&location(&name), Bytes::from_static(FOREIGN).into()))?;
+                self.planted.push(Planted { path: name, role });
+            }
+            return Ok(());
+        }
         let path = self.path().join(&name);
         if path.symlink_metadata().is_ok() {
             return Ok(());
@@ -107,7 +122,17 @@ impl Folder {
     /// Everything in the folder.
     pub(crate) fn entries(&self) -> BTreeMap<String, Entry> {
         let mut out = BTreeMap::new();
-        collect(&self.path(), "", &mut out);
+        match &self.store {
+            Some(store) => {
+                let listed = now(store.list(None).try_collect::<Vec<_>>()).unwrap_or_default();
+                let read =
+                    |meta: ObjectMeta| Some((meta.location.to_string(), read_object(store, &meta.location)?));
+                out.extend(
+                    listed.into_iter().filter_map(read).map(|(path, bytes)| (path, Entry::File(bytes))),
+                );
+            }
+            None => collect(&self.path(), "", &mut out),
+        }
         out
     }
 
@@ -126,7 +151,7 @@ impl Folder {
 /// The name that an object would get, where it is plain.
 fn name_of(world: &World, object: usize) -> Option<String> {
     let object = world.objects.get(object)?;
-    if world.client.destination == Destination::File {
+    if matches!(world.client.destination, Destination::File | Destination::ObjectStore) {
         return Some(object.target.clone());
     }
     let plain = |name: &&String| {
@@ -135,6 +160,22 @@ fn name_of(world: &World, object: usize) -> Option<String> {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._ ()".contains(&b))
     };
     object.webhook.name.as_ref().filter(plain).cloned()
+}
+
+/// The place of an object with this name.
+pub(crate) fn location(name: &str) -> object_store::path::Path {
+    object_store::path::Path::from(name)
+}
+
+/// The content of an object.
+pub(crate) fn read_object(store: &InMemory, location: &object_store::path::Path) -> Option<Bytes> {
+    now(async { store.get(location).await?.bytes().await }).ok()
+}
+
+/// A store in memory is always ready.
+fn now<T>(work: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
+    let done = work.now_or_never().ok_or(io::ErrorKind::WouldBlock)?;
+    done.map_err(io::Error::other)
 }
 
 fn name(path: &Path) -> String {

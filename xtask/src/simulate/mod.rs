@@ -3,6 +3,8 @@
 mod adapter;
 mod engine;
 mod folder;
+mod mutations;
+mod program;
 mod provider;
 mod reply;
 mod shrink;
@@ -27,17 +29,20 @@ use crate::{Outcome, root};
 const DEFAULT_WORLDS: u64 = 2_000;
 /// Every so many worlds, one goes over sockets.
 const WIRE_EVERY: u64 = 22;
-/// How the names of files begin whose worlds go over sockets.
+/// Every so many worlds, one runs the program.
+const PROGRAM_EVERY: u64 = 200;
+/// How the names of files begin whose worlds go over sockets, and of those that run the program.
 const WIRE_PREFIX: &str = "wire-";
+const PROGRAM_PREFIX: &str = "program-";
 /// Every so many worlds, one runs a second time and must give the same trace.
 const REPEAT_EVERY: u64 = 8;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Parser)]
 pub(crate) struct Options {
-    /// How many worlds
-    #[arg(long, value_name = "N", default_value_t = Options::default().worlds)]
-    worlds: u64,
+    /// How many worlds [default: 2000, or 500 for each mutation]
+    #[arg(long, value_name = "N")]
+    worlds: Option<u64>,
     /// Which worlds
     #[arg(long, value_name = "S", default_value_t = Options::default().seed)]
     seed: u64,
@@ -53,6 +58,9 @@ pub(crate) struct Options {
     /// What runs every world
     #[arg(long)]
     driver: Option<Driver>,
+    /// Breaks one rule of the engine after the other, and tells which ones random worlds find
+    #[arg(long)]
+    mutations: bool,
 }
 
 /// What runs a world.
@@ -62,17 +70,20 @@ pub(crate) enum Driver {
     Engine,
     /// Real providers and the real transport, over sockets.
     Wire,
+    /// The program, over sockets and in real time.
+    Program,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            worlds: DEFAULT_WORLDS,
+            worlds: None,
             seed: 20_261_126,
             world: None,
             number: None,
             keep_going: false,
             driver: None,
+            mutations: false,
         }
     }
 }
@@ -80,15 +91,23 @@ impl Default for Options {
 impl Options {
     /// The driver of a world; a plain run mixes them.
     fn driver_for(&self, number: u64) -> Driver {
-        let wire = number % WIRE_EVERY == WIRE_EVERY - 1;
-        self.driver.unwrap_or(if wire { Driver::Wire } else { Driver::Engine })
+        let is_last_of = |count: u64| number % count == count - 1;
+        self.driver.unwrap_or(match () {
+            () if is_last_of(PROGRAM_EVERY) => Driver::Program,
+            () if is_last_of(WIRE_EVERY) => Driver::Wire,
+            () => Driver::Engine,
+        })
     }
 }
 
 /// The driver of a regression, by the name of its file.
 fn driver_of(file: &Path) -> Driver {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    if name.starts_with(WIRE_PREFIX) { Driver::Wire } else { Driver::Engine }
+    match () {
+        () if name.starts_with(PROGRAM_PREFIX) => Driver::Program,
+        () if name.starts_with(WIRE_PREFIX) => Driver::Wire,
+        () => Driver::Engine,
+    }
 }
 
 /// The trace of one world, and the oracles that it violates.
@@ -99,11 +118,20 @@ pub(crate) struct RunReport {
 
 /// Runs one world.
 pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<RunReport, String> {
-    if driver == Driver::Wire {
-        let world = wire::adapted(world);
-        let trace = wire::run(&world)?;
-        let violations = check(&world, &trace);
-        return Ok(RunReport { trace, violations });
+    match driver {
+        Driver::Engine => {}
+        Driver::Wire => {
+            let world = wire::adapted(world);
+            let trace = wire::run(&world)?;
+            let violations = check(&world, &trace);
+            return Ok(RunReport { trace, violations });
+        }
+        Driver::Program => {
+            let world = program::adapted(world);
+            let (trace, mut violations) = program::run(&world)?;
+            violations.extend(check(&world, &trace));
+            return Ok(RunReport { trace, violations });
+        }
     }
     let trace = engine::run(world)?;
     let mut violations = check(world, &trace);
@@ -153,8 +181,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(number) = options.number {
         return one(&tree(options.seed, number).current(), options.driver_for(number));
     }
+    if options.mutations {
+        return mutations::run(options);
+    }
+    let worlds = options.worlds.unwrap_or(DEFAULT_WORLDS);
     let known = regressions()?;
-    println!("seed {}, {} worlds, {} regressions", options.seed, options.worlds, known.len());
+    println!("seed {}, {worlds} worlds, {} regressions", options.seed, known.len());
     let mut failed = 0;
     for (file, world) in &known {
         let report = simulate(world, driver_of(file), true)?;
@@ -163,7 +195,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
             println!("{}: {}: {}: {}", file.display(), violation.oracle, violation.clue, violation.detail);
         }
     }
-    let found = search(options)?;
+    let (found, seconds) = search(options, worlds)?;
+    println!("{worlds} worlds in {seconds:.1} s, {:.0} worlds/s", to_f64(worlds) / seconds);
     if options.keep_going {
         table(&found);
         let mut kinds: Vec<_> = found.iter().collect();
@@ -195,6 +228,7 @@ type Kinds = BTreeMap<(&'static str, &'static str), Found>;
 /// What the threads of a search share.
 struct Search<'o> {
     options: &'o Options,
+    worlds: u64,
     started: Instant,
     next: AtomicU64,
     stop: AtomicBool,
@@ -207,11 +241,12 @@ impl Search<'_> {
     fn work(&self) {
         while !self.stop.load(Relaxed) {
             let number = self.next.fetch_add(1, Relaxed);
-            if number >= self.options.worlds {
+            if number >= self.worlds {
                 break;
             }
             if number > 0 && number.is_multiple_of(10_000) {
-                println!("{number} of {} worlds, {:.0} worlds/s", self.options.worlds, self.rate(number));
+                let rate = to_f64(number) / self.started.elapsed().as_secs_f64();
+                println!("{number} of {} worlds, {rate:.0} worlds/s", self.worlds);
             }
             let world = tree(self.options.seed, number).current();
             let twice = number.is_multiple_of(REPEAT_EVERY);
@@ -242,16 +277,13 @@ impl Search<'_> {
             self.stop.store(true, Relaxed);
         }
     }
-
-    fn rate(&self, done: u64) -> f64 {
-        to_f64(done) / self.started.elapsed().as_secs_f64()
-    }
 }
 
-/// Runs the random worlds on all cores.
-fn search(options: &Options) -> Result<Kinds, String> {
+/// Runs so many random worlds on all cores, and gives the failures and the seconds that it took.
+fn search(options: &Options, worlds: u64) -> Result<(Kinds, f64), String> {
     let search = Search {
         options,
+        worlds,
         started: Instant::now(),
         next: AtomicU64::new(0),
         stop: AtomicBool::new(false),
@@ -267,10 +299,7 @@ fn search(options: &Options) -> Result<Kinds, String> {
     if let Some(why) = locked(&search.broken).take() {
         return Err(why);
     }
-    let done = search.next.load(Relaxed).min(options.worlds);
-    let seconds = search.started.elapsed().as_secs_f64();
-    println!("{done} worlds in {seconds:.1} s, {:.0} worlds/s", search.rate(done));
-    Ok(std::mem::take(&mut *locked(&search.found)))
+    Ok((std::mem::take(&mut *locked(&search.found)), search.started.elapsed().as_secs_f64()))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -314,7 +343,11 @@ fn report(options: &Options, kind: (&str, &str), number: u64) -> Outcome {
     let report = simulate(&world, driver, true)?;
     show(&world, &report);
     let folder = root().join("target/simulate");
-    let prefix = if driver == Driver::Wire { WIRE_PREFIX } else { "" };
+    let prefix = match driver {
+        Driver::Engine => "",
+        Driver::Wire => WIRE_PREFIX,
+        Driver::Program => PROGRAM_PREFIX,
+    };
     let name = format!("{prefix}{}-{}.json", kind.0, kind.1).replace([' ', '\''], "-");
     let path = folder.join(name);
     let text = shrink::compact(&world)?;

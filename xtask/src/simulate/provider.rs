@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use object_store::memory::InMemory;
 use wamedia_conformance::simulation::{
     Advice, BodyLog, Failure, RequestLog, RequestWhat, ScriptedReply, World,
 };
@@ -30,12 +31,16 @@ pub(crate) struct Shared {
     /// The provider's name.
     pub(crate) name: &'static str,
     pub(crate) versions: Vec<Vec<Bytes>>,
+    /// The store of worlds that have one.
+    pub(crate) store: Arc<InMemory>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) requests: Vec<RequestLog>,
+    /// What another origin got that it must not get.
+    pub(crate) sent_elsewhere: Vec<String>,
     opens: Vec<u32>,
     resolves: Vec<u32>,
     replies: u32,
@@ -47,7 +52,7 @@ impl Shared {
             world.objects.iter().enumerate().map(|(index, object)| object.versions(index)).collect();
         let count = world.objects.len();
         let state = State { opens: vec![0; count], resolves: vec![0; count], ..State::default() };
-        Arc::new(Self { world, name, versions, state: Mutex::new(state) })
+        Arc::new(Self { world, name, versions, store: Arc::default(), state: Mutex::new(state) })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -128,8 +133,18 @@ impl Simulated {
         what: RequestWhat,
         answer: std::result::Result<BodyLog, String>,
     ) -> Result<usize> {
+        self.add(RequestLog { run: self.run, object, what, answer, is_final: false })
+    }
+
+    pub(crate) fn log_failure(&self, object: usize, what: RequestWhat, failure: &Failure) -> Result<usize> {
+        // A dead link can be replaced.
+        let is_final = failure.retry == Advice::Never && failure.kind != ErrorKind::Expired.name();
+        self.add(RequestLog { run: self.run, object, what, answer: Err(failure.kind.clone()), is_final })
+    }
+
+    fn add(&self, request: RequestLog) -> Result<usize> {
         let mut state = self.shared.state();
-        state.requests.push(RequestLog { run: self.run, object, what, answer });
+        state.requests.push(request);
         if state.requests.len() > TOO_MANY_REQUESTS {
             return Err(Error::new(ErrorKind::Upstream, "more requests than any client may send"));
         }
@@ -194,7 +209,7 @@ impl Provider for Simulated {
                 };
                 return Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared));
             };
-            self.log(object, RequestWhat::Resolve, Err(failure.kind.clone()))?;
+            self.log_failure(object, RequestWhat::Resolve, &failure)?;
             self.absorb(&failure, &options.budget, attempt).await?;
             attempt += 1;
         }
@@ -209,11 +224,17 @@ impl Provider for Simulated {
         };
         let mut attempt = 0;
         loop {
-            options.budget.count_request();
             let number = self.shared.next_open(object);
-            match self.shared.world.objects[object].reply(number, &self.shared.world.server) {
+            let reply = self.shared.world.objects[object].reply(number, &self.shared.world.server);
+            if let ScriptedReply::Redirect(_) = reply {
+                // Only a transport sees it.
+                continue;
+            }
+            options.budget.count_request();
+            match reply {
+                ScriptedReply::Redirect(_) => {}
                 ScriptedReply::Fail(failure) => {
-                    self.log(object, what.clone(), Err(failure.kind.clone()))?;
+                    self.log_failure(object, what.clone(), &failure)?;
                     self.absorb(&failure, &options.budget, attempt).await?;
                     attempt += 1;
                 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use wamedia_conformance::simulation::{
-    Advice, BodyLog, BodyReply, End, Ending, Failure, RequestWhat, ScriptedReply, SizeClaim, Statement,
-    Trace, World, WorldEvent,
+    Advice, BodyLog, BodyReply, End, Ending, Failure, RedirectTo, RequestWhat, ScriptedReply, SizeClaim,
+    Statement, Trace, World, WorldEvent,
 };
 use wamedia_core::{Provider, Secret};
 use wamedia_meta::MetaCloud;
@@ -18,8 +18,9 @@ use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::{Limits, Request, Server, Step};
 use wamedia_whapi::WhapiCloud;
 
+use super::adapter::leaks;
 use super::engine;
-use super::provider::{Shared, Simulated, TOKEN};
+use super::provider::{LINK_SECRET, Shared, Simulated, TOKEN};
 use super::reply::ScriptedBody;
 
 /// At most so many pieces of one body are written one by one.
@@ -56,13 +57,12 @@ pub(crate) fn adapted(world: &World) -> World {
 
 /// Runs a world.
 pub(crate) fn run(world: &World) -> Result<Trace, String> {
-    let name = if is_meta(world) { "meta" } else { "whapi" };
-    let shared = Shared::new(world.clone(), name);
+    let shared = Shared::new(world.clone(), provider_name(world));
     let mut server = None;
     let outcome = engine::with_providers(&shared, |shared| {
-        let (started, current, origin) = start(shared)?;
+        let (started, current, origins) = start(shared)?;
         server = Some(started);
-        let provider = provider(shared, &origin)?;
+        let provider = provider(shared, &origins)?;
         Ok(Box::new(move |run| {
             current.store(run, Relaxed);
             Arc::clone(&provider)
@@ -72,38 +72,94 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
     outcome.map(|trace| Trace { wire: true, ..trace })
 }
 
-fn start(shared: &Arc<Shared>) -> Result<(Server, Arc<AtomicUsize>, String), String> {
+/// The name of the provider that the world runs with.
+pub(crate) fn provider_name(world: &World) -> &'static str {
+    if is_meta(world) { "meta" } else { "whapi" }
+}
+
+/// The origins of a world.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins {
+    pub(crate) api: String,
+    /// Content may come from it as well.
+    pub(crate) other: String,
+    /// Nobody configured it.
+    forbidden: String,
+}
+
+/// Starts a server for each origin; the number is that of the current run.
+pub(crate) fn start(shared: &Arc<Shared>) -> Result<([Server; 3], Arc<AtomicUsize>, Origins), String> {
+    let (api, other, forbidden) = (listen()?, listen()?, listen()?);
+    let origins = Origins { api: api.1, other: other.1, forbidden: forbidden.1 };
+    let current = Arc::new(AtomicUsize::new(0));
+    let serve = |listener, origin: &str| {
+        let (shared, run) = (Arc::clone(shared), Arc::clone(&current));
+        let (origins, here) = (origins.clone(), origin.to_owned());
+        let service = move |request: Request| {
+            let provider = Simulated { shared: Arc::clone(&shared), run: run.load(Relaxed) };
+            check_secret(&provider, &request, &here, &origins);
+            let steps = answer(&provider, &request, &origins);
+            async move { steps }
+        };
+        let server = Server::start(listener, service, Limits::default(), |stream| async move { Ok(stream) });
+        server.map_err(|error| format!("cannot start a server: {error}"))
+    };
+    let servers = [
+        serve(api.0, &origins.api)?,
+        serve(other.0, &origins.other)?,
+        serve(forbidden.0, &origins.forbidden)?,
+    ];
+    Ok((servers, current, origins))
+}
+
+fn listen() -> Result<(TcpListener, String), String> {
     let problem = |error: std::io::Error| format!("cannot start a server: {error}");
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(problem)?;
     listener.set_nonblocking(true).map_err(problem)?;
     let origin = format!("http://{}", listener.local_addr().map_err(problem)?);
-    let listener = TcpListener::from_std(listener).map_err(problem)?;
-    let current = Arc::new(AtomicUsize::new(0));
-    let (shared, run, base) = (Arc::clone(shared), Arc::clone(&current), origin.clone());
-    let service = move |request: Request| {
-        let provider = Simulated { shared: Arc::clone(&shared), run: run.load(Relaxed) };
-        let steps = answer(&provider, &request, &base);
-        async move { steps }
-    };
-    let server = Server::start(listener, service, Limits::default(), |stream| async move { Ok(stream) });
-    Ok((server.map_err(problem)?, current, origin))
+    Ok((TcpListener::from_std(listener).map_err(problem)?, origin))
 }
 
-fn provider(shared: &Shared, origin: &str) -> Result<Arc<dyn Provider>, String> {
+fn shows_secret(request: &Request) -> bool {
+    let headers = request.head.headers.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
+    leaks(&request.head.target) || headers.into_iter().any(|(name, value)| leaks(name) || leaks(&value))
+}
+
+/// Every redirect comes from the origin of the API, so that no other one may see the credential.
+fn check_secret(provider: &Simulated, request: &Request, here: &str, origins: &Origins) {
+    let got = match here {
+        here if here == origins.forbidden => "a request to an address that is not public".to_owned(),
+        here if here == origins.other && shows_secret(request) => {
+            format!("a credential in a request to another origin: {}", request.head.path())
+        }
+        _ => return,
+    };
+    provider.shared.state().sent_elsewhere.push(got);
+}
+
+fn provider(shared: &Shared, origins: &Origins) -> Result<Arc<dyn Provider>, String> {
     let transport = TransportOptions::default();
     let ranges = shared.world.server.ranges;
     let token = Secret::new(TOKEN);
     if is_meta(&shared.world) {
-        let builder = MetaCloud::builder(token).base_url(origin).content_origin(origin).try_range(ranges);
+        let builder = MetaCloud::builder(token)
+            .base_url(&origins.api)
+            .content_origin(&origins.api)
+            .content_origin(&origins.other)
+            .try_range(ranges);
         let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
         return Ok(Arc::new(provider));
     }
-    let builder = WhapiCloud::builder(token).base_url(origin).content_origin(origin).try_range(ranges);
+    let builder = WhapiCloud::builder(token)
+        .base_url(&origins.api)
+        .content_origin(&origins.api)
+        .content_origin(&origins.other)
+        .try_range(ranges);
     let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
     Ok(Arc::new(provider))
 }
 
-fn answer(provider: &Simulated, request: &Request, origin: &str) -> Vec<Step> {
+fn answer(provider: &Simulated, request: &Request, origins: &Origins) -> Vec<Step> {
     let path = request.head.path().to_owned();
     let last = path.rsplit('/').next().unwrap_or_default();
     let content = path.starts_with("/content/") || !is_meta(&provider.shared.world);
@@ -111,7 +167,11 @@ fn answer(provider: &Simulated, request: &Request, origin: &str) -> Vec<Step> {
     let Some(object) = number.filter(|object| *object < provider.shared.world.objects.len()) else {
         return plain(404, "{}", None);
     };
-    if content { content_answer(provider, object, request) } else { link_answer(provider, object, origin) }
+    if content {
+        content_answer(provider, object, request, origins)
+    } else {
+        link_answer(provider, object, &origins.api)
+    }
 }
 
 /// The reply that names the link.
@@ -119,7 +179,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
     let described = &provider.shared.world.objects[object];
     let (number, version) = provider.shared.next_resolve(object);
     if let Some(failure) = described.resolve.get(number as usize).cloned().flatten() {
-        let logged = provider.log(object, RequestWhat::Resolve, Err(failure.kind.clone()));
+        let logged = provider.log_failure(object, RequestWhat::Resolve, &failure);
         return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
     }
     let logged = provider.log(object, RequestWhat::Resolve, Ok(BodyLog { version, ..BodyLog::default() }));
@@ -131,7 +191,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
     let mut state = |key: &str, value: Option<Value>| value.map(|value| reply.insert(key.to_owned(), value));
     state("messaging_product", Some("whatsapp".into()));
     state("id", Some(format!("object-{object}").into()));
-    state("url", Some(format!("{origin}/content/object-{object}?hash=x").into()));
+    state("url", Some(format!("{origin}/content/object-{object}?hash={LINK_SECRET}").into()));
     state("mime_type", said.mime.clone().map(Value::from));
     state("sha256", said.sha256.text(current).map(Value::from));
     state("file_size", said.size.of(current.len()).map(Value::from));
@@ -139,7 +199,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
 }
 
 /// The reply with the bytes.
-fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec<Step> {
+fn content_answer(provider: &Simulated, object: usize, request: &Request, origins: &Origins) -> Vec<Step> {
     let offset = request
         .head
         .header("range")
@@ -149,8 +209,9 @@ fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec
     let number = provider.shared.next_open(object);
     let script = match provider.shared.world.objects[object].reply(number, &provider.shared.world.server) {
         ScriptedReply::Body(script) => script,
+        ScriptedReply::Redirect(to) => return redirect(to, request, origins),
         ScriptedReply::Fail(failure) => {
-            let logged = provider.log(object, what, Err(failure.kind.clone()));
+            let logged = provider.log_failure(object, what, &failure);
             return logged.map_or_else(|_| vec![Step::Reset], |_| fail(&failure));
         }
     };
@@ -170,6 +231,18 @@ fn content_answer(provider: &Simulated, object: usize, request: &Request) -> Vec
         return vec![Step::Reset];
     }
     body_steps(&script, &body)
+}
+
+/// A redirect to the same path.
+fn redirect(to: RedirectTo, request: &Request, origins: &Origins) -> Vec<Step> {
+    let origin = match to {
+        RedirectTo::Same => &origins.api,
+        RedirectTo::Other => &origins.other,
+        RedirectTo::Forbidden => &origins.forbidden,
+    };
+    let path = request.head.path();
+    let text = format!("HTTP/1.1 302 Status\r\nLocation: {origin}{path}\r\nContent-Length: 0\r\n\r\n");
+    vec![Step::Write(text.into())]
 }
 
 /// The head and the body as steps of the server.

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wamedia_core::{Delivery, InboundItem};
 
-use super::super::{Case, Setup, Verdict};
+use super::super::{Setup, Verdict};
 use super::walk;
+use crate::DeliveryFormat;
 
 /// What every vendor here calls media.
 const KINDS: &[&str] = &["image", "video", "audio", "voice", "document", "sticker"];
@@ -78,11 +79,7 @@ fn parts() -> impl Strategy<Value = Parts> {
     prop::collection::vec((0_usize..4, prop::collection::vec(part(), 0..6)), 1..5)
 }
 
-pub(super) fn cases() -> Vec<Case> {
-    vec![Case::new("WH-002", "composed", composed)]
-}
-
-fn composed(setup: &Setup) -> Verdict {
+pub(super) fn composed(setup: &Setup) -> Verdict {
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
     runner.run(&parts(), |parts| whole(setup, &parts)).map_err(|error| error.to_string())
 }
@@ -101,9 +98,9 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
             .collect();
         lists.push((*form, texts.join(",")));
     }
-    let body = delivery(setup.name, &lists);
+    let body = delivery(setup.deliveries, &lists);
     let webhooks = setup.webhooks(true).map_err(fail)?;
-    walk::nothing_is_missing(&webhooks, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
+    walk::nothing_is_missing(setup, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
     let inbound =
         webhooks.parse(&Delivery::new(body.as_bytes())).map_err(|error| fail(format!("{error}\n{body}")))?;
     let all = || parts.iter().flat_map(|(_, parts)| parts);
@@ -112,7 +109,7 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
     prop_assert_eq!(inbound.media().count(), media, "media\n{}", body);
     prop_assert_eq!(inbound.failed().count(), failed, "failed\n{}", body);
     // The independent count, and the one that the pieces were made with.
-    let messages = walk::places(body.as_bytes()).map_err(fail)?.messages;
+    let messages = walk::places(setup.deliveries, body.as_bytes()).map_err(fail)?.messages;
     prop_assert_eq!(messages.len(), index, "messages\n{}", body);
     let is_message = |item: &&InboundItem| {
         let path = walk::path(item);
@@ -125,16 +122,16 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The lists in the shape of a provider; unknown providers get the flat shape.
-fn delivery(provider: &str, lists: &[(usize, String)]) -> String {
-    match provider {
-        "chakra" if lists.len() == 1 && lists[0].0 == 3 => {
+/// The lists in the format of a provider.
+fn delivery(format: DeliveryFormat, lists: &[(usize, String)]) -> String {
+    match format {
+        DeliveryFormat::CloudApiOrPayload if lists.len() == 1 && lists[0].0 == 3 => {
             format!(
                 "{{\"event\":\"message_echo\",\"payload\":{{\"timestamp\":1788259051000,\"message_echoes\":[{}]}}}}",
                 lists[0].1
             )
         }
-        "meta" | "chakra" => {
+        DeliveryFormat::CloudApi | DeliveryFormat::CloudApiOrPayload => {
             let change = |(form, list): &(usize, String)| {
                 let (field, value) = match form {
                     0 => ("messages", format!("\"messages\":[{list}]")),

@@ -1,12 +1,11 @@
 //! Any bytes, any headers.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use wamedia_core::{Delivery, ErrorKind, Webhooks};
+use wamedia_core::{Delivery, ErrorKind};
 
 use super::super::{Case, Setup, Verdict, ensure, equal};
+use crate::DeliveryFormat;
 use crate::fixture::{Fixture, Kind};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -19,13 +18,26 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// What must hold whatever comes in: a result with something in it, or `Decode`; and never a panic.
-fn survives(webhooks: &Arc<dyn Webhooks>, body: &[u8], headers: &[(String, String)]) -> Verdict {
-    let delivery = Delivery::new(body).with_headers(headers);
+/// The largest body that the vendor sends.
+fn cap(setup: &Setup) -> usize {
+    let cap = setup.webhook_capabilities.map_or(u64::MAX, |can| can.max_bytes);
+    usize::try_from(cap).unwrap_or(usize::MAX)
+}
+
+/// What must hold whatever comes in: a result with something in it, or `Decode`, or `TooLarge` above the cap; and
+/// never a panic.
+fn survives(setup: &Setup, body: &[u8], headers: &[(String, String)]) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
+    let mut delivery = Delivery::new(body).with_headers(headers).with_public_url("https://example.test/");
     match webhooks.parse(&delivery) {
         Ok(inbound) => ensure(!inbound.items.is_empty(), "a delivery without any item")?,
-        Err(error) => equal("kind", &error.kind(), &ErrorKind::Decode)?,
+        Err(error) => {
+            let want = if body.len() > cap(setup) { ErrorKind::TooLarge } else { ErrorKind::Decode };
+            equal("kind", &error.kind(), &want)?;
+        }
     }
+    let _ = webhooks.verify(&delivery);
+    delivery.public_url = None;
     let _ = webhooks.verify(&delivery);
     Ok(())
 }
@@ -48,7 +60,7 @@ fn garbage(setup: &Setup) -> Verdict {
         deep.as_bytes(),
         deep_object.as_bytes(),
     ] {
-        survives(&webhooks, body, &[])?;
+        survives(setup, body, &[])?;
         let media = webhooks.parse(&Delivery::new(body)).map_or(0, |inbound| inbound.media().count());
         equal("media out of nothing", &media, &0)?;
     }
@@ -57,7 +69,14 @@ fn garbage(setup: &Setup) -> Verdict {
 
 fn unknown_shape(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
-    for body in [
+    let forms = [
+        &b"MessageSid=SM1"[..],
+        b"MessageSid=",
+        b"AccountSid=AC1&EventType=new&&=&",
+        b"MessageSid=SM1&NumMedia=many&Hologram=1",
+        b"NumMedia=-1&MediaUrl10=x&MediaUrl0=&MessageSid=SM1",
+    ];
+    let objects = [
         &br#"{"what":"is this"}"#[..],
         b"{}",
         br#"{"entry":null}"#,
@@ -65,7 +84,9 @@ fn unknown_shape(setup: &Setup) -> Verdict {
         br#"{"payload":[],"entry":7}"#,
         br#"{"messages":7,"statuses":"x"}"#,
         br#"{"messages":[{"type":"hologram","hologram":{}}]}"#,
-    ] {
+    ];
+    let bodies = if setup.deliveries == DeliveryFormat::Form { &forms[..] } else { &objects };
+    for body in bodies {
         let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
         ensure(!inbound.items.is_empty(), "an object of unknown shape must be counted")?;
         equal("media", &inbound.media().count(), &0)?;
@@ -78,10 +99,10 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 fn any_bytes(setup: &Setup) -> Verdict {
-    let webhooks = setup.webhooks(true)?;
     let names = prop_oneof![
         Just("x-hub-signature-256".to_owned()),
         Just("X-Chakra-Signature-256".to_owned()),
+        Just("x-twilio-signature".to_owned()),
         Just("sign".to_owned()),
         Just("ts".to_owned()),
         Just("algorithm".to_owned()),
@@ -96,14 +117,13 @@ fn any_bytes(setup: &Setup) -> Verdict {
     let mut runner = runner(400);
     runner
         .run(&(bodies, headers), |(body, headers)| {
-            survives(&webhooks, &body, &headers).map_err(TestCaseError::fail)
+            survives(setup, &body, &headers).map_err(TestCaseError::fail)
         })
         .map_err(|error| error.to_string())
 }
 
 /// Real deliveries with bytes changed, taken out, doubled, or swapped with those of another.
 fn damaged_fixtures(setup: &Setup) -> Verdict {
-    let webhooks = setup.webhooks(true)?;
     let bodies: Result<Vec<_>, _> = setup.of_kind(Kind::Webhook).map(Fixture::delivery_bytes).collect();
     let bodies = bodies?;
     let range = || (any::<prop::sample::Index>(), any::<prop::sample::Index>());
@@ -125,16 +145,18 @@ fn damaged_fixtures(setup: &Setup) -> Verdict {
                 }
                 _ => body.truncate(start),
             }
-            survives(&webhooks, &body, &[]).map_err(TestCaseError::fail)
+            survives(setup, &body, &[]).map_err(TestCaseError::fail)
         })
         .map_err(|error| error.to_string())
 }
 
-/// Bodies of a megabyte in which one thing repeats, and one that is larger than the cap.
+/// Bodies of a third of the cap, a megabyte at most, in which one thing repeats, and one that is larger than the cap.
 fn large(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
-    let list = |element: &str| vec![element; (1 << 20) / (element.len() + 1)].join(",");
-    let long = "n".repeat(1 << 19);
+    let size = (cap(setup) / 3).min(1 << 20);
+    let repeated = |element: &str, between: &str| vec![element; size / (element.len() + 1)].join(between);
+    let list = |element: &str| repeated(element, ",");
+    let long = "n".repeat(size / 2);
     for body in [
         format!("{{\"messages\":[{}]}}", list("{}")),
         format!("{{\"messages\":[{}]}}", list("null")),
@@ -150,18 +172,18 @@ fn large(setup: &Setup) -> Verdict {
             "{{\"channel_id\":\"{long}\",\"business_phone\":\"{long}\",\"messages\":[{}]}}",
             list("{\"type\":\"image\",\"image\":{\"id\":\"1\"}}")
         ),
-        format!("\"{}\"", "\\\\".repeat(1 << 19)),
+        format!("\"{}\"", "\\\\".repeat(size / 2)),
+        format!("MessageSid=SM1&{}", repeated("MediaUrl0=%25", "&")),
+        format!("MessageSid=SM1&NumMedia=10&{}", repeated("=", "&")),
+        format!("MessageSid={long}&NumMedia=10&MediaUrl0={long}"),
     ] {
-        survives(&webhooks, body.as_bytes(), &[])?;
+        survives(setup, body.as_bytes(), &[])?;
         if let Ok(inbound) = webhooks.parse(&Delivery::new(body.as_bytes())) {
             let held: usize = inbound.items.iter().map(|item| super::walk::path(item).len()).sum();
             ensure(held < 100 << 20, format!("{held} bytes of paths"))?;
         }
     }
-    if let Some(cap) = setup.webhook_capabilities.map(|can| can.max_bytes) {
-        let body = vec![b' '; usize::try_from(cap).unwrap_or(usize::MAX) + 1];
-        let error = webhooks.parse(&Delivery::new(&body)).err().ok_or("it must be refused")?;
-        equal("above the cap", &error.kind(), &ErrorKind::TooLarge)?;
-    }
-    Ok(())
+    let body = vec![b' '; cap(setup) + 1];
+    let error = webhooks.parse(&Delivery::new(&body)).err().ok_or("it must be refused")?;
+    equal("above the cap", &error.kind(), &ErrorKind::TooLarge)
 }

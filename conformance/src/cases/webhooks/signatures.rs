@@ -3,19 +3,9 @@
 use wamedia_core::{Authenticity, Delivery, ErrorKind, MediaItem, ReceiveOptions, Webhooks};
 
 use super::super::{Case, Setup, Verdict, ensure, equal};
+use super::delivery;
+use crate::SignatureFormat;
 use crate::fixture::{Fixture, Kind};
-
-/// Whether the digits stand behind `sha256=`.
-///
-/// Sources: <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/create-webhook-endpoint>,
-/// <https://apidocs.chakrahq.com/doc-919167>, <https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify>
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Prefix {
-    Required,
-    /// GUESS: one that is not documented does no harm.
-    Tolerated,
-    Refused,
-}
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     if !setup.webhook_capabilities.is_some_and(|can| can.signed) {
@@ -43,18 +33,22 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
 /// Checks deliveries against one fixture's headers and body.
 struct Check<'a> {
     webhooks: std::sync::Arc<dyn Webhooks>,
+    fixture: &'a Fixture,
     headers: Vec<(String, String)>,
     body: &'a [u8],
 }
 
 impl<'a> Check<'a> {
-    fn new(setup: &Setup, fixture: &Fixture, body: &'a [u8]) -> Result<Self, String> {
-        Ok(Self { webhooks: setup.webhooks(true)?, headers: fixture.header_list(), body })
+    fn new(setup: &Setup, fixture: &'a Fixture, body: &'a [u8]) -> Result<Self, String> {
+        Ok(Self { webhooks: setup.webhooks(true)?, fixture, headers: fixture.header_list(), body })
     }
 
     fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
-        let delivery = Delivery::new(body).with_headers(headers);
-        let got = self.webhooks.verify(&delivery);
+        self.says_of(what, &delivery(self.fixture, headers, body), want)
+    }
+
+    fn says_of(&self, what: &str, delivery: &Delivery<'_>, want: &str) -> Verdict {
+        let got = self.webhooks.verify(delivery);
         equal(what, &authenticity(got), &want)?;
         // What is received is what was verified, and what is merely not verified where that is allowed.
         let lenient = ReceiveOptions::default().with_allow_unverified(true);
@@ -62,7 +56,7 @@ impl<'a> Check<'a> {
         for (options, is_taken) in
             [(ReceiveOptions::default(), got == Authenticity::Verified), (lenient, is_lenient)]
         {
-            match self.webhooks.receive(&delivery, options) {
+            match self.webhooks.receive(delivery, options) {
                 Ok(received) => {
                     ensure(is_taken, format!("{what}: it was received"))?;
                     let is_signed = |item: &MediaItem| item.media.signed == (want == "verified");
@@ -113,6 +107,9 @@ fn altered(setup: &Setup, fixture: &Fixture) -> Verdict {
         let pretty = serde_json::to_vec_pretty(&value).map_err(|error| error.to_string())?;
         check.says("the JSON written again", &check.headers, &pretty, "forged")?;
     }
+    if setup.signature == SignatureFormat::Base64OfUrlAndForm {
+        url_and_form(&check)?;
+    }
     // Whatever else is signed along, time among it, is covered as well. Which algorithm is used is not
     // signed at NXCloud, where any word but `sha256` means MD5.
     for index in 0..check.headers.len() {
@@ -124,6 +121,23 @@ fn altered(setup: &Setup, fixture: &Fixture) -> Verdict {
         check.says(&format!("another {name}"), &check.with(index, &changed), &body, "forged")?;
     }
     Ok(())
+}
+
+/// The URL is covered as it is written; the order of the fields is not.
+///
+/// Source: <https://www.twilio.com/docs/usage/security>
+fn url_and_form(check: &Check<'_>) -> Verdict {
+    let plain = delivery(check.fixture, &check.headers, check.body);
+    let url = plain.public_url.ok_or("the fixture states no public URL")?;
+    for other in [format!("{url}&x=1"), url.to_uppercase(), url.replace("https://", "http://"), String::new()]
+    {
+        check.says_of("another URL", &plain.with_public_url(&other), "forged")?;
+    }
+    check.says_of("no URL", &Delivery::new(check.body).with_headers(&check.headers), "forged")?;
+    let mut fields: Vec<&[u8]> = check.body.split(|byte| *byte == b'&').collect();
+    fields.reverse();
+    check.says("fields in another order", &check.headers, &fields.join(&b'&'), "verified")?;
+    check.says("a field twice", &check.headers, &[fields[0], b"&", check.body].concat(), "forged")
 }
 
 /// Missing, mis-prefixed, odd, long and foreign signatures; names of headers in any case.
@@ -154,15 +168,12 @@ fn other_spellings(setup: &Setup, fixture: &Fixture) -> Verdict {
     let digits = value.trim_start_matches("sha256=");
     let says =
         |value: &str, want: &str| check.says(&format!("{value:.90}"), &check.with(index, value), &body, want);
-    // All the vendors here say hex, and none says that the case of its letters matters.
-    says(&value.replace(digits, &digits.to_ascii_uppercase()), "verified")?;
-    let prefix = match setup.name {
-        "meta" => Prefix::Required,
-        "chakra" => Prefix::Tolerated,
-        _ => Prefix::Refused,
-    };
-    says(&format!("sha256={digits}"), if prefix == Prefix::Refused { "forged" } else { "verified" })?;
-    says(digits, if prefix == Prefix::Required { "forged" } else { "verified" })?;
+    let format = setup.signature;
+    let wanted = |is_taken: bool| if is_taken { "verified" } else { "forged" };
+    // No vendor that writes hex says that the case of its letters matters.
+    says(&value.replace(digits, &digits.to_ascii_uppercase()), wanted(format.is_hex()))?;
+    says(&format!("sha256={digits}"), wanted(format.takes_prefix()))?;
+    says(digits, wanted(format.takes_bare()))?;
     for wrong in [
         format!("sha1={digits}"),
         format!("sha256:{digits}"),
@@ -187,7 +198,7 @@ fn other_spellings(setup: &Setup, fixture: &Fixture) -> Verdict {
 /// Without a secret nothing is ever verified.
 fn no_secret(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
-    let delivery = Delivery::new(&body).with_headers(&headers);
+    let delivery = delivery(fixture, &headers, &body);
     let webhooks = setup.webhooks(false)?;
     equal("authenticity", &webhooks.verify(&delivery), &Authenticity::NotConfigured)?;
     let refused = webhooks.receive(&delivery, ReceiveOptions::default()).err().map(|error| error.kind());

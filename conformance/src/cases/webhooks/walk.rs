@@ -1,12 +1,13 @@
 //! What a delivery holds, found without the code that is tested.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
-use wamedia_core::{Delivery, Inbound, InboundItem, Role, Webhooks};
+use wamedia_core::{Delivery, Inbound, InboundItem, Role};
 
-use super::super::{Verdict, ensure};
+use super::super::{Setup, Verdict, ensure};
+use super::forms;
+use crate::DeliveryFormat;
 
 /// Texts that are valid JSON and that `serde_json::Value` refuses, with ones that it takes.
 const REFUSED: &[(&str, &str)] = &[("1e999", "0"), ("\\ud800", "?"), ("\\udfff", "?")];
@@ -22,7 +23,10 @@ pub(super) struct Places {
     pub(super) messages: BTreeSet<String>,
 }
 
-pub(super) fn places(body: &[u8]) -> Result<Places, String> {
+pub(super) fn places(format: DeliveryFormat, body: &[u8]) -> Result<Places, String> {
+    if format == DeliveryFormat::Form {
+        return Ok(Places { all: forms::places(body), ..Places::default() });
+    }
     let mut text = String::from_utf8_lossy(body).into_owned();
     for (refused, taken) in REFUSED {
         text = text.replace(refused, taken);
@@ -103,9 +107,9 @@ pub(super) fn below(path: &str, place: &str) -> bool {
 }
 
 /// Every message and event has an item, and every item but the last resort has its place.
-pub(super) fn nothing_is_missing(webhooks: &Arc<dyn Webhooks>, body: &[u8]) -> Verdict {
-    let places = places(body)?;
-    let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
+pub(super) fn nothing_is_missing(setup: &Setup, body: &[u8]) -> Verdict {
+    let places = places(setup.deliveries, body)?;
+    let inbound = setup.webhooks(true)?.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
     ensure(!inbound.items.is_empty(), "a delivery without any item")?;
     let paths: Vec<_> = inbound.items.iter().map(path).collect();
     for place in &places.all {

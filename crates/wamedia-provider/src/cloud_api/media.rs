@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
-use wamedia_core::{ContentMetadata, Error, ErrorKind, Result, Retry};
+use wamedia_core::{ContentMetadata, DeleteOutcome, Error, ErrorKind, MediaId, Result, Retry};
 
-use crate::{Reply, decode_error, error_for_status, integer, is_digits, retry_after, vendor_text};
+use crate::{
+    Reply, dead_link, decode_error, delete_outcome, error_for_status, integer, is_digits, retry_after,
+    vendor_text,
+};
 
 /// Most codes. Source of the table as a whole; single rows name another where they come from there.
 const CODES: &str =
@@ -191,16 +194,53 @@ pub fn descriptor(body: Value) -> Result<(Url, ContentMetadata)> {
     Ok((url, declared))
 }
 
-/// The id in the answer to an upload; a number counts as well.
+/// The JSON of a reply.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] where there is none.
-pub fn uploaded_id(body: &Value) -> Result<String> {
-    match body.get("id") {
+/// The error in it, as [`error_in`]; [`ErrorKind::Decode`] for what is not JSON.
+pub fn json(reply: &Reply) -> Result<Value> {
+    error_in(reply).map_or_else(|| reply.json(), Err)
+}
+
+/// What a reply of the content host means in place of content. Its body for a dead link is not documented; a new link
+/// is tried for each of the statuses that it may have.
+pub fn content_error(reply: &Reply) -> Option<Error> {
+    dead_link(reply).or_else(|| error_in(reply))
+}
+
+/// The id in the answer to an upload, or to the opening of an upload session; a number counts as well.
+///
+/// # Errors
+///
+/// As [`json`]; [`ErrorKind::Decode`] where there is no id.
+pub fn uploaded_id(reply: &Reply) -> Result<String> {
+    match json(reply)?.get("id") {
         Some(Value::String(id)) if !id.is_empty() => Ok(id.clone()),
         Some(Value::Number(id)) => Ok(id.to_string()),
         _ => Err(decode_error("the upload was accepted and no id came back")),
+    }
+}
+
+/// The media id in the answer to an upload.
+///
+/// # Errors
+///
+/// As [`uploaded_id`]; [`ErrorKind::Decode`] for an id that cannot be used.
+pub fn uploaded(reply: &Reply) -> Result<MediaId> {
+    MediaId::new(uploaded_id(reply)?).map_err(|error| error.with_kind(ErrorKind::Decode))
+}
+
+/// The outcome of a deletion. GUESS: what is gone answers as it does when it is read.
+///
+/// # Errors
+///
+/// As [`json`]; [`ErrorKind::Upstream`] where the vendor says that nothing was deleted.
+pub fn deleted(reply: &Reply) -> Result<DeleteOutcome> {
+    match json(reply) {
+        Ok(body) => delete_outcome(body.get("success").and_then(Value::as_bool)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(DeleteOutcome::AlreadyGone),
+        Err(error) => Err(error),
     }
 }
 

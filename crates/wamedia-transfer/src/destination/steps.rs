@@ -42,11 +42,6 @@ impl SimulatedDisk {
         self.operations.as_ref().is_some_and(|operations| operations.load(Relaxed) < 0)
     }
 
-    /// Whether a write found no room.
-    pub fn is_full(&self) -> bool {
-        self.room.as_ref().is_some_and(|room| room.load(Relaxed) < 0)
-    }
-
     /// The file that the transfer gave its final name, whatever has that name now.
     pub fn committed(&self) -> Option<File> {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner).take()
