@@ -1,6 +1,5 @@
 //! Exit codes, and what a failure says to people.
 
-use serde::Serialize;
 use wamedia::{Error, ErrorKind, Phase};
 
 pub(crate) use crate::failure::{Failure, LOCAL, OTHER, USAGE};
@@ -18,32 +17,11 @@ impl From<Error> for Failure {
     }
 }
 
-/// An error as `--json` prints it.
-#[derive(Debug, Serialize)]
-pub(crate) struct ErrorJson {
-    kind: &'static str,
-    operation: Option<&'static str>,
-    provider: Option<String>,
-    provider_code: Option<String>,
-    message: String,
-    retryable: bool,
-    retry_after_s: Option<u64>,
-    hint: Option<String>,
-}
-
-impl From<&Error> for ErrorJson {
-    fn from(error: &Error) -> Self {
-        Self {
-            kind: error.kind().name(),
-            operation: error.operation(),
-            provider: error.provider().map(ToOwned::to_owned),
-            provider_code: error.provider_code().map(ToOwned::to_owned),
-            message: error.message().to_owned(),
-            retryable: error.is_retryable(),
-            retry_after_s: error.retry_after().map(|wait| wait.as_secs()),
-            hint: hint(error),
-        }
-    }
+/// An error as `--json` prints it: with the hint of this program.
+pub(crate) fn error_json(error: &Error) -> serde_json::Value {
+    let mut json = serde_json::to_value(error).unwrap_or_default();
+    json["hint"] = hint(error).into();
+    json
 }
 
 /// Says why the program ends.

@@ -8,7 +8,7 @@ use wamedia::{Error, ErrorKind, Phase, Receipt, Transfer, Verified};
 
 use crate::args::ExplainArgs;
 use crate::configuration::{Providers, transfer_options};
-use crate::exit::{ErrorJson, Failure};
+use crate::exit::{self, Failure};
 use crate::output;
 
 /// Whose turn it is, in fixed words.
@@ -82,17 +82,12 @@ impl Verdict {
 }
 
 #[derive(Serialize)]
-struct ExplainJson {
+struct ExplainJson<'a> {
     r#ref: String,
     verdict: Verdict,
-    bytes: Option<u64>,
-    verified: Option<&'static str>,
-    requests: Option<u32>,
-    attempts: Option<u32>,
-    resumes: Option<u32>,
-    renewals: Option<u32>,
-    waited_ms: Option<u64>,
-    error: Option<ErrorJson>,
+    #[serde(flatten)]
+    receipt: Option<&'a Receipt>,
+    error: Option<serde_json::Value>,
 }
 
 /// Fetches once without storing, telling every request and decision on the way, and says whose turn it is.
@@ -108,19 +103,12 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
         Err(error) if is_wrong_origin(error, providers.base_url(name)).await => Verdict::Configuration,
         Err(error) => Verdict::of_failure(error),
     };
-    let receipt = outcome.as_ref().ok();
     if args.common.json {
         output::json(&ExplainJson {
             r#ref: media.short(),
             verdict,
-            bytes: receipt.map(|receipt| receipt.bytes),
-            verified: receipt.map(|receipt| receipt.verified.name()),
-            requests: receipt.map(|receipt| receipt.requests),
-            attempts: receipt.map(|receipt| receipt.attempts),
-            resumes: receipt.map(|receipt| receipt.resumes),
-            renewals: receipt.map(|receipt| receipt.renewals),
-            waited_ms: receipt.map(|receipt| u64::try_from(receipt.waited.as_millis()).unwrap_or(u64::MAX)),
-            error: outcome.as_ref().err().map(ErrorJson::from),
+            receipt: outcome.as_ref().ok(),
+            error: outcome.as_ref().err().map(exit::error_json),
         })?;
     } else {
         output::line(&match &outcome {

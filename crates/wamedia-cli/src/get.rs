@@ -17,7 +17,7 @@ use wamedia::{
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
 use crate::configuration::{Deadline, Providers, transfer_options};
-use crate::exit::{self, ErrorJson, Failure};
+use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::Bars;
 use crate::{inbound, input};
@@ -25,38 +25,21 @@ use crate::{inbound, input};
 /// More than anybody lists.
 const MAX_LIST_BYTES: u64 = 1 << 30;
 
-/// One reference, one line.
+/// One reference, one line. A file that was kept has no receipt.
 #[derive(Serialize)]
 struct StoredJson<'a> {
     r#ref: String,
     outcome: &'static str,
     path: Option<&'a str>,
-    bytes: Option<u64>,
-    sha256: Option<String>,
-    verified: Option<&'static str>,
-    declared: Option<DeclaredJson>,
-    sniffed_mime: Option<String>,
-    attempts: Option<u32>,
-    resumes: Option<u32>,
-    renewals: Option<u32>,
-    requests: Option<u32>,
-    elapsed_ms: Option<u64>,
-    differences: Vec<String>,
+    #[serde(flatten)]
+    receipt: Option<&'a Receipt>,
 }
 
 #[derive(Serialize)]
-struct DeclaredJson {
-    mime: Option<String>,
-    size_bytes: Option<u64>,
-    sha256: Option<String>,
-    source: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct FailedJson<'a> {
+struct FailedJson {
     r#ref: String,
     outcome: &'static str,
-    error: &'a ErrorJson,
+    error: serde_json::Value,
 }
 
 /// A line of `inbound --json`.
@@ -277,7 +260,12 @@ impl AsyncWrite for Stdout {
 
 fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs) -> Result<(), Failure> {
     match outcome {
-        Ok(done) if args.common.json => output::json(&stored(media, done)),
+        Ok(done) if args.common.json => output::json(&StoredJson {
+            r#ref: media.short(),
+            outcome: if done.is_kept() { "kept" } else { "stored" },
+            path: done.path.to_str(),
+            receipt: done.receipt.as_ref(),
+        }),
         Ok(_) if args.common.quiet => Ok(()),
         Ok(done) => output::block(&for_people(media, done)),
         Err(error) => {
@@ -285,37 +273,12 @@ fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs)
                 output::json(&FailedJson {
                     r#ref: media.short(),
                     outcome: "failed",
-                    error: &ErrorJson::from(error),
+                    error: exit::error_json(error),
                 })?;
             }
             exit::error_of(&media.short(), error);
             Ok(())
         }
-    }
-}
-
-fn stored<'a>(media: &MediaRef, done: &'a Downloaded) -> StoredJson<'a> {
-    let receipt = done.receipt.as_ref();
-    StoredJson {
-        r#ref: media.short(),
-        outcome: if done.is_kept() { "kept" } else { "stored" },
-        path: done.path.to_str(),
-        bytes: receipt.map(|receipt| receipt.bytes),
-        sha256: receipt.map(|receipt| receipt.sha256.to_hex()),
-        verified: receipt.map(|receipt| receipt.verified.name()),
-        declared: receipt.map(|receipt| DeclaredJson {
-            mime: receipt.declared.mime.as_ref().map(ToString::to_string),
-            size_bytes: receipt.declared.size_bytes,
-            sha256: receipt.declared.sha256.map(|digest| digest.to_hex()),
-            source: receipt.declared_by.map(wamedia::DeclaredBy::name),
-        }),
-        sniffed_mime: receipt.and_then(|receipt| receipt.sniffed_mime.as_ref()).map(ToString::to_string),
-        attempts: receipt.map(|receipt| receipt.attempts),
-        resumes: receipt.map(|receipt| receipt.resumes),
-        renewals: receipt.map(|receipt| receipt.renewals),
-        requests: receipt.map(|receipt| receipt.requests),
-        elapsed_ms: receipt.map(|receipt| u64::try_from(receipt.elapsed.as_millis()).unwrap_or(u64::MAX)),
-        differences: receipt.map(differences).unwrap_or_default(),
     }
 }
 

@@ -1,9 +1,7 @@
 //! `wamedia inbound`
 
 use serde::Serialize;
-use wamedia::{
-    Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOptions, Webhooks, format_rfc3339,
-};
+use wamedia::{Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOptions, Webhooks};
 
 use crate::args::{GetArgs, InboundArgs};
 use crate::configuration::Providers;
@@ -14,37 +12,14 @@ use crate::{input, output};
 /// More than any provider sends; what a provider takes is checked by its parser.
 const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
 
+/// An item, with what this program knows of it.
 #[derive(Serialize)]
-#[serde(tag = "item", rename_all = "lowercase")]
-enum ItemJson<'a> {
-    Media {
-        r#ref: String,
-        kind: &'static str,
-        message_id: Option<&'a str>,
-        mime: Option<String>,
-        size_bytes: Option<u64>,
-        sha256: Option<String>,
-        name: Option<&'a str>,
-        caption: Option<&'a str>,
-        timestamp: Option<String>,
-        path: &'a str,
-        authenticity: &'static str,
-    },
-    Failed {
-        kind: &'a str,
-        message_id: Option<&'a str>,
-        provider_code: Option<&'a str>,
-        message: Option<&'a str>,
-        path: &'a str,
-        authenticity: &'static str,
-    },
-    Other {
-        kind: &'a str,
-        message_id: Option<&'a str>,
-        path: &'a str,
-        count: usize,
-        authenticity: &'static str,
-    },
+struct ItemJson<'a> {
+    #[serde(flatten)]
+    item: &'a InboundItem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#ref: Option<String>,
+    authenticity: &'static str,
 }
 
 pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
@@ -67,7 +42,13 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
         return inbound.media().try_for_each(|item| output::line(&item.media.to_string()));
     }
     if args.common.json {
-        return inbound.items.iter().try_for_each(|item| output::json(&as_json(item, authenticity)));
+        return inbound.items.iter().try_for_each(|item| {
+            let r#ref = match item {
+                InboundItem::Media(item) => Some(reference(&item.media)),
+                _ => None,
+            };
+            output::json(&ItemJson { item, r#ref, authenticity })
+        });
     }
     for item in &inbound.items {
         output::line(&for_people(item))?;
@@ -142,43 +123,6 @@ fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Failure> {
         .iter()
         .map(|line| parse(line).ok_or_else(|| Failure::usage("a --header is written as `Name: value`")))
         .collect()
-}
-
-fn as_json<'a>(item: &'a InboundItem, authenticity: &'static str) -> Option<ItemJson<'a>> {
-    Some(match item {
-        InboundItem::Media(media) => {
-            let declared = &media.media.declared;
-            ItemJson::Media {
-                r#ref: reference(&media.media),
-                kind: media.kind.name(),
-                message_id: media.message_id.as_deref(),
-                mime: declared.mime.as_ref().map(ToString::to_string),
-                size_bytes: declared.size_bytes,
-                sha256: declared.sha256.map(|digest| digest.to_hex()),
-                name: declared.name.as_deref(),
-                caption: media.caption.as_deref(),
-                timestamp: media.timestamp.map(format_rfc3339),
-                path: &media.path,
-                authenticity,
-            }
-        }
-        InboundItem::Failed(failed) => ItemJson::Failed {
-            kind: &failed.kind,
-            message_id: failed.message_id.as_deref(),
-            provider_code: failed.provider_code.as_deref(),
-            message: failed.message.as_deref(),
-            path: &failed.path,
-            authenticity,
-        },
-        InboundItem::Other(other) => ItemJson::Other {
-            kind: &other.kind,
-            message_id: other.message_id.as_deref(),
-            path: &other.path,
-            count: other.count,
-            authenticity,
-        },
-        _ => return None,
-    })
 }
 
 /// Provider and id; all of it where there is only a link, for which the id alone says nothing.

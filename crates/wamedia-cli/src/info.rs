@@ -1,7 +1,7 @@
 //! `wamedia info`
 
 use serde::Serialize;
-use wamedia::{Budget, MediaDescriptor, ResolveOptions, Source, format_rfc3339};
+use wamedia::{Budget, ContentMetadata, MediaDescriptor, ResolveOptions, Source, format_rfc3339};
 
 use crate::args::InfoArgs;
 use crate::configuration::{Deadline, Providers, limits};
@@ -14,10 +14,8 @@ struct InfoJson {
     source: &'static str,
     link: Option<String>,
     needs_credential: Option<bool>,
-    mime: Option<String>,
-    size_bytes: Option<u64>,
-    sha256: Option<String>,
-    name: Option<String>,
+    #[serde(flatten)]
+    declared: ContentMetadata,
     expires_at: Option<String>,
 }
 
@@ -34,6 +32,7 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     }
     let unknown = || "not stated".to_owned();
     output::line(&info.r#ref)?;
+    let declared = info.declared;
     for (name, value) in [
         (
             "bytes are",
@@ -44,16 +43,17 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
             }),
         ),
         ("link", info.link),
-        ("type", Some(info.mime.unwrap_or_else(unknown))),
+        ("type", Some(declared.mime.map_or_else(unknown, |mime| mime.to_string()))),
         (
             "size",
             Some(
-                info.size_bytes
+                declared
+                    .size_bytes
                     .map_or_else(unknown, |size| format!("{size} bytes ({})", output::human(size))),
             ),
         ),
-        ("sha256", Some(info.sha256.unwrap_or_else(unknown))),
-        ("name", info.name),
+        ("sha256", Some(declared.sha256.map_or_else(unknown, |digest| digest.to_hex()))),
+        ("name", declared.name),
         ("link until", info.expires_at),
     ] {
         if let Some(value) = value {
@@ -74,10 +74,7 @@ fn describe(descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
         },
         link: descriptor.link().map(|link| if show_link { link.url.to_string() } else { link.redacted() }),
         needs_credential: descriptor.link().map(|link| link.needs_credential),
-        mime: declared.mime.map(|mime| mime.to_string()),
-        size_bytes: declared.size_bytes,
-        sha256: declared.sha256.map(|digest| digest.to_hex()),
-        name: declared.name,
+        declared,
         expires_at: descriptor.expires_at().map(format_rfc3339),
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use wamedia::{Budget, DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, format_rfc3339};
+use wamedia::{
+    Budget, ContentMetadata, DeleteOptions, DeleteOutcome, ListOptions, ListedMedia, MediaId, Mime,
+    format_rfc3339,
+};
 
 use crate::args::{LsArgs, RmArgs};
 use crate::configuration::{Deadline, Providers, limits};
-use crate::exit::{self, ErrorJson, Failure};
+use crate::exit::{self, Failure};
 use crate::output;
 
 #[derive(Serialize)]
@@ -15,17 +18,17 @@ struct DeletedJson {
     r#ref: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorJson>,
+    error: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
-struct ListedJson {
+struct ListedJson<'a> {
     r#ref: String,
-    id: Option<String>,
-    mime: Option<String>,
-    size_bytes: Option<u64>,
-    sha256: Option<String>,
-    created_at: Option<String>,
+    id: Option<&'a MediaId>,
+    #[serde(flatten)]
+    declared: &'a ContentMetadata,
+    #[serde(flatten)]
+    listed: &'a ListedMedia,
 }
 
 pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
@@ -44,7 +47,7 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
             Err(error) => ("failed", Some(error)),
         };
         if args.common.json {
-            let error = error.map(ErrorJson::from);
+            let error = error.map(exit::error_json);
             output::json(&DeletedJson { r#ref: media.short(), outcome: name, error })?;
         } else if error.is_none() && !args.common.quiet {
             output::line(&format!("{} {}", media.short(), name.replace('_', " ")))?;
@@ -86,23 +89,18 @@ pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
 }
 
 fn print(item: &ListedMedia, json: bool) -> Result<(), Failure> {
-    let declared = &item.media.declared;
-    let row = ListedJson {
-        r#ref: item.media.short(),
-        id: item.media.id.as_ref().map(ToString::to_string),
-        mime: declared.mime.as_ref().map(ToString::to_string),
-        size_bytes: declared.size_bytes,
-        sha256: declared.sha256.map(|digest| digest.to_hex()),
-        created_at: item.created_at.map(format_rfc3339),
-    };
+    let media = &item.media;
+    let declared = &media.declared;
     if json {
-        return output::json(&row);
+        return output::json(&ListedJson {
+            r#ref: media.short(),
+            id: media.id.as_ref(),
+            declared,
+            listed: item,
+        });
     }
-    let size = row.size_bytes.map_or_else(|| "-".to_owned(), output::human);
-    output::line(&format!(
-        "{}  {}  {size}  {}",
-        row.r#ref,
-        row.mime.as_deref().unwrap_or("-"),
-        row.created_at.as_deref().unwrap_or("-")
-    ))
+    let size = declared.size_bytes.map_or_else(|| "-".to_owned(), output::human);
+    let created_at = item.created_at.map_or_else(|| "-".to_owned(), format_rfc3339);
+    let mime = declared.mime.as_ref().map_or("-", Mime::as_str);
+    output::line(&format!("{}  {mime}  {size}  {created_at}", media.short()))
 }

@@ -1,5 +1,7 @@
 //! `wamedia providers`
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wamedia::{
     Capabilities, Config, DigestSource, ProviderInfo, UploadResult, WebhookCapabilities, Webhooks as _,
@@ -144,21 +146,15 @@ fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     output::block(trimmed(&text).trim_end())
 }
 
+/// The capabilities with the settings, and the operations under the names of the capability tables.
 fn as_json(info: ProviderInfo, all: &Can) -> serde_json::Value {
-    let operations: serde_json::Map<_, _> =
-        operations(all).into_iter().map(|(name, works)| (name.to_owned(), works.into())).collect();
-    let can = &all.api;
-    let seconds = |lifetime: Option<std::time::Duration>| lifetime.map(|lifetime| lifetime.as_secs());
+    let settings = info
+        .settings
+        .iter()
+        .map(|setting| json!({ "name": variable(info.name, setting.key), "required": setting.required }));
     json!({
-        "provider": info.name, "title": info.title, "operations": operations,
-        "link_lifetime_s": seconds(can.link_lifetime), "webhook_id_lifetime_s": seconds(all.webhooks.id_lifetime),
-        "upload_lifetime_s": seconds(can.upload_lifetime),
-        "limits": can.limits.iter().map(|limit| json!({
-            "kind": limit.kind.name(), "mimes": limit.mimes, "max_bytes": limit.max_bytes, "source": limit.source,
-        })).collect::<Vec<_>>(),
-        "environment": info.settings.iter().map(|setting| json!({
-            "name": variable(info.name, setting.key), "required": setting.required,
-        })).collect::<Vec<_>>(),
+        "provider": info.name, "title": info.title, "operations": BTreeMap::from(operations(all)),
+        "capabilities": all.api, "webhooks": all.webhooks, "environment": settings.collect::<Vec<_>>(),
     })
 }
 

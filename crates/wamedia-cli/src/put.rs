@@ -10,14 +10,14 @@ use serde::Serialize;
 use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 use wamedia::{
-    Budget, Capabilities, Error, ErrorKind, MediaKind, Mime, Phase, Retry, Sha256, UploadContent,
-    UploadOptions, Uploaded, format_rfc3339, safe_name, sniff,
+    Budget, Capabilities, Error, ErrorKind, MediaId, MediaKind, Mime, Phase, Retry, Sha256, UploadContent,
+    UploadOptions, Uploaded, safe_name, sniff,
 };
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
 use crate::configuration::{Deadline, Providers, limits};
-use crate::exit::{self, ErrorJson, Failure};
+use crate::exit::{self, Failure};
 use crate::input;
 use crate::output;
 use crate::progress::Bars;
@@ -29,27 +29,27 @@ struct UploadedJson<'a> {
     file: &'a str,
     outcome: &'static str,
     r#ref: Option<String>,
-    id: Option<String>,
-    link: Option<&'a str>,
-    expires_at: Option<String>,
+    id: Option<&'a MediaId>,
+    #[serde(flatten)]
+    uploaded: &'a Uploaded,
     bytes: u64,
-    sha256: String,
-    mime: &'a str,
+    sha256: Sha256,
+    mime: &'a Mime,
 }
 
 #[derive(Serialize)]
 struct FailedJson<'a> {
     file: &'a str,
     outcome: &'static str,
-    error: ErrorJson,
+    error: serde_json::Value,
 }
 
 #[derive(Serialize)]
 struct CheckedJson<'a> {
     file: &'a str,
     outcome: &'static str,
-    kind: &'static str,
-    mime: &'a str,
+    kind: MediaKind,
+    mime: &'a Mime,
     findings: Vec<FindingJson<'a>>,
 }
 
@@ -239,7 +239,11 @@ async fn one(
         Err(error) => {
             if args.common.json {
                 let file = path.to_string_lossy();
-                output::json(&FailedJson { file: &file, outcome: "failed", error: ErrorJson::from(&error) })?;
+                output::json(&FailedJson {
+                    file: &file,
+                    outcome: "failed",
+                    error: exit::error_json(&error),
+                })?;
             }
             Err(error.into())
         }
@@ -260,12 +264,11 @@ fn print_uploaded(
             file: &file,
             outcome: "uploaded",
             r#ref: reference,
-            id: uploaded.media.as_ref().and_then(|media| media.id.as_ref()).map(ToString::to_string),
-            link,
-            expires_at: uploaded.expires_at.map(format_rfc3339),
+            id: uploaded.media.as_ref().and_then(|media| media.id.as_ref()),
+            uploaded,
             bytes: source.size,
-            sha256: digest.to_hex(),
-            mime: source.mime.as_str(),
+            sha256: digest,
+            mime: &source.mime,
         });
     }
     if args.common.quiet {
@@ -290,8 +293,8 @@ fn print_report(source: &Source, report: &Report, json: bool, quiet: bool) -> Re
         return output::json(&CheckedJson {
             file: &file,
             outcome,
-            kind: source.kind.name(),
-            mime: source.mime.as_str(),
+            kind: source.kind,
+            mime: &source.mime,
             findings: findings.collect(),
         });
     }

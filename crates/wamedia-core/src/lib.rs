@@ -18,6 +18,8 @@ mod mime;
 mod provider;
 mod reference;
 mod secret;
+#[cfg(feature = "serde")]
+pub mod serialize;
 mod stream;
 mod text;
 mod time;

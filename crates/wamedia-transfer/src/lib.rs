@@ -24,6 +24,8 @@ mod observe;
 mod offload;
 mod options;
 mod receipt;
+#[cfg(feature = "serde")]
+mod serialize;
 mod state;
 mod writer;
 

@@ -35,6 +35,7 @@ impl Verified {
 
 /// A difference between declared metadata and the content that did not make the transfer fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Difference {
     /// The size differs, although the digest matches.

@@ -32,6 +32,9 @@ pub use wamedia_core::{
     Authenticity, Delivery, FailedItem, Handshake, Inbound, InboundItem, Items, MediaItem, OtherItem,
     Preview, ReceiveOptions, Received, Role, WebhookCapabilities, Webhooks,
 };
+// The serialised shapes of reports.
+#[cfg(feature = "serde")]
+pub use wamedia_core::serialize;
 // Text for people.
 pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date, unix_seconds};
 
