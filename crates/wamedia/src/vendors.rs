@@ -22,12 +22,15 @@ pub(crate) fn all() -> Vec<Arc<dyn ProviderFactory>> {
 mod prelude {
     pub(super) use std::sync::Arc;
 
-    pub(super) use wamedia_core::{Provider, Result, Secret, Webhooks};
+    #[cfg(feature = "client")]
+    pub(super) use wamedia_core::{Provider, Secret};
+    pub(super) use wamedia_core::{Result, Webhooks};
 
     pub(super) use crate::config::Config;
     pub(super) use crate::factory::{ProviderFactory, ProviderInfo, Setting};
 
     /// A builder names every problem at once, a blank credential among them.
+    #[cfg(feature = "client")]
     pub(super) fn required(config: &Config, key: &str) -> Secret {
         config.secret(key).cloned().unwrap_or_else(|| Secret::new(""))
     }
@@ -42,6 +45,7 @@ mod prelude {
     }
 
     /// Sets what every provider has.
+    #[cfg(feature = "client")]
     macro_rules! common {
         ($builder:ident, $config:ident) => {
             $builder = $builder.transport($config.transport.clone());
@@ -52,12 +56,16 @@ mod prelude {
         };
     }
 
-    pub(super) use {common, set};
+    #[cfg(feature = "client")]
+    pub(super) use common;
+    pub(super) use set;
 }
 
 #[cfg(feature = "meta")]
 mod meta {
-    use wamedia_meta::{MetaCloud, MetaWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_meta::MetaCloud;
+    use wamedia_meta::MetaWebhooks;
 
     use super::prelude::*;
 
@@ -76,6 +84,7 @@ mod meta {
             ProviderInfo::new("meta", "WhatsApp Cloud API (Meta)", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = MetaCloud::builder(required(config, "token"));
             common!(builder, config);
@@ -96,7 +105,9 @@ mod meta {
 
 #[cfg(feature = "chakra")]
 mod chakra {
-    use wamedia_chakra::{ChakraHq, ChakraWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_chakra::ChakraHq;
+    use wamedia_chakra::ChakraWebhooks;
 
     use super::prelude::*;
 
@@ -115,6 +126,7 @@ mod chakra {
             ProviderInfo::new("chakra", "ChakraHQ", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = ChakraHq::builder(required(config, "token"));
             common!(builder, config);
@@ -135,8 +147,10 @@ mod chakra {
 
 #[cfg(feature = "whapi")]
 mod whapi {
-    use wamedia_core::{Error, ErrorKind, Phase};
-    use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
+    use wamedia_core::{Error, ErrorKind, Phase, Secret};
+    #[cfg(feature = "client")]
+    use wamedia_whapi::WhapiCloud;
+    use wamedia_whapi::WhapiWebhooks;
 
     use super::prelude::*;
 
@@ -150,6 +164,7 @@ mod whapi {
             ProviderInfo::new("whapi", "Whapi.Cloud", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = WhapiCloud::builder(required(config, "token"));
             common!(builder, config);
@@ -174,7 +189,9 @@ mod whapi {
 
 #[cfg(feature = "nxcloud")]
 mod nxcloud {
-    use wamedia_nxcloud::{NxCloud as Client, NxCloudWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_nxcloud::NxCloud as Client;
+    use wamedia_nxcloud::NxCloudWebhooks;
 
     use super::prelude::*;
 
@@ -191,6 +208,7 @@ mod nxcloud {
             ProviderInfo::new("nxcloud", "NXCloud", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder =
                 Client::builder(required(config, "access_key"), required(config, "access_secret"));
