@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use wamedia_core::Sha256;
+use wamedia_core::{Delivery, Sha256};
 use wamedia_fixtures::Fixtures;
 
 use crate::matching::RequestMatch;
@@ -210,6 +210,13 @@ impl Fixture {
     /// The headers of the delivery.
     pub(crate) fn header_list(&self) -> Vec<(String, String)> {
         self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The delivery with these headers and this body, at the fixture's public URL.
+    pub(crate) fn to_delivery<'a>(&'a self, headers: &'a [(String, String)], body: &'a [u8]) -> Delivery<'a> {
+        let mut delivery = Delivery::new(body).with_headers(headers);
+        delivery.public_url = self.public_url.as_deref();
+        delivery
     }
 
     /// The raw bytes of the delivery.

@@ -48,16 +48,9 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     cases
 }
 
-/// The delivery of a fixture, with these headers and this body.
-fn delivery<'a>(fixture: &'a Fixture, headers: &'a [(String, String)], body: &'a [u8]) -> Delivery<'a> {
-    let mut delivery = Delivery::new(body).with_headers(headers);
-    delivery.public_url = fixture.public_url.as_deref();
-    delivery
-}
-
 fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
-    let delivery = delivery(fixture, &headers, &body);
+    let delivery = fixture.to_delivery(&headers, &body);
     let webhooks = setup.webhooks(true)?;
     let inbound = webhooks.parse(&delivery);
     if let Ok(inbound) = &inbound {

@@ -135,6 +135,8 @@ pub(crate) fn placeholder(key: &str) -> &'static str {
     match key {
         "webhook_header" => "X-Hook: none",
         "api_version" => "v1.0",
+        "api_key" => "SK00000000000000000000000000000000",
+        "account_sid" => "AC00000000000000000000000000000000",
         _ => "1234567890",
     }
 }

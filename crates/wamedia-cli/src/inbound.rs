@@ -109,6 +109,7 @@ fn webhook_setting(provider: &str) -> &'static str {
         "meta" => "app_secret",
         "whapi" => "webhook_header",
         "nxcloud" => "access_secret",
+        "twilio" => "auth_token",
         _ => "webhook_secret",
     }
 }

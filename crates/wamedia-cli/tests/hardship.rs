@@ -155,7 +155,7 @@ fn no_secret_is_said_at_any_level() {
     .iter()
     .enumerate()
     {
-        for provider in ["meta", "chakra", "whapi", "nxcloud"] {
+        for provider in ["meta", "chakra", "whapi", "nxcloud", "360dialog"] {
             let target = folder.path().join(format!("{provider}-{number}"));
             for verb in [vec!["get", "-o", target.to_str().expect("UTF-8")], vec!["info"], vec!["explain"]] {
                 let reference = format!("{provider}:{id}");

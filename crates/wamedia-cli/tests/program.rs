@@ -8,21 +8,26 @@ use std::process::Stdio;
 
 use common::{Sandbox, command, digest, hex, lines, names, text};
 
+/// The two ids of `flip-1` at the sandbox.
+const TWILIO_FLIP: &str = "ME666c69702d3100000000000000000000?message=MM00000000000000000000000000000000";
+
 #[test]
-fn four_references_of_four_providers_become_four_verified_files() {
+fn references_of_all_providers_become_verified_files() {
     let sandbox = Sandbox::start(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().to_str().expect("UTF-8");
-    let providers = ["meta", "chakra", "whapi", "nxcloud"];
+    let providers = ["meta", "chakra", "whapi", "nxcloud", "360dialog", "twilio"];
     let mut arguments = vec!["get", "--json", "--dir", dir];
     arguments.extend(providers.map(|provider| sandbox.reference(provider, 0)));
     let output = sandbox.run(&arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let stored = lines(&output);
-    assert_eq!(stored.len(), 4);
+    assert_eq!(stored.len(), providers.len());
     for provider in providers {
         let media = sandbox.media(provider, 0);
-        let line = stored.iter().find(|line| line["ref"] == media["ref"]).expect("a line per reference");
+        // What is printed is provider and id alone; Twilio's reference has the id of the message as well.
+        let short = media["ref"].as_str().and_then(|text| text.split('?').next()).expect("a reference");
+        let line = stored.iter().find(|line| line["ref"] == short).expect("a line per reference");
         assert_eq!(line["outcome"], "stored");
         assert_eq!(line["sha256"], media["sha256"]);
         assert_eq!(line["bytes"], media["size_bytes"]);
@@ -31,8 +36,8 @@ fn four_references_of_four_providers_become_four_verified_files() {
             media["sha256"].as_str().expect("hex")
         );
     }
-    // Four files, and our own folder with the manifest.
-    assert_eq!(names(folder.path()).len(), 5);
+    // The files, and our own folder with the manifest.
+    assert_eq!(names(folder.path()).len(), providers.len() + 1);
     assert_eq!(names(&folder.path().join(".wamedia")), ["manifest.jsonl"]);
 }
 
@@ -42,8 +47,15 @@ fn a_flipped_bit_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("photo.jpg");
     let right = sandbox.media("meta", 0)["sha256"].as_str().expect("hex").to_owned();
-    for provider in ["meta", "chakra", "whapi", "nxcloud"] {
-        let reference = format!("{provider}:flip-1");
+    for (provider, id) in [
+        ("meta", "flip-1"),
+        ("chakra", "flip-1"),
+        ("whapi", "flip-1"),
+        ("nxcloud", "flip-1"),
+        ("360dialog", "flip-1"),
+        ("twilio", TWILIO_FLIP),
+    ] {
+        let reference = format!("{provider}:{id}");
         let output = sandbox.run(&[
             "get",
             &reference,
@@ -157,6 +169,8 @@ fn a_wrong_token_is_exit_4_and_shows_no_token() {
         ("chakra", "CHAKRA_TOKEN"),
         ("whapi", "WHAPI_TOKEN"),
         ("nxcloud", "NXCLOUD_ACCESS_SECRET"),
+        ("360dialog", "360DIALOG_API_KEY"),
+        ("twilio", "TWILIO_AUTH_TOKEN"),
     ] {
         let mut environment = sandbox.environment();
         environment.insert(format!("WAMEDIA_{variable}"), "TEST-wrong".to_owned());
@@ -288,7 +302,7 @@ fn what_goes_up_comes_back_and_goes_away() {
     let sandbox = Sandbox::start(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/media");
-    for provider in ["meta", "whapi", "nxcloud"] {
+    for provider in ["meta", "whapi", "nxcloud", "360dialog"] {
         for name in
             ["photo.jpg", "voice.ogg", "report.pdf", "clip.mp4", "sticker.webp", "table.xlsx", "note.txt"]
         {

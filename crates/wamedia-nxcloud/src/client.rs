@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, MediaDescriptor, MediaId, MediaRef,
-    MediaStream, OpenOptions, Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions,
-    Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, MediaDescriptor, MediaRef, MediaStream, OpenOptions,
+    Provider, ResolveOptions, Result, Secret, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_provider::{NotYetStoredRetry, Reply, link_of};
 
@@ -50,20 +49,23 @@ impl NxCloud {
     ) -> Result<TemplateHandle> {
         // The kind of a message says nothing about a template.
         let content = content.with_kind(None);
-        let handle = self.send("uploadTemplateFile", content, &TEMPLATE_CAPABILITIES, options).await?;
+        let handle = self
+            .send("uploadTemplateFile", content, &TEMPLATE_CAPABILITIES, options, responses::uploaded)
+            .await?;
         Ok(TemplateHandle(handle))
     }
 
-    async fn send(
+    async fn send<T: Send>(
         &self,
         action: &'static str,
         content: UploadContent,
         capabilities: &Capabilities,
         options: UploadOptions,
-    ) -> Result<String> {
+        read: fn(&Reply) -> Result<T>,
+    ) -> Result<T> {
         let call = self.settings.api.once("upload", &options.budget).with_refusals(error::is_about_time);
         let build = |content, now| requests::upload(&self.settings, action, content, now);
-        call.upload(content, capabilities, build, responses::uploaded).await
+        call.upload(content, capabilities, build, read).await
     }
 }
 
@@ -104,11 +106,7 @@ impl Provider for NxCloud {
     }
 
     async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
-        let id = self.send("uploadMedia", content, &CAPABILITIES, options).await?;
-        let id = MediaId::new(id).map_err(|_| {
-            let why = "the upload was accepted and no usable id came back, so the object may exist";
-            Error::new(ErrorKind::Decode, why).with_provider(NAME).with_operation("upload")
-        })?;
+        let id = self.send("uploadMedia", content, &CAPABILITIES, options, responses::uploaded_media).await?;
         let media = MediaRef::new(NAME, id).with_account(Some(&self.settings.business_phone));
         Ok(Uploaded::from_media(media))
     }
@@ -123,7 +121,7 @@ impl Provider for NxCloud {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_core::{MediaKind, Mime};
+    use wamedia_core::{ErrorKind, MediaKind, Mime};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 use url::Url;
 use wamedia_core::{
-    ContentMetadata, DeleteOutcome, Error, MediaDescriptor, MediaLink, MediaRef, Result, Source,
+    ContentMetadata, DeleteOutcome, Error, MediaDescriptor, MediaId, MediaLink, MediaRef, Result, Source,
     unix_from_date, unix_seconds,
 };
 use wamedia_provider::{Reply, decode_error, delete_outcome, error_for_status, integer};
@@ -86,6 +86,13 @@ pub(crate) fn uploaded(reply: &Reply) -> Result<String> {
     let id =
         data.as_ref().and_then(|data| data.get("id")).and_then(Value::as_str).filter(|id| !id.is_empty());
     id.map(ToOwned::to_owned).ok_or_else(|| decode_error("the upload was accepted and no id came back"))
+}
+
+/// The media id in an answer to an upload.
+pub(crate) fn uploaded_media(reply: &Reply) -> Result<MediaId> {
+    MediaId::new(uploaded(reply)?).map_err(|_| {
+        decode_error("the upload was accepted and no usable id came back, so the object may exist")
+    })
 }
 
 /// The outcome of deleteMedia. A deletion of what is gone is not documented; the general failure code is not

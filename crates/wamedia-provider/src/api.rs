@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use url::Url;
-use wamedia_core::{Error, MediaDescriptor, MediaRef, ResolveOptions, Result, Secret, Source};
+use wamedia_core::{Error, MediaDescriptor, MediaRef, Phase, ResolveOptions, Result, Secret, Source};
 
 use crate::transport::Transport;
 use crate::{FailureBudget, HostRules, Hosts, Origin, TransportOptions};
@@ -84,6 +84,12 @@ impl Api {
     /// The time of day, from the injected clock.
     pub fn now(&self) -> SystemTime {
         self.transport.now()
+    }
+
+    /// An error of an operation that sends nothing, with its context and without any piece of a credential.
+    pub fn error(&self, operation: &'static str, error: Error) -> Error {
+        let error = error.with_provider(self.provider).with_operation(operation);
+        self.transport.redactor().error(error.with_phase(Phase::Prepare))
     }
 
     /// The answer to an operation that this configuration does not have; nothing is sent.

@@ -18,9 +18,10 @@ pub(crate) enum VendorStyle {
     Chakra,
     Whapi,
     Nxcloud,
+    Twilio,
     /// The object store behind `NXCloud`.
     Oss,
-    /// The object store behind Whapi's links.
+    /// The object store behind Whapi's links, and Twilio's content network.
     S3,
 }
 
@@ -64,6 +65,14 @@ fn error_body(style: VendorStyle, status: u16, message: &str) -> Value {
         VendorStyle::Whapi | VendorStyle::S3 => {
             let message = if status == 404 { "specified media not found" } else { message };
             json!({"error": {"code": status, "message": message}})
+        }
+        VendorStyle::Twilio => {
+            let code = match status {
+                401 => 20_003,
+                _ => 20_000 + u32::from(status),
+            };
+            json!({"code": code, "message": message, "status": status,
+                "more_info": format!("https://www.twilio.com/docs/errors/{code}")})
         }
         VendorStyle::Nxcloud | VendorStyle::Oss => json!({"code": 9001, "message": message, "data": null}),
     }

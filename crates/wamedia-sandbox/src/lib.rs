@@ -10,7 +10,7 @@
 //! use wamedia_sandbox::{Options, Sandbox};
 //!
 //! let sandbox = Sandbox::start(Options::new(now)).await?;
-//! let meta = sandbox.provider("meta").expect("all four are there");
+//! let meta = sandbox.provider("meta").expect("all vendors are there");
 //! assert!(meta.base_url.starts_with("http://127.0.0.1:"));
 //! # Ok(())
 //! # }
@@ -19,6 +19,7 @@
 mod chakra;
 mod content;
 mod control;
+mod dialog360;
 mod digest;
 mod faults;
 #[doc(hidden)]
@@ -32,6 +33,7 @@ mod record;
 mod routes;
 mod serve;
 mod state;
+mod twilio;
 mod webhooks;
 mod whapi;
 
@@ -87,6 +89,14 @@ pub struct Credentials {
     pub nxcloud_access_secret: String,
     /// Business number of `NXCloud`.
     pub nxcloud_business_phone: String,
+    /// API key of 360dialog.
+    pub dialog360_api_key: String,
+    /// Account of Twilio.
+    pub twilio_account_sid: String,
+    /// Auth token of Twilio, which also signs its webhooks.
+    pub twilio_auth_token: String,
+    /// The URL that Twilio's webhooks are signed for, wherever they are posted to.
+    pub twilio_public_url: String,
 }
 
 impl Default for Credentials {
@@ -104,6 +114,10 @@ impl Default for Credentials {
             nxcloud_access_key: "TEST-nxcloud-key".to_owned(),
             nxcloud_access_secret: "TEST-nxcloud-secret".to_owned(),
             nxcloud_business_phone: "8615800001795".to_owned(),
+            dialog360_api_key: "TEST-360dialog-key".to_owned(),
+            twilio_account_sid: "AC7e570000000000000000000000007e57".to_owned(),
+            twilio_auth_token: "TEST-twilio-auth-token".to_owned(),
+            twilio_public_url: "https://example.test/hooks/twilio".to_owned(),
         }
     }
 }
@@ -112,7 +126,7 @@ impl Default for Credentials {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// First port; APIs listen there and on the next three, content ten ports later. None: free ports.
+    /// First port; APIs listen there and on the next five, content ten ports later. None: free ports.
     pub port: Option<u16>,
     /// The wall clock that decides whether links and signatures have expired.
     pub now: Now,
@@ -189,7 +203,7 @@ impl Options {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderInfo {
-    /// `meta`, `chakra`, `whapi` or `nxcloud`.
+    /// `meta`, `chakra`, `whapi`, `nxcloud`, `360dialog` or `twilio`.
     pub name: &'static str,
     /// Origin of the API.
     pub base_url: String,
@@ -244,9 +258,14 @@ impl Sandbox {
         self.providers.iter().find(|provider| provider.name == name)
     }
 
-    /// All four.
+    /// All of them.
     pub fn providers(&self) -> &[ProviderInfo] {
         &self.providers
+    }
+
+    /// What this provider calls an object: Twilio's ids are made from its name here, with the message's.
+    pub fn media_id(&self, provider: &str, id: &str) -> String {
+        Provider::named(provider).map_or_else(|| id.to_owned(), |provider| media_id(provider, id))
     }
 
     /// The first line of `wamedia sandbox --json`.
@@ -374,6 +393,12 @@ fn info(state: &State, origins: &Origins, provider: Provider) -> ProviderInfo {
             ("ACCESS_SECRET", &c.nxcloud_access_secret),
             ("BUSINESS_PHONE", &c.nxcloud_business_phone),
         ],
+        Provider::Dialog360 => vec![("API_KEY", &c.dialog360_api_key)],
+        Provider::Twilio => vec![
+            ("ACCOUNT_SID", &c.twilio_account_sid),
+            ("AUTH_TOKEN", &c.twilio_auth_token),
+            ("PUBLIC_URL", &c.twilio_public_url),
+        ],
     };
     let prefix = format!("WAMEDIA_{}", provider.name().to_uppercase());
     let shared = [("BASE_URL", base_url.as_str()), ("CONTENT_ORIGINS", content_origins[0].as_str())];
@@ -383,8 +408,17 @@ fn info(state: &State, origins: &Origins, provider: Provider) -> ProviderInfo {
         .map(|(name, value)| (format!("{prefix}_{name}"), value.to_owned()))
         .collect();
     let store = state.store(provider);
-    let media = store.order.iter().filter_map(|id| store.media.get(id)).map(|media| media.seed()).collect();
+    let seed = |media: &Arc<media::Media>| {
+        let mut seed = media.seed();
+        seed.id = media_id(provider, &seed.id);
+        seed
+    };
+    let media = store.order.iter().filter_map(|id| store.media.get(id)).map(seed).collect();
     ProviderInfo { name: provider.name(), base_url, content_origins, env, media }
+}
+
+fn media_id(provider: Provider, id: &str) -> String {
+    if provider == Provider::Twilio { twilio::media_id(id) } else { id.to_owned() }
 }
 
 fn ready(info: &ProviderInfo) -> Value {

@@ -37,7 +37,7 @@ const TYPES: [&str; 19] = [
     "video/3gpp",
 ];
 
-fn error(status: u16, code: u32, subcode: Option<u32>, kind: &str, message: &str) -> Reply {
+pub(crate) fn error(status: u16, code: u32, subcode: Option<u32>, kind: &str, message: &str) -> Reply {
     let mut error = json!({"message": message, "type": kind, "code": code, "fbtrace_id": "ATESTtrace"});
     if let Some(subcode) = subcode {
         error["error_subcode"] = subcode.into();
@@ -47,11 +47,11 @@ fn error(status: u16, code: u32, subcode: Option<u32>, kind: &str, message: &str
         .into()
 }
 
-fn invalid(message: &str) -> Reply {
+pub(crate) fn invalid(message: &str) -> Reply {
     error(400, 100, None, "OAuthException", message)
 }
 
-fn unknown(id: &str) -> Reply {
+pub(crate) fn unknown(id: &str) -> Reply {
     let message = format!(
         "Unsupported get request. Object with ID '{id}' does not exist, cannot be loaded due to missing \
          permissions, or does not support this operation. Please read the Graph API documentation at \
@@ -171,7 +171,7 @@ pub(crate) async fn content(state: &State, request: &Request) -> Reply {
     state.deliver(ME, VendorStyle::Meta, &media, head, Stage::Content(generation))
 }
 
-fn html(status: u16, title: &str) -> Response {
+pub(crate) fn html(status: u16, title: &str) -> Response {
     Response::with_body(
         status,
         "text/html; charset=utf-8",

@@ -65,8 +65,17 @@ impl Leak {
 
 /// Everything in a request that only the vendor's API may see.
 pub(crate) fn credentials(head: &Head) -> Vec<(String, String)> {
-    const HEADERS: [&str; 8] =
-        ["authorization", "cookie", "accesskey", "sign", "ts", "biztype", "x-api-key", "proxy-authorization"];
+    const HEADERS: [&str; 9] = [
+        "authorization",
+        "cookie",
+        "accesskey",
+        "sign",
+        "ts",
+        "biztype",
+        "x-api-key",
+        "d360-api-key",
+        "proxy-authorization",
+    ];
     const PARAMETERS: [&str; 3] = ["token", "access_token", "appsecret_proof"];
     let headers = head.headers.iter().filter_map(|(name, value)| {
         let name = name.to_ascii_lowercase();

@@ -40,8 +40,13 @@ impl State {
 
     /// The query of a link that expires after five minutes.
     pub(crate) fn lookaside_query(&self, provider: Provider, id: &str) -> String {
+        self.link_query(provider, id, 300)
+    }
+
+    /// The query of a link that expires after so many seconds.
+    pub(crate) fn link_query(&self, provider: Provider, id: &str, lifetime_s: u64) -> String {
         let (mid, generation) = self.new_link(provider, id);
-        let expires = self.now_s() + 300;
+        let expires = self.now_s() + lifetime_s;
         format!("mid={mid}&ext={expires}&hash={}", self.link_hash(provider, mid, expires, generation))
     }
 

@@ -7,7 +7,7 @@ use crate::http1::Response;
 use crate::http1::{Answer, Request, Service, Step, decode};
 use crate::record::{self, RequestLog};
 use crate::state::{Provider, Reply, State};
-use crate::{chakra, control, meta, nxcloud, whapi};
+use crate::{chakra, control, dialog360, meta, nxcloud, twilio, whapi};
 
 /// Which listener it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +49,14 @@ impl Handler {
             (Listener::Api, Provider::Chakra) => chakra::api(state, &request).await,
             (Listener::Api, Provider::Whapi) => whapi::api(state, &request).await,
             (Listener::Api, Provider::Nxcloud) => nxcloud::api(state, &request).await,
+            (Listener::Api, Provider::Dialog360) => dialog360::api(state, &request).await,
+            (Listener::Api, Provider::Twilio) => twilio::api(state, &request).await,
             (Listener::Content, Provider::Meta) => meta::content(state, &request).await,
             (Listener::Content, Provider::Chakra) => chakra::content(state, &request).await,
             (Listener::Content, Provider::Whapi) => whapi::content(state, &request).await,
             (Listener::Content, Provider::Nxcloud) => nxcloud::content(state, &request).await,
+            (Listener::Content, Provider::Dialog360) => dialog360::content(),
+            (Listener::Content, Provider::Twilio) => twilio::content(state, &request).await,
             (Listener::Foreign | Listener::ForbiddenHost, _) => {
                 let (of, reply) = self.foreign(&request).await;
                 provider = of.unwrap_or(provider);

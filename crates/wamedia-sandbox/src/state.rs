@@ -19,17 +19,22 @@ use crate::{Credentials, Now, OnRequest};
 const REMEMBERED: usize = 10_000;
 const DAY_S: u64 = 24 * 60 * 60;
 
-/// The four vendors.
+/// The vendors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Provider {
     Meta,
     Chakra,
     Whapi,
     Nxcloud,
+    Dialog360,
+    Twilio,
 }
 
 impl Provider {
-    pub(crate) const ALL: [Self; 4] = [Self::Meta, Self::Chakra, Self::Whapi, Self::Nxcloud];
+    /// How many there are.
+    pub(crate) const COUNT: usize = 6;
+    pub(crate) const ALL: [Self; Self::COUNT] =
+        [Self::Meta, Self::Chakra, Self::Whapi, Self::Nxcloud, Self::Dialog360, Self::Twilio];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -37,6 +42,8 @@ impl Provider {
             Self::Chakra => "chakra",
             Self::Whapi => "whapi",
             Self::Nxcloud => "nxcloud",
+            Self::Dialog360 => "360dialog",
+            Self::Twilio => "twilio",
         }
     }
 
@@ -46,17 +53,18 @@ impl Provider {
 
     pub(crate) fn style(self) -> VendorStyle {
         match self {
-            Self::Meta => VendorStyle::Meta,
+            Self::Meta | Self::Dialog360 => VendorStyle::Meta,
             Self::Chakra => VendorStyle::Chakra,
             Self::Whapi => VendorStyle::Whapi,
             Self::Nxcloud => VendorStyle::Nxcloud,
+            Self::Twilio => VendorStyle::Twilio,
         }
     }
 
     /// Which of a seed's ids is this provider's.
     pub(crate) fn seed_id(self) -> usize {
         match self {
-            Self::Meta | Self::Chakra => 0,
+            Self::Meta | Self::Chakra | Self::Dialog360 | Self::Twilio => 0,
             Self::Whapi => 1,
             Self::Nxcloud => 2,
         }
@@ -144,8 +152,8 @@ impl Store {
 /// The origins of all listeners.
 #[derive(Debug, Clone)]
 pub(crate) struct Origins {
-    pub(crate) api: [String; 4],
-    pub(crate) content: [String; 4],
+    pub(crate) api: [String; Provider::COUNT],
+    pub(crate) content: [String; Provider::COUNT],
     pub(crate) foreign: String,
     pub(crate) forbidden_host: String,
 }
@@ -157,7 +165,7 @@ pub(crate) struct State {
     pub(crate) origins: OnceLock<Origins>,
     data_dir: Option<PathBuf>,
     on_request: Option<OnRequest>,
-    stores: [Mutex<Store>; 4],
+    stores: [Mutex<Store>; Provider::COUNT],
     pub(crate) switched: Mutex<Vec<(Fault, u64)>>,
     requests: Mutex<VecDeque<RequestLog>>,
     leaks: Mutex<Vec<Leak>>,

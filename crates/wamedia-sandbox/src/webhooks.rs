@@ -14,7 +14,7 @@ use crate::faults::{Fault, FaultSelector};
 use crate::media::Media;
 use crate::nxcloud::Signed;
 use crate::state::{Provider, State};
-use crate::whapi;
+use crate::{twilio, whapi};
 
 /// A delivery as it goes over the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,15 +34,26 @@ pub(crate) async fn delivery(
 ) -> io::Result<WebhookDelivery> {
     let not_found = || io::Error::new(io::ErrorKind::NotFound, "no such provider or media");
     let provider = Provider::named(provider).ok_or_else(not_found)?;
+    let id = if provider == Provider::Twilio { &*twilio::name(id) } else { id };
     let media = state.find(provider, id).await.ok_or_else(not_found)?;
     let number = state.store(provider).next();
-    let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    let content_type = match provider {
+        Provider::Twilio => "application/x-www-form-urlencoded; charset=UTF-8",
+        _ => "application/json",
+    };
+    let mut headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
     let c = &state.credentials;
     let body = match provider {
         Provider::Meta => {
             let body = escape_like_meta(&meta_shape(state, &media, number).to_string());
             let sign = digest::hex(&digest::hmac_sha256(c.meta_app_secret.as_bytes(), body.as_bytes()));
             headers.push(("X-Hub-Signature-256".to_owned(), format!("sha256={sign}")));
+            body
+        }
+        Provider::Dialog360 => meta_shape(state, &media, number).to_string(),
+        Provider::Twilio => {
+            let (body, signature) = twilio::form(state, &media);
+            headers.push(("X-Twilio-Signature".to_owned(), signature));
             body
         }
         Provider::Chakra => {

@@ -129,6 +129,91 @@ async fn whapi_tells_a_wrong_token_from_an_unknown_id_and_logs_leaks() {
     assert_eq!(send("DELETE", &mine, WHAPI, b"").await.status, 404);
 }
 
+#[tokio::test]
+async fn dialog360_serves_at_its_own_host_what_it_links_elsewhere() {
+    const KEY: &[(&str, &str)] = &[("D360-API-KEY", "TEST-360dialog-key")];
+    let sandbox = sandbox().await;
+    let dialog = sandbox.provider("360dialog").expect("360dialog");
+    let base = &dialog.base_url;
+    let described = get(&format!("{base}/1001"), KEY).await.json();
+    assert_eq!(described["file_size"], PHOTO.len());
+    let link = described["url"].as_str().expect("a link");
+    let path = link.strip_prefix(&dialog.content_origins[0]).expect("it is at the other host");
+    assert!(path.starts_with("/whatsapp_business/attachments/?mid="));
+    assert_eq!(get(&format!("{base}{path}"), KEY).await.body, PHOTO);
+    assert_eq!(get(link, &[]).await.status, 401);
+    let denied = get(&format!("{base}/1001"), &[("D360-API-KEY", "wrong")]).await;
+    assert_eq!((denied.status, denied.json()["meta"]["success"].as_bool()), (401, Some(false)));
+    let unknown = get(&format!("{base}/99"), KEY).await;
+    assert_eq!((unknown.status, unknown.json()["error"]["error_subcode"].as_u64()), (400, Some(33)));
+    let form = "--b\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"file\"; filename=\"n.txt\"\r\nContent-Type: text/plain\r\n\r\n\
+                hello media\r\n--b--\r\n";
+    let headers = [KEY[0], ("Content-Type", "multipart/form-data; boundary=b")];
+    let reply = send("POST", &format!("{base}/media"), &headers, form.as_bytes()).await.json();
+    let mine = format!("{base}/{}", reply["id"].as_str().expect("an id"));
+    assert_eq!(get(&mine, KEY).await.json()["file_size"], 11);
+    assert_eq!(send("DELETE", &mine, KEY, b"").await.json()["success"], true);
+    assert_eq!(send("DELETE", &mine, KEY, b"").await.status, 400);
+    assert!(sandbox.leaks().is_empty());
+    assert_eq!(get(link, KEY).await.status, 401);
+    assert_eq!(sandbox.leaks()[0].names, ["d360-api-key"]);
+}
+
+#[tokio::test]
+async fn twilio_redirects_to_links_that_take_no_credential() {
+    // base64 of AC7e570000000000000000000000007e57:TEST-twilio-auth-token
+    const BASIC: &[(&str, &str)] = &[(
+        "Authorization",
+        "Basic QUM3ZTU3MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwN2U1NzpURVNULXR3aWxpby1hdXRoLXRva2Vu",
+    )];
+    let sandbox = sandbox().await;
+    let twilio = sandbox.provider("twilio").expect("twilio");
+    let photo = "ME31303031000000000000000000000000";
+    assert_eq!(twilio.media[0].id, format!("{photo}?message=MM00000000000000000000000000000000"));
+    let messages = "2010-04-01/Accounts/AC7e570000000000000000000000007e57/Messages";
+    let url = format!("{}/{messages}/MM00000000000000000000000000000000/Media/{photo}", twilio.base_url);
+    let redirect = get(&url, BASIC).await;
+    let link = redirect.header("location").expect("a link").to_owned();
+    assert!(redirect.status == 307 && link.starts_with(&twilio.content_origins[0]), "{link}");
+    assert_eq!(get(&link, &[]).await.body, PHOTO);
+    assert!(sandbox.leaks().is_empty());
+    assert_eq!(get(&link, BASIC).await.status, 400);
+    assert_eq!(sandbox.leaks()[0].names, ["authorization"]);
+    assert_eq!(get(&url, &[]).await.json()["code"], 20003);
+    let unknown = get(&url.replace("ME3130", "ME3939"), BASIC).await;
+    assert_eq!((unknown.status, unknown.json()["code"].as_u64()), (404, Some(20404)));
+    let flipped = sandbox.media_id("twilio", "flip-1");
+    let (media, message) = flipped.split_once("?message=").expect("two ids");
+    let flipped = format!("{}/{messages}/{message}/Media/{media}", twilio.base_url);
+    let link = get(&flipped, BASIC).await.header("location").expect("a link").to_owned();
+    assert_ne!(get(&link, &[]).await.body, PHOTO);
+    let description = format!("{url}.json");
+    assert_eq!(send("DELETE", &description, BASIC, b"").await.status, 204);
+    assert_eq!(send("DELETE", &description, BASIC, b"").await.status, 404);
+}
+
+#[tokio::test]
+async fn twilio_posts_a_form() {
+    let sandbox = sandbox().await;
+    for id in ["1002", "ME31303032000000000000000000000000?message=MM00000000000000000000000000000000"] {
+        let delivery = sandbox.webhook("twilio", id).await.expect("known");
+        let header = |name: &str| {
+            delivery.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
+        };
+        assert_eq!(header("Content-Type"), Some("application/x-www-form-urlencoded; charset=UTF-8"));
+        assert_eq!(header("X-Twilio-Signature").map(str::len), Some(28));
+        let body = String::from_utf8(delivery.body.to_vec()).expect("UTF-8");
+        assert!(
+            body.contains("&MediaContentType0=audio%2Fogg&MediaUrl0=http%3A%2F%2F127%2E0%2E0%2E1%3A"),
+            "{body}"
+        );
+        assert!(body.contains(
+            "%2FMedia%2FME31303032000000000000000000000000&MessageSid=MM00000000000000000000000000000000"
+        ));
+    }
+}
+
 async fn vector_sandbox(ms: u64) -> Sandbox {
     let mut credentials = Credentials::default();
     "fme2na3kdi3ki".clone_into(&mut credentials.nxcloud_access_key);

@@ -3,6 +3,10 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
+mod config;
+#[cfg(feature = "client")]
+mod requests;
+#[cfg(feature = "client")]
 mod responses;
 mod sids;
 pub mod webhook;
@@ -10,7 +14,9 @@ pub mod webhook;
 use wamedia_core::Capabilities;
 
 #[cfg(feature = "client")]
-pub use client::{TwilioMedia, TwilioMediaBuilder};
+pub use client::TwilioMedia;
+#[cfg(feature = "client")]
+pub use config::TwilioMediaBuilder;
 pub use webhook::{TwilioWebhooks, TwilioWebhooksBuilder};
 
 /// The provider's name.

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use wamedia_core::{
     Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor, MediaPage,
-    MediaRef, MediaStream, OpenOptions, Phase, Provider, ResolveOptions, Result, Secret, Source,
-    UploadContent, UploadOptions, Uploaded,
+    MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
+    UploadOptions, Uploaded,
 };
 use wamedia_provider::Reply;
 
@@ -65,9 +65,8 @@ impl Provider for WhapiCloud {
     }
 
     async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
-        let source = self.source(media, options.renew).map_err(|error| {
-            error.with_provider(NAME).with_operation("resolve").with_phase(Phase::Prepare)
-        })?;
+        let source = self.source(media, options.renew);
+        let source = source.map_err(|error| self.settings.api.error("resolve", error))?;
         Ok(MediaDescriptor::new(media.clone(), source))
     }
 

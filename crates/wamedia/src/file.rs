@@ -189,7 +189,7 @@ mod tests {
                 "meta.app_secrets: unknown setting; did you mean `app_secret`?",
                 "meta.content_origins.1: this must be a text, in quotation marks",
                 "meta.token: this must be a text, in quotation marks",
-                "top: unknown section; there are: meta, chakra, whapi, nxcloud",
+                "top: unknown section; there are: meta, chakra, whapi, nxcloud, 360dialog, twilio",
                 "whapi: this must be a section, in TOML written as [whapi]",
             ]
         );

@@ -50,6 +50,8 @@ pub use wamedia_transfer::{
 };
 
 // The vendors, with builders of their own.
+#[cfg(feature = "360dialog")]
+pub use wamedia_360dialog as dialog360;
 #[cfg(feature = "chakra")]
 pub use wamedia_chakra as chakra;
 #[cfg(feature = "meta")]
@@ -58,5 +60,7 @@ pub use wamedia_meta as meta;
 pub use wamedia_nxcloud as nxcloud;
 #[cfg(feature = "preflight")]
 pub use wamedia_preflight as preflight;
+#[cfg(feature = "twilio")]
+pub use wamedia_twilio as twilio;
 #[cfg(feature = "whapi")]
 pub use wamedia_whapi as whapi;

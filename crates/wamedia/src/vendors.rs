@@ -15,10 +15,21 @@ pub(crate) fn all() -> Vec<Arc<dyn ProviderFactory>> {
         Arc::new(whapi::Whapi),
         #[cfg(feature = "nxcloud")]
         Arc::new(nxcloud::NxCloud),
+        #[cfg(feature = "360dialog")]
+        Arc::new(dialog360::Dialog),
+        #[cfg(feature = "twilio")]
+        Arc::new(twilio::Twilio),
     ]
 }
 
-#[cfg(any(feature = "meta", feature = "chakra", feature = "whapi", feature = "nxcloud"))]
+#[cfg(any(
+    feature = "meta",
+    feature = "chakra",
+    feature = "whapi",
+    feature = "nxcloud",
+    feature = "360dialog",
+    feature = "twilio"
+))]
 mod prelude {
     pub(super) use std::sync::Arc;
 
@@ -220,6 +231,91 @@ mod nxcloud {
         fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
             let mut builder = NxCloudWebhooks::builder();
             set!(builder.secret(config.secret("access_secret").cloned()));
+            set!(builder.max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(builder.build()?))
+        }
+    }
+}
+
+#[cfg(feature = "360dialog")]
+mod dialog360 {
+    #[cfg(feature = "client")]
+    use wamedia_360dialog::Dialog360;
+    use wamedia_360dialog::Dialog360Webhooks;
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct Dialog;
+
+    impl ProviderFactory for Dialog {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] = &[Setting::new("api_key").required().secret()];
+            ProviderInfo::new("360dialog", "360dialog", SETTINGS)
+        }
+
+        #[cfg(feature = "client")]
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let mut builder = Dialog360::builder(required(config, "api_key"));
+            common!(builder, config);
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut webhooks = Dialog360Webhooks::default();
+            set!(webhooks.with_max_bytes(config.webhook_max_bytes));
+            Ok(Arc::new(webhooks))
+        }
+    }
+}
+
+#[cfg(feature = "twilio")]
+mod twilio {
+    #[cfg(feature = "client")]
+    use wamedia_core::{Error, ErrorKind, Phase};
+    #[cfg(feature = "client")]
+    use wamedia_twilio::TwilioMedia;
+    use wamedia_twilio::TwilioWebhooks;
+
+    use super::prelude::*;
+
+    #[derive(Debug)]
+    pub(super) struct Twilio;
+
+    impl ProviderFactory for Twilio {
+        fn info(&self) -> ProviderInfo {
+            const SETTINGS: &[Setting] = &[
+                Setting::new("account_sid").required(),
+                Setting::new("auth_token").required().secret(),
+                Setting::new("api_key"),
+                Setting::new("api_key_secret").secret(),
+                Setting::new("public_url"),
+            ];
+            ProviderInfo::new("twilio", "Twilio Programmable Messaging", SETTINGS)
+        }
+
+        #[cfg(feature = "client")]
+        fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
+            let account = config.text("account_sid").unwrap_or_default();
+            let mut builder = TwilioMedia::builder(account, required(config, "auth_token"));
+            common!(builder, config);
+            match (config.text("api_key"), config.secret("api_key_secret")) {
+                (Some(key), Some(secret)) => builder = builder.api_key(key, secret.clone()),
+                (None, None) => {}
+                _ => {
+                    let why = "api_key and api_key_secret belong together";
+                    return Err(Error::new(ErrorKind::InvalidRequest, why)
+                        .with_provider("twilio")
+                        .with_phase(Phase::Prepare));
+                }
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+
+        fn webhooks(&self, config: &Config) -> Result<Arc<dyn Webhooks>> {
+            let mut builder = TwilioWebhooks::builder();
+            set!(builder.auth_token(config.secret("auth_token").cloned()));
+            set!(builder.public_url(config.text("public_url")));
             set!(builder.max_bytes(config.webhook_max_bytes));
             Ok(Arc::new(builder.build()?))
         }

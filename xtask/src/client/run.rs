@@ -36,7 +36,12 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
         fs::write(&out, OLD).map_err(place)?;
     }
     let right = right_bytes(&info, row)?;
-    let mut command = command(&info, row, words, &right, &out);
+    // A plain id is the first that the sandbox has; it and the names of faults differ from provider to provider.
+    let id = match info.media.first() {
+        Some(first) if row.id == "1001" => first.id.clone(),
+        _ => sandbox.media_id(provider, &row.id),
+    };
+    let mut command = command(&info, &id, words, &right, &out);
     let started = Instant::now();
     let limit = if row.how == How::Kill { KILL_AFTER } else { LIMIT };
     let mut children = vec![command.spawn().map_err(|error| format!("{}: {error}", words[0]))?];
@@ -83,12 +88,7 @@ fn right_bytes(info: &ProviderInfo, row: &Row) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn command(info: &ProviderInfo, row: &Row, words: &[String], right: &[u8], out: &Path) -> Command {
-    // A plain id is the first that the sandbox has, which differs from provider to provider.
-    let id = match info.media.first() {
-        Some(first) if row.id == "1001" => first.id.clone(),
-        _ => row.id.clone(),
-    };
+fn command(info: &ProviderInfo, id: &str, words: &[String], right: &[u8], out: &Path) -> Command {
     let (digest, size) = (Sha256::of(right).to_hex(), right.len().to_string());
     let words = filled(
         words,
@@ -96,7 +96,7 @@ fn command(info: &ProviderInfo, row: &Row, words: &[String], right: &[u8], out: 
             ("base", &info.base_url),
             ("content", info.content_origins.first().map_or("", String::as_str)),
             ("provider", info.name),
-            ("id", &id),
+            ("id", id),
             ("out", &out.display().to_string()),
             ("sha256", &digest),
             ("size", &size),

@@ -1,32 +1,16 @@
 //! Deliveries that are HTML forms: one message with the addresses of its files.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use url::form_urlencoded::{Serializer, parse};
+use url::form_urlencoded::Serializer;
 use wamedia_core::Delivery;
 
 use super::super::{Setup, Verdict};
-use super::walk;
-
-/// The most files of one message.
-/// Source: <https://www.twilio.com/docs/messaging/guides/webhook-request>
-const MOST: usize = 10;
+use super::walk::{self, MOST_FILES};
 
 /// Fields that nobody knows, and values that fit nothing.
 const ODD: &[(&str, &str)] =
     &[("Body", "\u{202e}\0 & = + %"), ("MediaUrl", "x"), ("MediaUrl10", "x"), ("", ""), ("NumMedia0", "7")];
-
-/// Where the items stand: the fields of the files that are counted or there, or else the form itself.
-pub(super) fn places(body: &[u8]) -> BTreeSet<String> {
-    let fields: Vec<(String, String)> = parse(body).into_owned().collect();
-    let value = |name: &str| fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value);
-    let counted = value("NumMedia").parse().unwrap_or(0_usize).min(MOST);
-    let is_file = |index: &usize| *index < counted || !value(&format!("MediaUrl{index}")).is_empty();
-    let files: BTreeSet<_> = (0..MOST).filter(is_file).map(|index| format!("MediaUrl{index}")).collect();
-    if files.is_empty() { BTreeSet::from([String::new()]) } else { files }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum File {
@@ -46,7 +30,7 @@ pub(super) fn composed(setup: &Setup) -> Verdict {
         1 => Just(File::Missing),
     ];
     let odd = prop::collection::vec(prop::sample::select(ODD), 0..4);
-    let forms = (prop::collection::vec(file, 0..=MOST), odd, any::<bool>());
+    let forms = (prop::collection::vec(file, 0..=MOST_FILES), odd, any::<bool>());
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&forms, |(files, odd, is_reversed)| whole(setup, &files, &odd, is_reversed));
     outcome.map_err(|error| error.to_string())

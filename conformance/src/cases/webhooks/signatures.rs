@@ -3,7 +3,6 @@
 use wamedia_core::{Authenticity, Delivery, ErrorKind, MediaItem, ReceiveOptions, Webhooks};
 
 use super::super::{Case, Setup, Verdict, ensure, equal};
-use super::delivery;
 use crate::SignatureFormat;
 use crate::fixture::{Fixture, Kind};
 
@@ -44,7 +43,7 @@ impl<'a> Check<'a> {
     }
 
     fn says(&self, what: &str, headers: &[(String, String)], body: &[u8], want: &str) -> Verdict {
-        self.says_of(what, &delivery(self.fixture, headers, body), want)
+        self.says_of(what, &self.fixture.to_delivery(headers, body), want)
     }
 
     fn says_of(&self, what: &str, delivery: &Delivery<'_>, want: &str) -> Verdict {
@@ -127,7 +126,7 @@ fn altered(setup: &Setup, fixture: &Fixture) -> Verdict {
 ///
 /// Source: <https://www.twilio.com/docs/usage/security>
 fn url_and_form(check: &Check<'_>) -> Verdict {
-    let plain = delivery(check.fixture, &check.headers, check.body);
+    let plain = check.fixture.to_delivery(&check.headers, check.body);
     let url = plain.public_url.ok_or("the fixture states no public URL")?;
     for other in [format!("{url}&x=1"), url.to_uppercase(), url.replace("https://", "http://"), String::new()]
     {
@@ -198,7 +197,7 @@ fn other_spellings(setup: &Setup, fixture: &Fixture) -> Verdict {
 /// Without a secret nothing is ever verified.
 fn no_secret(setup: &Setup, fixture: &Fixture) -> Verdict {
     let (body, headers) = (fixture.delivery_bytes()?, fixture.header_list());
-    let delivery = delivery(fixture, &headers, &body);
+    let delivery = fixture.to_delivery(&headers, &body);
     let webhooks = setup.webhooks(false)?;
     equal("authenticity", &webhooks.verify(&delivery), &Authenticity::NotConfigured)?;
     let refused = webhooks.receive(&delivery, ReceiveOptions::default()).err().map(|error| error.kind());

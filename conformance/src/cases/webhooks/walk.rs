@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use url::form_urlencoded;
 use wamedia_core::{Delivery, Inbound, InboundItem, Role};
 
 use super::super::{Setup, Verdict, ensure};
-use super::forms;
 use crate::DeliveryFormat;
 
 /// Texts that are valid JSON and that `serde_json::Value` refuses, with ones that it takes.
@@ -15,6 +15,10 @@ const REFUSED: &[(&str, &str)] = &[("1e999", "0"), ("\\ud800", "?"), ("\\udfff",
 const LISTS: &[&str] =
     &["messages", "message_echoes", "statuses", "errors", "calls", "groups", "user_preferences"];
 const MESSAGES: &[&str] = &["messages", "message_echoes", "messages_updates", "chats_updates", "chats"];
+
+/// The most files of one message, where deliveries are forms.
+/// Source: <https://www.twilio.com/docs/messaging/guides/webhook-request>
+pub(super) const MOST_FILES: usize = 10;
 
 /// Where the messages and events stand, and which of them are messages.
 #[derive(Debug, Default)]
@@ -25,7 +29,7 @@ pub(super) struct Places {
 
 pub(super) fn places(format: DeliveryFormat, body: &[u8]) -> Result<Places, String> {
     if format == DeliveryFormat::Form {
-        return Ok(Places { all: forms::places(body), ..Places::default() });
+        return Ok(Places { all: form_places(body), ..Places::default() });
     }
     let mut text = String::from_utf8_lossy(body).into_owned();
     for (refused, taken) in REFUSED {
@@ -54,6 +58,17 @@ pub(super) fn places(format: DeliveryFormat, body: &[u8]) -> Result<Places, Stri
     }
     places.all.extend(places.messages.iter().cloned());
     Ok(places)
+}
+
+/// Where the items stand: the fields of the files that are counted or there, or else the form itself.
+fn form_places(body: &[u8]) -> BTreeSet<String> {
+    let fields: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    let value = |name: &str| fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value);
+    let counted = value("NumMedia").parse().unwrap_or(0_usize).min(MOST_FILES);
+    let is_file = |index: &usize| *index < counted || !value(&format!("MediaUrl{index}")).is_empty();
+    let files: BTreeSet<_> =
+        (0..MOST_FILES).filter(is_file).map(|index| format!("MediaUrl{index}")).collect();
+    if files.is_empty() { BTreeSet::from([String::new()]) } else { files }
 }
 
 impl Places {
