@@ -37,6 +37,11 @@ pub(crate) fn run() -> Outcome {
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;
+        let features = format!("wamedia/{provider}");
+        let arguments = ["clippy", "--locked", "-p", "wamedia", "-p", &package, "--no-default-features"];
+        let mut command = cargo(&arguments);
+        command.args(["--features", &features, "--", "-D", "warnings"]);
+        step(&format!("deliveries of {provider} alone"), &mut command)?;
     }
     step(
         "documentation",

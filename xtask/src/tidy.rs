@@ -34,6 +34,7 @@ const TOP: &[&str] = &[
 pub(crate) fn run() -> Outcome {
     let mut problems = top();
     problems.extend(layers()?);
+    problems.extend(without_client()?);
     problems.extend(tables()?);
     problems.extend(links());
     problems.extend(circles()?);
@@ -137,6 +138,22 @@ fn layers() -> Result<Vec<String>, String> {
         forbid(&format!("wamedia-{provider}"), &what);
     }
     Ok(problems)
+}
+
+/// A reader of deliveries has neither an HTTP client nor a runtime.
+fn without_client() -> Result<Vec<String>, String> {
+    let features = PROVIDERS.join(",");
+    let output = cargo(&["tree", "--locked", "-p", "wamedia", "-e", "normal", "--prefix", "none"])
+        .args(["--no-default-features", "--features", &features])
+        .output()
+        .map_err(|error| error.to_string())?;
+    let tree = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || tree.is_empty() {
+        return Err(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let forbidden = ["reqwest", "hyper", "tokio"];
+    let found = forbidden.iter().filter(|name| tree.lines().any(|line| line.split(' ').next() == Some(name)));
+    Ok(found.map(|name| format!("wamedia without its client depends on {name}")).collect())
 }
 
 /// The capability tables of the READMEs say what the code says.

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::Digest as _;
 
+use crate::hex;
+
 /// A SHA-256 digest.
 ///
 /// Vendors write it in hex or in base64, and not always the same way in the same place, so it is
@@ -85,7 +87,7 @@ impl Sha256 {
 
     /// 64 lower-case hex digits.
     pub fn to_hex(&self) -> String {
-        self.to_string()
+        hex(&self.0)
     }
 
     /// Standard base64 with padding.
@@ -96,10 +98,7 @@ impl Sha256 {
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&hex(&self.0))
     }
 }
 

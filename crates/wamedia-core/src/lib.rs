@@ -41,7 +41,7 @@ pub use provider::{
 pub use reference::{MediaId, MediaRef, Scope};
 pub use secret::Secret;
 pub use stream::{MediaHead, MediaStream};
-pub use text::{is_invisible, short_name};
+pub use text::{hex, is_invisible, short_name};
 pub use time::{Clock, format_rfc3339, unix_from_date, unix_seconds};
 pub use upload::{UploadBody, UploadContent};
 pub use webhooks::{Authenticity, Handshake, ReceiveOptions, Received, WebhookCapabilities, Webhooks};

@@ -1,4 +1,14 @@
-//! Characters that must not reach a person, a file name or a log.
+//! Text: lower-case hex, and characters that must not reach a person, a file name or a log.
+
+use std::fmt::Write as _;
+
+/// The bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
 /// Whether a character is not seen and changes how others are: direction marks and overrides, joiners, spaces of no
 /// width, and the marks of annotations and languages.

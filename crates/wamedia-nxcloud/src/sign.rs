@@ -4,6 +4,7 @@
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
+use wamedia_core::hex;
 
 /// What is signed, besides the secret.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +41,6 @@ impl Signed<'_> {
         hash.update(secret);
         hash
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

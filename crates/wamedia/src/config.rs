@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use wamedia_core::{Error, ErrorKind, Phase, Secret};
+#[cfg(feature = "client")]
 use wamedia_provider::TransportOptions;
 
 use crate::names::nearest_name;
@@ -19,6 +20,7 @@ pub struct Config {
     /// The largest webhook delivery that is parsed, in bytes; the provider's own cap unless it is set.
     pub webhook_max_bytes: Option<u64>,
     /// Timeouts, and the seam for tests.
+    #[cfg(feature = "client")]
     pub transport: TransportOptions,
 }
 

@@ -72,8 +72,12 @@ pub trait ProviderFactory: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest), naming every problem.
-    fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>>;
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest), naming every problem;
+    /// [`ErrorKind::Unsupported`](wamedia_core::ErrorKind::Unsupported) unless implemented, as the built-in vendors
+    /// are without the feature `client`.
+    fn provider(&self, _config: &Config) -> Result<Arc<dyn Provider>> {
+        Err(Error::unsupported("build").with_provider(self.info().name).with_phase(Phase::Prepare))
+    }
 
     /// Builds what verifies and parses deliveries; it must not need a credential of the API.
     ///

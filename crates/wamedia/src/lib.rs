@@ -15,7 +15,9 @@ pub use factory::{ProviderFactory, ProviderInfo, Setting};
 pub use file::ConfigFile;
 pub use names::nearest_name;
 pub use registry::{Registry, provider, webhooks};
-pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, SystemClock, TransportOptions};
+pub use wamedia_provider::SystemClock;
+#[cfg(feature = "client")]
+pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, TransportOptions};
 
 // The contract: providers, references, media.
 pub use wamedia_core::{
@@ -39,6 +41,7 @@ pub use wamedia_core::serialize;
 pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date, unix_seconds};
 
 // The engine: a reference in, verified bytes out.
+#[cfg(feature = "client")]
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,

@@ -33,12 +33,15 @@ pub(crate) fn all() -> Vec<Arc<dyn ProviderFactory>> {
 mod prelude {
     pub(super) use std::sync::Arc;
 
-    pub(super) use wamedia_core::{Provider, Result, Secret, Webhooks};
+    #[cfg(feature = "client")]
+    pub(super) use wamedia_core::{Provider, Secret};
+    pub(super) use wamedia_core::{Result, Webhooks};
 
     pub(super) use crate::config::Config;
     pub(super) use crate::factory::{ProviderFactory, ProviderInfo, Setting};
 
     /// A builder names every problem at once, a blank credential among them.
+    #[cfg(feature = "client")]
     pub(super) fn required(config: &Config, key: &str) -> Secret {
         config.secret(key).cloned().unwrap_or_else(|| Secret::new(""))
     }
@@ -53,6 +56,7 @@ mod prelude {
     }
 
     /// Sets what every provider has.
+    #[cfg(feature = "client")]
     macro_rules! common {
         ($builder:ident, $config:ident) => {
             $builder = $builder.transport($config.transport.clone());
@@ -63,12 +67,16 @@ mod prelude {
         };
     }
 
-    pub(super) use {common, set};
+    #[cfg(feature = "client")]
+    pub(super) use common;
+    pub(super) use set;
 }
 
 #[cfg(feature = "meta")]
 mod meta {
-    use wamedia_meta::{MetaCloud, MetaWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_meta::MetaCloud;
+    use wamedia_meta::MetaWebhooks;
 
     use super::prelude::*;
 
@@ -87,6 +95,7 @@ mod meta {
             ProviderInfo::new("meta", "WhatsApp Cloud API (Meta)", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = MetaCloud::builder(required(config, "token"));
             common!(builder, config);
@@ -107,7 +116,9 @@ mod meta {
 
 #[cfg(feature = "chakra")]
 mod chakra {
-    use wamedia_chakra::{ChakraHq, ChakraWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_chakra::ChakraHq;
+    use wamedia_chakra::ChakraWebhooks;
 
     use super::prelude::*;
 
@@ -126,6 +137,7 @@ mod chakra {
             ProviderInfo::new("chakra", "ChakraHQ", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = ChakraHq::builder(required(config, "token"));
             common!(builder, config);
@@ -146,8 +158,10 @@ mod chakra {
 
 #[cfg(feature = "whapi")]
 mod whapi {
-    use wamedia_core::{Error, ErrorKind, Phase};
-    use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
+    use wamedia_core::{Error, ErrorKind, Phase, Secret};
+    #[cfg(feature = "client")]
+    use wamedia_whapi::WhapiCloud;
+    use wamedia_whapi::WhapiWebhooks;
 
     use super::prelude::*;
 
@@ -161,6 +175,7 @@ mod whapi {
             ProviderInfo::new("whapi", "Whapi.Cloud", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = WhapiCloud::builder(required(config, "token"));
             common!(builder, config);
@@ -185,7 +200,9 @@ mod whapi {
 
 #[cfg(feature = "nxcloud")]
 mod nxcloud {
-    use wamedia_nxcloud::{NxCloud as Client, NxCloudWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_nxcloud::NxCloud as Client;
+    use wamedia_nxcloud::NxCloudWebhooks;
 
     use super::prelude::*;
 
@@ -202,6 +219,7 @@ mod nxcloud {
             ProviderInfo::new("nxcloud", "NXCloud", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder =
                 Client::builder(required(config, "access_key"), required(config, "access_secret"));
@@ -221,7 +239,9 @@ mod nxcloud {
 
 #[cfg(feature = "360dialog")]
 mod dialog360 {
-    use wamedia_360dialog::{Dialog360, Dialog360Webhooks};
+    #[cfg(feature = "client")]
+    use wamedia_360dialog::Dialog360;
+    use wamedia_360dialog::Dialog360Webhooks;
 
     use super::prelude::*;
 
@@ -234,6 +254,7 @@ mod dialog360 {
             ProviderInfo::new("360dialog", "360dialog", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let mut builder = Dialog360::builder(required(config, "api_key"));
             common!(builder, config);
@@ -250,8 +271,11 @@ mod dialog360 {
 
 #[cfg(feature = "twilio")]
 mod twilio {
+    #[cfg(feature = "client")]
     use wamedia_core::{Error, ErrorKind, Phase};
-    use wamedia_twilio::{TwilioMedia, TwilioWebhooks};
+    #[cfg(feature = "client")]
+    use wamedia_twilio::TwilioMedia;
+    use wamedia_twilio::TwilioWebhooks;
 
     use super::prelude::*;
 
@@ -270,6 +294,7 @@ mod twilio {
             ProviderInfo::new("twilio", "Twilio Programmable Messaging", SETTINGS)
         }
 
+        #[cfg(feature = "client")]
         fn provider(&self, config: &Config) -> Result<Arc<dyn Provider>> {
             let account = config.text("account_sid").unwrap_or_default();
             let mut builder = TwilioMedia::builder(account, required(config, "auth_token"));

@@ -153,7 +153,7 @@ fn digest(state: &State, size: u64) -> String {
             hash.update(&state.block[..some]);
             left -= some as u64;
         }
-        hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        wamedia_core::hex(&hash.finalize())
     });
     made.clone()
 }
