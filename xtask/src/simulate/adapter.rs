@@ -23,11 +23,6 @@ use wamedia_transfer::{
 use super::folder::{location, read_object};
 use super::provider::{LINK_SECRET, Shared, TOKEN, object_of};
 
-/// The name of a partial file of this target, as a killed run leaves it.
-pub(crate) fn partial_name(target: &str) -> String {
-    format!(".{target}.wamedia-part")
-}
-
 /// Runs all transfers of a world once, and calls `ended` for each as it ends.
 pub(crate) async fn run(
     shared: Arc<Shared>,

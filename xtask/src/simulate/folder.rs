@@ -16,8 +16,12 @@ use wamedia_conformance::simulation::{
     Destination, Entry, ExistingFile, PartialBytes, Planted, PlantedRole, World,
 };
 
-use super::adapter;
 use super::provider::Shared;
+
+/// The name of a partial file of this target, as a killed run leaves it.
+fn partial_name(target: &str) -> String {
+    format!(".{target}.wamedia-part")
+}
 
 /// A file system in memory, where there is one.
 const MEMORY: &str = "/dev/shm";
@@ -59,7 +63,7 @@ impl Folder {
         let world = &shared.world;
         let (name, role) = match existing {
             ExistingFile::Partial { target, .. } => {
-                (Some(adapter::partial_name(target)), PlantedRole::PartialOf(target.clone()))
+                (Some(partial_name(target)), PlantedRole::PartialOf(target.clone()))
             }
             ExistingFile::File(object)
             | ExistingFile::Folder(object)

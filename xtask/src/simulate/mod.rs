@@ -182,7 +182,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return one(&tree(options.seed, number).current(), options.driver_for(number));
     }
     if options.mutations {
-        return mutations::run(options);
+        return mutations::run(options.seed, options.worlds, |worlds| first_failure(options, worlds));
     }
     let worlds = options.worlds.unwrap_or(DEFAULT_WORLDS);
     let known = regressions()?;
@@ -277,6 +277,13 @@ impl Search<'_> {
             self.stop.store(true, Relaxed);
         }
     }
+}
+
+/// The first world among so many that fails.
+fn first_failure(options: &Options, worlds: u64) -> mutations::FirstFailure {
+    let (kinds, _) = search(&Options { keep_going: false, ..options.clone() }, worlds)?;
+    let first = kinds.iter().min_by_key(|(_, found)| found.first);
+    Ok(first.map(|((oracle, clue), found)| (found.first, format!("{oracle}: {clue}"))))
 }
 
 /// Runs so many random worlds on all cores, and gives the failures and the seconds that it took.
@@ -383,4 +390,26 @@ fn regressions() -> Result<Vec<(PathBuf, World)>, String> {
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
     files.sort();
     files.into_iter().map(|file| read(&file).map(|world| (file, world))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wamedia_transfer::Mutation;
+
+    use super::*;
+
+    #[test]
+    fn random_worlds_find_mutations() {
+        engine::catch_panics();
+        for mutation in [
+            Mutation::TotalForgotten,
+            Mutation::CommitsUnverified,
+            Mutation::TemporaryFileLeft,
+            Mutation::NeverRetries,
+            Mutation::HeldByteLost,
+        ] {
+            let found = mutations::with(mutation, || first_failure(&Options::default(), 500)).unwrap();
+            assert!(found.is_some(), "{mutation:?} was not found");
+        }
+    }
 }

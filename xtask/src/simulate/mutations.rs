@@ -2,7 +2,6 @@
 
 use wamedia_transfer::Mutation;
 
-use super::{Kinds, Options, search};
 use crate::Outcome;
 
 /// How many worlds each mutation gets.
@@ -10,19 +9,21 @@ const WORLDS: u64 = 500;
 /// Of a hundred mutations, so many must be found.
 const GOAL_PERCENT: usize = 80;
 
-/// Tries all mutations, and prints a table.
-pub(crate) fn run(options: &Options) -> Outcome {
-    let worlds = options.worlds.unwrap_or(WORLDS);
-    println!("seed {}, at most {worlds} worlds for each mutation", options.seed);
+/// The number of the first world that fails, with the failure, among so many worlds.
+pub(super) type FirstFailure = Result<Option<(u64, String)>, String>;
+
+/// Tries all mutations, and prints a table. `search` looks for the first failure.
+pub(crate) fn run(seed: u64, worlds: Option<u64>, search: impl Fn(u64) -> FirstFailure) -> Outcome {
+    let worlds = worlds.unwrap_or(WORLDS);
+    println!("seed {seed}, at most {worlds} worlds for each mutation");
     println!("{:<24} {:>6}  failure", "mutation", "world");
     let mut found = 0;
     for mutation in Mutation::ALL {
         let name = format!("{mutation:?}");
-        let kinds = with(*mutation, options, worlds)?;
-        match kinds.iter().min_by_key(|(_, failure)| failure.first) {
-            Some(((oracle, clue), failure)) => {
+        match with(*mutation, || search(worlds))? {
+            Some((number, failure)) => {
                 found += 1;
-                println!("{name:<24} {:>6}  {oracle}: {clue}", failure.first + 1);
+                println!("{name:<24} {:>6}  {failure}", number + 1);
             }
             None => println!("{name:<24} {:>6}  {}", "-", mutation.what().trim()),
         }
@@ -35,31 +36,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// The failures with one mutation, up to the first.
-fn with(mutation: Mutation, options: &Options, worlds: u64) -> Result<Kinds, String> {
+/// What `search` gives while the engine has this mutation.
+pub(super) fn with(mutation: Mutation, search: impl FnOnce() -> FirstFailure) -> FirstFailure {
     Mutation::activate(Some(mutation));
-    let found = search(&Options { keep_going: false, ..options.clone() }, worlds);
+    let found = search();
     Mutation::activate(None);
-    found.map(|(kinds, _)| kinds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_worlds_find_mutations() {
-        let few = [
-            Mutation::TotalForgotten,
-            Mutation::CommitsUnverified,
-            Mutation::TemporaryFileLeft,
-            Mutation::NeverRetries,
-            Mutation::HeldByteLost,
-        ];
-        super::super::engine::catch_panics();
-        for mutation in few {
-            let kinds = with(mutation, &Options::default(), 500).unwrap();
-            assert!(!kinds.is_empty(), "{mutation:?} was not found");
-        }
-    }
+    found
 }
