@@ -7,7 +7,6 @@ use wamedia_core::{Error, ErrorKind, MediaHead, MediaStream, Mime, Phase, Result
 use crate::Event;
 use crate::content::{PREFIX_BYTES, unexpected};
 use crate::expected::{Expected, too_long};
-use crate::mutation::{Mutation, breaks};
 use crate::state::{AttemptOutcome, TransferState};
 use crate::writer::HashingWriter;
 
@@ -29,8 +28,7 @@ impl Attempt<'_, '_, '_> {
             Ok(limit) => limit,
             Err(outcome) => return Ok(outcome),
         };
-        let is_start = self.writer.written() == 0 && !breaks(Mutation::DeliveredUnjudged);
-        let mut prefix = BodyPrefix::new(is_start, head.mime.clone());
+        let mut prefix = BodyPrefix::new(self.writer.written() == 0, head.mime.clone());
         let mut read = self.writer.written();
         while let Some(chunk) = stream.next().await {
             let chunk = match chunk {
@@ -46,9 +44,6 @@ impl Attempt<'_, '_, '_> {
                 return Ok(AttemptOutcome::Failed(error));
             }
             if let Some(outcome) = limit.check(read) {
-                if breaks(Mutation::TrailingBytesIgnored) {
-                    break;
-                }
                 return Ok(outcome);
             }
             match prefix.take(chunk, self.expected) {
@@ -58,7 +53,7 @@ impl Attempt<'_, '_, '_> {
             }
         }
         let ends = [self.state.total(), head.end];
-        if ends.into_iter().flatten().any(|end| read < end) && !breaks(Mutation::EarlyEndAccepted) {
+        if ends.into_iter().flatten().any(|end| read < end) {
             // What is held back was not classified as a whole, so it is not delivered.
             return Ok(AttemptOutcome::Broken(
                 Error::new(ErrorKind::Transport, "the body ended early").with_phase(Phase::Body),
@@ -82,7 +77,7 @@ impl Attempt<'_, '_, '_> {
                 return Ok(Err(AttemptOutcome::NotAContinuation(error)));
             }
         } else {
-            if written > 0 && !breaks(Mutation::WholeAppended) {
+            if written > 0 {
                 // The reply has the whole content, although only the rest was requested.
                 self.state.emit(Event::Restarted);
                 self.writer.restart().await?;
@@ -91,7 +86,7 @@ impl Attempt<'_, '_, '_> {
         }
         let (offset, whole) = (self.writer.written(), self.state.total());
         self.state.emit(Event::Opened { offset, size_bytes: whole });
-        let max = if breaks(Mutation::LimitIgnored) { u64::MAX } else { self.state.max_bytes };
+        let max = self.state.max_bytes;
         if let Some(whole) = whole
             && whole > max
         {
@@ -185,9 +180,6 @@ impl BodyPrefix {
             return Classification::Undecided;
         }
         self.is_classified = true;
-        if breaks(Mutation::HeldByteLost) {
-            self.held.truncate(self.held.len() - 1);
-        }
         Classification::Content(self.held.split().freeze())
     }
 

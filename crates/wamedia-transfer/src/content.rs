@@ -11,8 +11,6 @@
 
 use wamedia_core::{ContentMetadata, MediaKind, Mime};
 
-use crate::mutation::{Mutation, breaks};
-
 /// How many bytes at the beginning of the content decide whether it is content.
 pub(crate) const PREFIX_BYTES: usize = 64;
 /// How many bytes at the beginning of the content tell its type.
@@ -32,8 +30,8 @@ pub(crate) fn unexpected(
     declared: &ContentMetadata,
     replied: Option<&Mime>,
 ) -> Option<&'static str> {
-    let html = is_html(beginning, replied) && !breaks(Mutation::PageAccepted);
-    if is_binary_media(declared) && (html || (is_text(beginning) && !breaks(Mutation::TextAccepted))) {
+    let html = is_html(beginning, replied);
+    if is_binary_media(declared) && (html || is_text(beginning)) {
         return Some(if html { "a page in HTML" } else { "a text" });
     }
     (html && !may_be_html(declared.mime.as_ref(), replied)).then_some("a page in HTML")

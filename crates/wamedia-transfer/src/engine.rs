@@ -14,7 +14,6 @@ use crate::barrier::Barrier;
 use crate::content::{PREFIX_BYTES, sniff, unexpected};
 use crate::destination::{Begin, BeginContext, Destination, File, Folder, Memory, Sequential};
 use crate::expected::Expected;
-use crate::mutation::{Mutation, breaks};
 use crate::state::{AttemptOutcome, Next, TransferState};
 use crate::writer::HashingWriter;
 use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, TransferOptions, Verified};
@@ -166,7 +165,6 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ) -> Result<Option<Receipt>> {
         let read = self.begin_and_read(media, destination, default_max);
         let outcome = match self.options.deadline {
-            Some(_) if breaks(Mutation::DeadlineIgnored) => read.await,
             None => read.await,
             Some(deadline) => {
                 tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| Err(deadline_passed()))
@@ -179,9 +177,6 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                 Ok(Some(receipt))
             }
             Ok(Some(TransferOutput { receipt, mismatch: Some(mismatch) })) => {
-                if breaks(Mutation::CommitsUnverified) {
-                    destination.commit(&receipt).await?;
-                }
                 if self.options.on_mismatch == OnMismatch::Quarantine {
                     return Err(destination.quarantine(&receipt, mismatch).await);
                 }
@@ -250,8 +245,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                     state.emit(Event::Renewing);
                     let renewed = self.resolve(media, state, true).await?;
                     let is_same = renewed.expected.is_same_content(&expected);
-                    let is_other = error.kind() == ErrorKind::UnexpectedContent || !is_same;
-                    if is_other && !breaks(Mutation::JoinedAcrossLinks) {
+                    if error.kind() == ErrorKind::UnexpectedContent || !is_same {
                         restart(writer, state).await?;
                     }
                     Resolved { descriptor, expected } = renewed;
@@ -260,8 +254,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                 Next::Fail(error) => return Err(error),
             }
         };
-        let is_verified = mismatch.is_none() || breaks(Mutation::MismatchCalledVerified);
-        let verified = if is_verified { expected.verified() } else { Verified::None };
+        let verified = if mismatch.is_none() { expected.verified() } else { Verified::None };
         let receipt = receipt(expected, verified, writer, state, observed, started);
         Ok(TransferOutput {
             receipt,
@@ -366,10 +359,6 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
             .provider
             .open(&descriptor, options)
             .await
-            .map_err(|error| match &descriptor.source {
-                Source::Link(link) if breaks(Mutation::LinkShown) => error.with_note(link.url.as_str()),
-                _ => error,
-            })
             .map_err(|error| classify_open_error(error, is_resumed)))
     }
 }

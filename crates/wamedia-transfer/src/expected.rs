@@ -12,7 +12,6 @@ use wamedia_core::{
     Sha256, Source,
 };
 
-use crate::mutation::{Mutation, breaks};
 use crate::{Difference, OnMismatch, TransferOptions, Verified};
 
 /// What the content must be, and who declared it.
@@ -134,13 +133,11 @@ impl Expected {
     /// Compares the finished content with what was declared.
     pub(crate) fn verify(&mut self, actual: u64, digest: Sha256) -> Result<()> {
         let mut problems = Vec::new();
-        let wrong_digest = self.digests.iter().find(|(want, _)| *want != digest);
-        if let Some((want, _)) = wrong_digest.filter(|_| !breaks(Mutation::DigestIgnored)) {
+        if let Some((want, _)) = self.digests.iter().find(|(want, _)| *want != digest) {
             self.differences.push(Difference::Digest { declared: *want, actual: digest });
             problems.push(format!("the content hashes to {digest}, declared was {want}"));
         }
         let wrong_size = self.sizes.iter().map(|(size, _)| *size).find(|size| *size != actual);
-        let wrong_size = wrong_size.filter(|_| !breaks(Mutation::SizeIgnored));
         let stated = wrong_size.or(self.unbinding_size.filter(|size| *size != actual));
         if let Some(declared) = stated {
             self.differences.push(Difference::Size { declared, actual });
@@ -185,14 +182,9 @@ type Sizes = Vec<(u64, DeclaredBy)>;
 fn binding(options: &TransferOptions, descriptor: &MediaDescriptor) -> (Digests, Sizes, Option<u64>) {
     use DeclaredBy::{Caller, Provider, Webhook};
     let (webhook, provider) = (&descriptor.media.declared, &descriptor.declared);
-    let (mut digests, mut sizes) = (Digests::new(), Sizes::new());
-    digests.extend(
-        options.sha256.map(|digest| (digest, Caller)).filter(|_| !breaks(Mutation::CallerDigestIgnored)),
-    );
-    if !breaks(Mutation::ReplyOverridesCaller) || provider.size_bytes.is_none() {
-        sizes.extend(options.size_bytes.map(|size| (size, Caller)));
-    }
-    if descriptor.media.signed && !breaks(Mutation::WebhookDigestIgnored) {
+    let mut digests: Digests = options.sha256.map(|digest| (digest, Caller)).into_iter().collect();
+    let mut sizes: Sizes = options.size_bytes.map(|size| (size, Caller)).into_iter().collect();
+    if descriptor.media.signed {
         digests.extend(webhook.sha256.map(|digest| (digest, Webhook)));
         sizes.extend(webhook.size_bytes.map(|size| (size, Webhook)));
     }
@@ -323,8 +315,7 @@ mod tests {
     fn what_is_known_before_the_first_request_is_the_callers_alone_where_mismatches_are_recorded() {
         let media = MediaRef::new("test", MediaId::new("1").unwrap()).with_declared(hashed(1));
         let known = |on_mismatch| {
-            let mut options = TransferOptions::default();
-            options.on_mismatch = on_mismatch;
+            let options = TransferOptions { on_mismatch, ..TransferOptions::default() };
             Expected::before_requests(&options, &media).declared.sha256
         };
         assert_eq!(known(OnMismatch::Reject), Some(digest(1)));

@@ -18,7 +18,6 @@ mod engine;
 mod expected;
 mod hash;
 mod many;
-mod mutation;
 mod names;
 mod observe;
 mod offload;
@@ -48,9 +47,6 @@ pub use destination::{
 pub use engine::Transfer;
 pub use hash::Hasher;
 pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
-#[cfg(feature = "simulation")]
-#[doc(hidden)]
-pub use mutation::Mutation;
 pub use names::safe_name;
 pub use observe::{Event, Observer};
 pub use offload::OffloadLimit;

@@ -19,7 +19,6 @@ use std::time::Duration;
 use wamedia_core::{Budget, Error, MediaHead, Resume, Retry};
 
 use crate::expected::Expected;
-use crate::mutation::{Mutation, breaks};
 use crate::{Event, OnMismatch, TransferOptions};
 
 /// An attempt that brings this much more than there ever was costs no retry when it breaks.
@@ -114,17 +113,14 @@ impl<'o> TransferState<'o> {
     /// Bytes of two objects must never be joined: resuming needs a validator, which the reply must confirm, or a
     /// digest that checks the whole content at the end.
     pub(crate) fn resume(&self, written: u64, expected: &Expected, has_range: bool) -> Option<Resume> {
-        let is_checkable = self.validator.is_some()
-            || self.has_deciding_digest(expected)
-            || breaks(Mutation::ResumedUnchecked);
+        let is_checkable = self.validator.is_some() || self.has_deciding_digest(expected);
         (written > 0 && has_range && self.is_range_useful && is_checkable)
             .then(|| Resume::new(written, self.validator.clone()))
     }
 
     /// Whether a digest refuses bytes that were joined wrongly. Where mismatches are only recorded it does not.
     fn has_deciding_digest(&self, expected: &Expected) -> bool {
-        expected.has_digest()
-            && (self.options.on_mismatch != OnMismatch::Record || breaks(Mutation::JoinedByRecordedDigest))
+        expected.has_digest() && self.options.on_mismatch != OnMismatch::Record
     }
 
     /// Notes that the content begins with bytes of an earlier run.
@@ -156,20 +152,19 @@ impl<'o> TransferState<'o> {
         written: u64,
         expected: &Expected,
     ) -> Result<(), &'static str> {
-        if head.start != written && !breaks(Mutation::OtherOffsetAccepted) {
+        if head.start != written {
             return Err("the partial reply begins at another offset than was requested");
         }
         if let (Some(before), Some(now)) = (self.total, head.total_bytes)
             && before != now
-            && !breaks(Mutation::OtherTotalAccepted)
         {
             return Err("the partial reply is of content with another size");
         }
         match (&self.validator, &head.validator) {
-            (Some(before), Some(now)) if before != now && !breaks(Mutation::OtherValidatorAccepted) => {
+            (Some(before), Some(now)) if before != now => {
                 return Err("the partial reply is of another version of the content: its validator differs");
             }
-            (_, None) if !self.has_deciding_digest(expected) && !breaks(Mutation::ValidatorNotRequired) => {
+            (_, None) if !self.has_deciding_digest(expected) => {
                 return Err("the partial reply has no validator that shows that it is of the same content");
             }
             _ => {}
@@ -178,10 +173,7 @@ impl<'o> TransferState<'o> {
         if end == Some(None) || end.flatten().zip(head.end).is_some_and(|(body, range)| body != range) {
             return Err("the partial reply states two different lengths");
         }
-        self.total = match self.total {
-            Some(_) if breaks(Mutation::TotalForgotten) => head.total_bytes,
-            total => total.or(head.total_bytes),
-        };
+        self.total = self.total.or(head.total_bytes);
         self.validator = self.validator.take().or_else(|| head.validator.clone());
         self.resumes += 1;
         self.is_joined = true;
@@ -192,12 +184,6 @@ impl<'o> TransferState<'o> {
     pub(crate) fn next(&mut self, outcome: AttemptOutcome, written: u64) -> Next {
         match outcome {
             AttemptOutcome::Complete => Next::Finish,
-            AttemptOutcome::Broken(error) | AttemptOutcome::Failed(error)
-                if breaks(Mutation::FinalErrorRetried) =>
-            {
-                self.again(error, false)
-            }
-            AttemptOutcome::Broken(error) if breaks(Mutation::NeverRetries) => Next::Fail(error),
             AttemptOutcome::Broken(error) if !error.is_retryable() => Next::Fail(error),
             AttemptOutcome::Broken(_) if written.saturating_sub(self.furthest) >= GOOD_PROGRESS => {
                 self.furthest = written;
@@ -209,12 +195,7 @@ impl<'o> TransferState<'o> {
                 self.is_range_useful = false;
                 self.again(error, true)
             }
-            AttemptOutcome::NeedsNewLink(error)
-                if (self.budget.take_renewal() && !breaks(Mutation::NeverRenews))
-                    || breaks(Mutation::RenewsForever) =>
-            {
-                Next::Renew(error)
-            }
+            AttemptOutcome::NeedsNewLink(error) if self.budget.take_renewal() => Next::Renew(error),
             AttemptOutcome::Mismatch(error)
                 if !self.was_reread && (self.is_joined || self.total.is_none()) =>
             {
@@ -238,7 +219,7 @@ impl<'o> TransferState<'o> {
             _ => BREAK_PAUSE.saturating_mul(1 << self.breaks.min(6)),
         };
         self.breaks += 1;
-        if !self.budget.take_retry() && !breaks(Mutation::RetriesForever) {
+        if !self.budget.take_retry() {
             let attempts = self.budget.spent().retries + 1;
             return Next::Fail(error.with_note(format!("gave up after {attempts} attempts")));
         }

@@ -5,7 +5,6 @@ use wamedia_core::{ContentMetadata, Error, ErrorKind, Phase, Result, Sha256};
 use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
 use crate::destination::Destination;
-use crate::mutation::{Mutation, breaks};
 use crate::offload::{ActiveGuard, OffloadLimit};
 
 /// The size of a batch under pressure, so that many bodies together hold little memory.
@@ -80,9 +79,7 @@ impl<'d> HashingWriter<'d> {
         if chunk.len() < SMALL_CHUNK_BYTES {
             self.small.extend_from_slice(&chunk);
         } else {
-            if !breaks(Mutation::ChunksReordered) {
-                self.close_small();
-            }
+            self.close_small();
             self.batch.push(chunk);
         }
         let full = self.destination.batch_bytes();
@@ -101,12 +98,6 @@ impl<'d> HashingWriter<'d> {
         self.written = 0;
         self.first.clear();
         let hasher = std::mem::take(&mut self.hasher);
-        if breaks(Mutation::RestartKeepsHash) {
-            self.hasher = hasher.clone();
-        }
-        if breaks(Mutation::RestartKeepsBytes) {
-            return Ok(());
-        }
         if handed > 0 { self.destination.restart(handed, hasher.finish()).await } else { Ok(()) }
     }
 

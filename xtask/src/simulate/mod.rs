@@ -61,6 +61,12 @@ pub(crate) struct Options {
     /// Breaks one rule of the engine after the other, and tells which ones random worlds find
     #[arg(long)]
     mutations: bool,
+    /// Only the mutation with this name
+    #[arg(long, value_name = "NAME", requires = "mutations")]
+    only: Option<String>,
+    /// Only the first world that fails, without regressions, in a line for a program
+    #[arg(long, hide = true)]
+    first: bool,
 }
 
 /// What runs a world.
@@ -84,6 +90,8 @@ impl Default for Options {
             keep_going: false,
             driver: None,
             mutations: false,
+            only: None,
+            first: false,
         }
     }
 }
@@ -182,9 +190,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return one(&tree(options.seed, number).current(), options.driver_for(number));
     }
     if options.mutations {
-        return mutations::run(options.seed, options.worlds, |worlds| first_failure(options, worlds));
+        return mutations::run(options.seed, options.worlds, options.only.as_deref());
     }
     let worlds = options.worlds.unwrap_or(DEFAULT_WORLDS);
+    if options.first {
+        return first(options, worlds);
+    }
     let known = regressions()?;
     println!("seed {}, {worlds} worlds, {} regressions", options.seed, known.len());
     let mut failed = 0;
@@ -214,6 +225,18 @@ pub(crate) fn run(options: &Options) -> Outcome {
             Err(format!("the simulation failed: {kinds} kinds of failures, {failed} failures shown"))
         }
     }
+}
+
+/// Prints the first world that fails, for a program to read; that one fails is no failure of this run.
+fn first(options: &Options, worlds: u64) -> Outcome {
+    let (found, _) = search(options, worlds)?;
+    match found.iter().min_by_key(|(_, found)| found.first) {
+        Some(((oracle, clue), found)) => {
+            println!("{}{}: {oracle}: {clue}", mutations::FIRST_FAILURE, found.first);
+        }
+        None => println!("{}", mutations::NO_FAILURE),
+    }
+    Ok(())
 }
 
 /// How often a kind of violation was found, and in which world first.
@@ -277,13 +300,6 @@ impl Search<'_> {
             self.stop.store(true, Relaxed);
         }
     }
-}
-
-/// The first world among so many that fails.
-fn first_failure(options: &Options, worlds: u64) -> mutations::FirstFailure {
-    let (kinds, _) = search(&Options { keep_going: false, ..options.clone() }, worlds)?;
-    let first = kinds.iter().min_by_key(|(_, found)| found.first);
-    Ok(first.map(|((oracle, clue), found)| (found.first, format!("{oracle}: {clue}"))))
 }
 
 /// Runs so many random worlds on all cores, and gives the failures and the seconds that it took.
@@ -390,26 +406,4 @@ fn regressions() -> Result<Vec<(PathBuf, World)>, String> {
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
     files.sort();
     files.into_iter().map(|file| read(&file).map(|world| (file, world))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use wamedia_transfer::Mutation;
-
-    use super::*;
-
-    #[test]
-    fn random_worlds_find_mutations() {
-        engine::catch_panics();
-        for mutation in [
-            Mutation::TotalForgotten,
-            Mutation::CommitsUnverified,
-            Mutation::TemporaryFileLeft,
-            Mutation::NeverRetries,
-            Mutation::HeldByteLost,
-        ] {
-            let found = mutations::with(mutation, || first_failure(&Options::default(), 500)).unwrap();
-            assert!(found.is_some(), "{mutation:?} was not found");
-        }
-    }
 }

@@ -9,7 +9,6 @@ use super::partial::{PartialFile, digest_of};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
 use crate::expected::Expected;
-use crate::mutation::{Mutation, breaks};
 use crate::{IfExists, Receipt, TransferOptions};
 
 /// The suffix of content that is not what was declared.
@@ -50,7 +49,6 @@ impl File {
         }
         match context.options.if_exists {
             IfExists::Replace => Ok(false),
-            _ if breaks(Mutation::ExistingIgnored) => Ok(false),
             IfExists::Refuse => Err(already_exists(&self.path)),
             IfExists::Keep => check_kept(&self.path, context).await.map(|()| true),
         }
@@ -115,7 +113,7 @@ impl Destination for File {
 /// Checks what is kept against every digest and size that binds before the first request.
 async fn check_kept(path: &Path, context: &BeginContext<'_>) -> Result<()> {
     let mut expected = Expected::before_requests(context.options, context.media);
-    if !expected.is_binding() || breaks(Mutation::KeptUnchecked) {
+    if !expected.is_binding() {
         return Ok(());
     }
     let (size, digest) = digest_of(path).await?;
@@ -134,7 +132,6 @@ pub(crate) fn quarantine_file(partial: PartialFile, path: &Path, mismatch: Error
     let mut partial = partial.private();
     for number in 1..1000 {
         let kept = quarantine_name(path, number, "");
-        let kept = if breaks(Mutation::QuarantinedInPlace) { path.to_owned() } else { kept };
         let note = quarantine_name(path, number, ".txt");
         match write_note(&note, &mismatch) {
             Ok(()) => {}

@@ -14,7 +14,6 @@ use super::manifest::{Manifest, Record};
 use super::partial::{PartialFile, SUFFIX, digest_of, is_same_file, mode_of, open_own, remove_unused};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::mutation::{Mutation, breaks};
 use crate::{IfExists, Receipt, safe_name};
 
 /// The folder for partial files, the manifest and locks.
@@ -159,7 +158,6 @@ impl Session {
         } else {
             None
         };
-        let has_manifest = has_manifest && !breaks(Mutation::ManifestIgnored);
         let manifest = stale.remove(manifest, &steps)?.filter(|_| has_manifest);
         let mode = mode_of(&lock);
         let names = Mutex::new(Names { manifest, next: HashMap::new() });
@@ -291,9 +289,6 @@ impl Stale {
 
     /// Removes the files, and makes their records void.
     fn remove(self, mut manifest: Option<Manifest>, steps: &Steps) -> io::Result<Option<Manifest>> {
-        if breaks(Mutation::StaleFilesLeft) {
-            return Ok(manifest);
-        }
         for part in &self.partials {
             steps.step()?;
             if let Some(manifest) = manifest.as_mut().filter(|manifest| manifest.is_unfinished(part)) {

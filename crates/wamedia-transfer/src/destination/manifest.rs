@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use wamedia_core::Sha256;
 
 use super::steps::Steps;
-use crate::mutation::{Mutation, breaks};
 
 /// A file that the folder holds for a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +68,7 @@ impl Manifest {
             let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(part.as_str())) else {
                 continue;
             };
-            if present.contains(part) && !breaks(Mutation::UnfinishedRecordBelieved) {
+            if present.contains(part) {
                 unfinished.push(part.clone());
                 continue;
             }

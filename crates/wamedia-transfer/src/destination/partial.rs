@@ -11,7 +11,6 @@ use super::steps::Steps;
 use super::{Begin, blocking, local};
 use crate::Hasher;
 use crate::content::SNIFFED_BYTES;
-use crate::mutation::{Mutation, breaks};
 use crate::names::truncated;
 
 /// The suffix of every temporary file, by which people and the next run recognise it.
@@ -51,11 +50,6 @@ impl PartialFile {
     /// cleared unless `keep_content`. A link, or a file of another user, is never opened.
     pub(crate) fn for_target(target: &Path, keep_content: bool, steps: &Steps) -> io::Result<Self> {
         for path in (0..SLOTS).map(|slot| slot_path(target, slot)) {
-            let path = if breaks(Mutation::OtherPartialAdopted) {
-                with_prefix(target).unwrap_or(path)
-            } else {
-                path
-            };
             steps.step()?;
             let created = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => Some(file),
@@ -65,8 +59,7 @@ impl PartialFile {
             let is_new = created.is_some();
             let Some(file) = created.or_else(|| open_own(&path)) else { continue };
             // Another run writes it, or has just removed it.
-            let is_locked = fs4::FileExt::try_lock(&file).is_ok() || breaks(Mutation::LockIgnored);
-            if !is_locked || !is_same_file(&file, &path) {
+            if fs4::FileExt::try_lock(&file).is_err() || !is_same_file(&file, &path) {
                 continue;
             }
             let mode = if is_new { mode_of(&file) } else { ordinary_mode(&path) };
@@ -151,9 +144,6 @@ impl PartialFile {
             return Err((error, self));
         }
         let Some(path) = self.path.0.take() else { return Ok(()) };
-        if breaks(Mutation::RenamesOver) {
-            return path.persist(target).map_err(|error| (error.error, self));
-        }
         if let Err(error) = path.persist_noclobber(target) {
             self.path.0 = Some(error.path);
             return Err((error.error, self));
@@ -180,7 +170,7 @@ impl OwnPath {
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        if (self.1.has_crashed() || breaks(Mutation::TemporaryFileLeft))
+        if self.1.has_crashed()
             && let Some(path) = self.0.take()
         {
             // A crashed process cleans nothing up.
@@ -242,17 +232,6 @@ fn slot_path(target: &Path, slot: u32) -> PathBuf {
     target.with_file_name(temporary)
 }
 
-/// The first temporary file whose target only begins with this name.
-fn with_prefix(target: &Path) -> Option<PathBuf> {
-    let prefix = format!(".{}", target.file_name()?.to_string_lossy());
-    let entries = fs::read_dir(target.parent()?).ok()?.flatten().map(|entry| entry.path());
-    let is_like = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(&prefix) && name.ends_with(SUFFIX)
-    };
-    entries.filter(is_like).min()
-}
-
 /// Removes the temporary files that killed runs left in a folder, and gives their number. Files of running transfers
 /// and links are left alone. It reads the whole folder: call it on a thread that may block.
 pub fn remove_stale_partials(folder: &Path) -> usize {
@@ -278,15 +257,12 @@ pub(crate) fn remove_unused(path: &Path) -> bool {
 pub(crate) fn open_own(path: &Path) -> Option<File> {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 
-    use rustix::fs::OFlags;
-
-    let follow = if breaks(Mutation::LinkFollowed) { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let flags = (follow | OFlags::NONBLOCK).bits().cast_signed();
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let flags = flags.cast_signed();
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    let has_one_name = metadata.nlink() == 1 || breaks(Mutation::LinkFollowed);
-    (metadata.is_file() && has_one_name && is_ours).then_some(file)
+    (metadata.is_file() && metadata.nlink() == 1 && is_ours).then_some(file)
 }
 
 #[cfg(not(unix))]
