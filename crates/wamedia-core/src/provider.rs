@@ -30,7 +30,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless it is implemented, and nothing is sent.
     async fn upload(&self, _content: UploadContent, _options: UploadOptions) -> Result<Uploaded> {
         Err(Error::unsupported("upload").with_provider(self.name()))
     }
@@ -39,7 +39,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless it is implemented, and nothing is sent.
     async fn delete(&self, _media: &MediaRef, _options: DeleteOptions) -> Result<DeleteOutcome> {
         Err(Error::unsupported("delete").with_provider(self.name()))
     }
@@ -48,7 +48,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] unless it is implemented, and nothing is sent.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless it is implemented, and nothing is sent.
     async fn list(&self, _options: ListOptions) -> Result<MediaPage> {
         Err(Error::unsupported("list").with_provider(self.name()))
     }

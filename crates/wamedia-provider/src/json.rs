@@ -54,7 +54,8 @@ pub(crate) fn delivery<'a>(
 ///
 /// # Errors
 ///
-/// As [`delivery`]; [`ErrorKind::TooLarge`] for more media than the size of the body leaves memory for.
+/// [`ErrorKind::TooLarge`] above `max_bytes`, and for more media than the size of the body leaves memory for;
+/// [`ErrorKind::Decode`] for what is not a JSON object.
 pub fn read_delivery(
     delivery: &Delivery<'_>,
     provider: &'static str,
