@@ -3,7 +3,8 @@ use std::time::SystemTime;
 use http::header;
 use tracing::debug;
 use wamedia_core::{
-    Error, ErrorKind, MediaDescriptor, MediaHead, MediaLink, MediaStream, Mime, Result, Sha256, Source,
+    ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaHead, MediaLink, MediaStream, Mime, Result,
+    Sha256, Source,
 };
 
 use crate::body::Incoming;
@@ -145,9 +146,18 @@ impl Call<'_> {
     }
 }
 
-/// What the provider's reply and the webhook declare; here it does not matter who is right.
-fn declared(media: &MediaDescriptor) -> [&wamedia_core::ContentMetadata; 2] {
-    [&media.declared, &media.media.declared]
+/// What the provider's reply and the webhook declare. Whoever sends a message chooses what its webhook declares, so a
+/// statement counts here only where nobody contradicts it.
+fn declared<T>(
+    media: &MediaDescriptor,
+    property: impl Fn(&ContentMetadata) -> Option<T>,
+) -> impl Iterator<Item = T> {
+    [property(&media.declared), property(&media.media.declared)].into_iter().flatten()
+}
+
+/// Whether everybody who declares something declares this, and somebody does.
+fn all_agree(mut agreements: impl Iterator<Item = bool>) -> bool {
+    agreements.next().is_some_and(|first| first && agreements.all(|agrees| agrees))
 }
 
 /// Whether a reply with this type may be a vendor's error in place of content of a declared type.
@@ -155,15 +165,12 @@ fn is_suspicious(mime: Option<&Mime>, media: &MediaDescriptor) -> bool {
     let Some(mime) = mime else { return false };
     let essence = mime.essence();
     let is_textual = ["json", "xml", "html"].iter().any(|family| essence.ends_with(family));
-    let is_declared = || {
-        declared(media)
-            .iter()
-            .any(|declared| declared.mime.as_ref().is_some_and(|declared| declared.essence() == essence))
-    };
-    is_textual && !is_declared()
+    let types = declared(media, |declared| declared.mime.clone());
+    is_textual && !all_agree(types.map(|declared| declared.essence() == essence))
 }
 
-/// Whether the body has a digest that was declared.
+/// Whether the body has the digest that was declared.
 fn is_declared(body: &[u8], media: &MediaDescriptor) -> bool {
-    declared(media).iter().any(|declared| declared.sha256.is_some_and(|digest| digest == Sha256::of(body)))
+    let digests = declared(media, |declared| declared.sha256);
+    all_agree(digests.map(|digest| digest == Sha256::of(body)))
 }

@@ -9,7 +9,8 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wamedia_core::{
-    Budget, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef, Retry, Secret, Source,
+    Budget, ContentMetadata, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef, Retry, Secret,
+    Source,
 };
 use wamedia_provider::{
     Api, Body, Credential, HostRules, Hosts, NetworkSettings, Origin, Problems, Reply, Request,
@@ -248,4 +249,36 @@ async fn times_without_end_are_clamped() {
     api.idempotent("test", &budget).send(build, refuse).await.unwrap_err();
     let error = api.idempotent("test", &budget).send(build, refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
+}
+
+/// Whoever sends a message chooses the type that its webhook states, so that alone does not make an error content.
+#[tokio::test]
+async fn an_error_is_told_from_content_unless_everybody_declares_its_type() {
+    let body = r#"{"error":{"message":"no"}}"#;
+    let reply = format!(
+        "HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let origin = serve(reply.into_bytes()).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let typed = |text| ContentMetadata::EMPTY.with_mime_text(text);
+    let (json, jpeg) = (Some("application/json"), Some("image/jpeg"));
+    for (webhook, reply, is_content) in [
+        (None, None, false),
+        (jpeg, None, false),
+        (None, jpeg, false),
+        (json, jpeg, false),
+        (jpeg, json, false),
+        (json, None, true),
+        (None, json, true),
+        (json, json, true),
+    ] {
+        let mut media = media().with_declared(typed(reply));
+        media.media.declared = typed(webhook);
+        let budget = one_attempt();
+        let build = |_| Ok(Request::get(origin.join("/x")?));
+        let classify = |_: &Reply| Some(Error::new(ErrorKind::Forbidden, "no"));
+        let opened = api.content(&budget).open(&media, build, classify).await;
+        assert_eq!(opened.is_ok(), is_content, "webhook {webhook:?}, reply {reply:?}");
+    }
 }
