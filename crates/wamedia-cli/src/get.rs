@@ -46,6 +46,9 @@ struct FailedJson {
 #[derive(Deserialize)]
 struct InboundLine {
     item: Option<String>,
+    /// All of the reference.
+    media: Option<String>,
+    /// What is printed for people: provider and id, which not every vendor can find the media by.
     r#ref: Option<String>,
     kind: Option<String>,
     mime: Option<String>,
@@ -151,10 +154,7 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
         if line.item.as_deref().is_some_and(|item| item != "media") {
             continue;
         }
-        if line.item.is_none() && line.r#ref.is_none() {
-            return Err(no_reference(from, number));
-        }
-        let Some(text) = &line.r#ref else { continue };
+        let text = line.media.as_ref().or(line.r#ref.as_ref()).ok_or_else(|| no_reference(from, number))?;
         let media = providers.media(text)?;
         let said = ContentMetadata::EMPTY
             .with_mime_text(line.mime.as_deref())

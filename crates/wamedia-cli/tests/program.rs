@@ -229,6 +229,35 @@ fn a_delivery_is_verified_and_fetched_in_one_step() {
     assert!(text(&listed.stderr).contains("get --webhook"), "{}", text(&listed.stderr));
 }
 
+/// What is printed for people is provider and id; Twilio's media is addressed by its message as well.
+#[test]
+fn lines_of_inbound_keep_all_of_a_reference() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let reference = sandbox.reference("twilio", 0);
+    let (id, scope) = reference.trim_start_matches("twilio:").split_once('?').expect("a message");
+    let message = scope.split('&').find_map(|pair| pair.strip_prefix("message=")).expect("a message");
+    let account = &sandbox.environment()["WAMEDIA_TWILIO_ACCOUNT_SID"];
+    let form = format!(
+        "MessageSid={message}&AccountSid={account}&NumMedia=1&MediaContentType0=image/jpeg&MediaUrl0=\
+         https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/{message}/Media/{id}"
+    );
+    let (delivery, list) = (folder.path().join("delivery.txt"), folder.path().join("list.jsonl"));
+    std::fs::write(&delivery, form).expect("written");
+    let read = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let json = sandbox.run(&["inbound", "--provider", "twilio", "--json", &read(&delivery)]);
+    std::fs::write(&list, &json.stdout).expect("written");
+    let dir = read(&folder.path().join("media"));
+    let stored = sandbox.run(&["get", "--from", &read(&list), "--json", "--dir", &dir]);
+    assert_eq!(stored.status.code(), Some(0), "{}", text(&stored.stderr));
+    assert_eq!(lines(&stored)[0]["sha256"], sandbox.media("twilio", 0)["sha256"]);
+    // A line that names no media is an error, never a file that is left out.
+    std::fs::write(&list, r#"{"item":"media","kind":"image"}"#).expect("written");
+    let nothing = sandbox.run(&["get", "--from", &read(&list), "--dir", &dir]);
+    assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing.stderr));
+    assert!(text(&nothing.stderr).contains("line 1"), "{}", text(&nothing.stderr));
+}
+
 #[test]
 fn a_webhook_pipes_into_get_and_a_forged_one_is_refused() {
     let sandbox = Sandbox::start(&[]);
