@@ -45,7 +45,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         rows.push(refused(&*provider, &flipped, &folder).await);
         if provider.capabilities().expiring_links {
             let expired = media(&sandbox, info.name, "expired-1")?;
-            rows.push(healed(&*provider, &expired, &folder).await);
+            rows.push(recovered(&*provider, &expired, &folder).await);
         }
     }
     let leaks = sandbox.leaks().len();
@@ -137,7 +137,7 @@ fn told(media: &MediaRef, folder: &Path) -> MediaRef {
 }
 
 /// The link is dead: it is resolved again, once.
-async fn healed(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Row {
+async fn recovered(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Row {
     let (reference, what) = (media.short(), "link died before it was used".to_owned());
     match Transfer::new(provider).download_in(&told(media, folder), folder).await {
         Ok(done) => {

@@ -72,7 +72,7 @@ fn a_flipped_bit_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn faults_heal_or_end_with_the_right_code() {
+fn faults_recover_or_end_with_the_right_code() {
     let sandbox = Sandbox::start(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     let fetch = |reference: &str, name: &str| {

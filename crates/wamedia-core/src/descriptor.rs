@@ -10,7 +10,7 @@ use crate::{ContentMetadata, MediaLink, MediaRef};
 pub enum Source {
     /// Behind a link.
     Link(MediaLink),
-    /// In the body of an API call by id; there is no link.
+    /// In the body of an API call by id, without a link.
     Direct,
     /// Already here.
     Inline(Bytes),

@@ -148,7 +148,8 @@ async fn what_receipts_keep_of_a_reply_holds_no_credential() {
     assert!(!format!("{:?}", opened.head()).contains("letters"), "{:?}", opened.head());
 }
 
-#[tokio::test]
+/// In paused time: the pauses of the server take none.
+#[tokio::test(start_paused = true)]
 async fn a_reply_that_drips_ends_in_time() {
     let origin = serve_with(|mut stream| async move {
         let _ = stream.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 100000\r\n\r\n").await;

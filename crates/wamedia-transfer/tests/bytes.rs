@@ -166,7 +166,7 @@ async fn a_matching_digest_accepts_whatever_it_looks_like() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_in_place_of_content_with_a_digest_is_healed_by_a_new_link_and_reaches_no_writer() {
+async fn a_page_in_place_of_content_with_a_digest_is_recovered_by_a_new_link_and_reaches_no_writer() {
     let image = content(5000, 0);
     for size in [20, 40_000] {
         let mut page = b"<html>".to_vec();

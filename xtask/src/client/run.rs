@@ -65,7 +65,7 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
     seen.is_there = bytes.is_some();
     seen.is_right = bytes.as_ref() == Some(&right);
     seen.is_untouched = bytes.as_deref() == Some(OLD);
-    // A killed program may leave what it can recognise and sweep later, not what looks finished.
+    // A killed program may leave what it can recognise and remove later, not what looks finished.
     if row.how != How::Kill {
         seen.strays = strays(outer.path(), &out);
     }

@@ -175,7 +175,7 @@ impl Provider for Acme {
         let call = Call { operation: "resolve", host: API, budget: &options.budget };
         if !id.as_str().chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             let error =
-                Error::new(ErrorKind::InvalidRequest, "that is no id of Acme").with_phase(Phase::Prepare);
+                Error::new(ErrorKind::InvalidRequest, "this is not an id of Acme").with_phase(Phase::Prepare);
             return Err(error.with_provider(NAME).with_operation("resolve"));
         }
         let url = Url::parse(&format!("https://{API}/media/{id}")).map_err(|_| decode("no address"))?;
@@ -193,7 +193,7 @@ impl Provider for Acme {
         let json: serde_json::Value =
             serde_json::from_slice(&text).map_err(|_| decode("the description is not JSON"))?;
         let link =
-            json["url"].as_str().filter(|link| !link.is_empty()).ok_or_else(|| decode("there is no link"))?;
+            json["url"].as_str().filter(|link| !link.is_empty()).ok_or_else(|| decode("the answer has no link"))?;
         let link = Url::parse(link).map_err(|_| decode("the link is none"))?;
         let declared = ContentMetadata::EMPTY
             .with_mime_text(json["mime_type"].as_str())
