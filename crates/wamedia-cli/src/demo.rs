@@ -20,6 +20,8 @@ struct Row {
     what: String,
     result: String,
     good: bool,
+    /// False where nothing was declared that the bytes could be verified against.
+    verified: bool,
 }
 
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
@@ -57,12 +59,15 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         output::line(&format!("{mark} {shown:<width$}  {:<44} {}", row.what, row.result))?;
     }
     let good = rows.iter().filter(|row| row.good).count();
+    let verified = rows.iter().filter(|row| row.good && row.verified).count();
     if args.dir.is_some() {
         output::block(&format!("\nThe files are in {}", output::printable(&folder.to_string_lossy())))?;
     }
     output::block(&format!(
-        "\ncredentials seen where they do not belong: {leaks}\n{good} of {} verified",
-        rows.len()
+        "\ncredentials seen where they do not belong: {leaks}\n\
+         {good} of {} as they should be: {verified} verified, {} without anything to verify",
+        rows.len(),
+        good - verified
     ))?;
     if good == rows.len() && leaks == 0 { Ok(()) } else { Failure::reported(&[exit::OTHER]) }
 }
@@ -82,6 +87,7 @@ async fn from_webhook(
         what: "webhook".to_owned(),
         result,
         good: false,
+        verified: false,
     };
     // What a vendor does not sign cannot be verified.
     let options = ReceiveOptions::default().with_allow_unverified(!webhooks.capabilities().signed);
@@ -102,7 +108,8 @@ async fn from_webhook(
                 DigestSource::None => "none",
                 _ => "digest",
             };
-            Row { reference, what, result: summary(&done), good: verified == wanted }
+            let (good, verified) = (verified == wanted, verified != "none");
+            Row { reference, what, result: summary(&done), good, verified }
         }
         Err(error) => bad(reference, error.to_string()),
     }
@@ -112,18 +119,23 @@ async fn from_webhook(
 async fn refused(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> Row {
     let reference = media.short();
     let target = folder.join("flipped.jpg");
-    let what = "one bit flipped on the way".to_owned();
+    let by = match provider.capabilities().digest {
+        DigestSource::ResolveAndWebhook => "one bit flipped on the way",
+        DigestSource::Webhook => "one bit flipped, the webhook has the digest",
+        _ => "one bit flipped, the caller has the digest",
+    };
+    let what = by.to_owned();
     let told = told(media, folder);
     match Transfer::new(provider).download_to(&told, &target).await {
         Err(error) if error.kind() == ErrorKind::Integrity && !target.exists() => {
-            Row { reference, what, result: "refused, no file".to_owned(), good: true }
+            Row { reference, what, result: "refused, no file".to_owned(), good: true, verified: true }
         }
-        Err(error) => Row { reference, what, result: error.to_string(), good: false },
-        Ok(_) => Row { reference, what, result: "accepted".to_owned(), good: false },
+        Err(error) => Row { reference, what, result: error.to_string(), good: false, verified: false },
+        Ok(_) => Row { reference, what, result: "accepted".to_owned(), good: false, verified: false },
     }
 }
 
-/// Providers without a digest in their reply are told what the webhook would have said.
+/// Providers without a digest in their reply are told what the webhook, or a caller who knows it, says.
 fn told(media: &MediaRef, folder: &Path) -> MediaRef {
     let is_photo = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jpg");
     let mut files: Vec<_> =
@@ -145,16 +157,28 @@ async fn recovered(provider: &dyn Provider, media: &MediaRef, folder: &Path) -> 
                 .receipt
                 .as_ref()
                 .is_some_and(|receipt| receipt.renewals == 1 && receipt.verified.name() == "digest");
-            Row { reference, what, result: format!("renewed, {}", summary(&done)), good: renewed }
+            Row {
+                reference,
+                what,
+                result: format!("renewed, {}", summary(&done)),
+                good: renewed,
+                verified: renewed,
+            }
         }
-        Err(error) => Row { reference, what, result: error.to_string(), good: false },
+        Err(error) => Row { reference, what, result: error.to_string(), good: false, verified: false },
     }
 }
 
 fn summary(done: &Downloaded) -> String {
     done.receipt.as_ref().map_or_else(
         || "kept".to_owned(),
-        |receipt| format!("{}, {} verified", output::human(receipt.bytes), receipt.verified.name()),
+        |receipt| {
+            let bytes = output::human(receipt.bytes);
+            match receipt.verified.name() {
+                "none" => format!("{bytes}, not verified: no digest is declared"),
+                name => format!("{bytes}, {name} verified"),
+            }
+        },
     )
 }
 
