@@ -62,6 +62,12 @@ impl Reply {
             .map_err(|error| decode_error("the answer is not the vendor's JSON").with_source(error))
     }
 
+    /// The same reply as one of another status, for a failure inside a success.
+    #[must_use]
+    pub fn with_status(&self, status: u16) -> Self {
+        Self { status, ..self.clone() }
+    }
+
     /// The same reply without its body, for errors whose text must not be quoted.
     #[must_use]
     pub fn without_body(&self) -> Self {

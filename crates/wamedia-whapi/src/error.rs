@@ -81,10 +81,7 @@ pub(crate) fn in_reply(reply: &Reply) -> Option<Error> {
     };
     let lower = text.unwrap_or_default().to_lowercase();
     let found = TABLE.iter().find(|row| row.status == status && lower.contains(row.words));
-    let mut as_status = Reply::new(status, reply.body.clone());
-    as_status.headers = reply.headers.clone();
-    as_status.at = reply.at;
-    let by_status = error_for_status(&as_status);
+    let by_status = error_for_status(&reply.with_status(status));
     let (kind, retry) = match found {
         Some(row) if row.retry == Retry::Backoff => (row.kind, by_status.retry()),
         Some(row) => (row.kind, row.retry),
