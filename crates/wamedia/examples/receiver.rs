@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wamedia::{
     Config, Delivery, Downloaded, ErrorKind, Folder, Handshake, Inbound, MediaRef, Provider, ReceiveOptions,
-    Registry, Secret, Transfer, Webhooks,
+    Registry, Secret, Transfer, TransferOptions, Webhooks,
 };
 
 /// Deliveries are at least once: so many references are remembered to tell a second one.
@@ -125,14 +125,14 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
             };
         }
     };
-    // The message counts too: history brings one message twice, and one file may be forwarded often.
-    let key = |media: &MediaRef| format!("{} {:?}", media.short(), media.scope.message);
-    let fresh: Vec<_> = {
-        let seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut here = HashSet::new();
-        let new = |media: &MediaRef| !seen.contains(&key(media)) && here.insert(key(media));
-        inbound.media().map(|item| item.media.clone()).filter(new).collect()
+    // Vendors deliver more than once, and history brings a message again.
+    let mut seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut here = HashSet::new();
+    let new = |media: &MediaRef| {
+        let identity = media.identity();
+        !seen.contains(&identity) && here.insert(identity)
     };
+    let fresh: Vec<_> = inbound.media().map(|item| item.media.clone()).filter(new).collect();
     if fresh.is_empty() {
         return StatusCode::OK;
     }
@@ -140,12 +140,11 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
     let Ok(places) = receiver.queue.try_reserve_many(fresh.len()) else {
         return StatusCode::SERVICE_UNAVAILABLE;
     };
-    let mut seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.len() >= REMEMBERED {
         seen.clear();
     }
     for (place, media) in places.zip(fresh) {
-        seen.insert(key(&media));
+        seen.insert(media.identity());
         place.send(media);
     }
     StatusCode::OK
@@ -159,14 +158,17 @@ async fn download(
     at_once: usize,
     report: Report,
 ) {
+    // Clones of one set of options share its limit for hashing threads.
+    let options = TransferOptions::default();
     let mut running = JoinSet::new();
     while let Some(media) = references.recv().await {
         while running.len() >= at_once.max(1) {
             running.join_next().await;
         }
         let (provider, folder, report) = (Arc::clone(&provider), folder.clone(), Arc::clone(&report));
+        let options = options.clone();
         running.spawn(async move {
-            let outcome = Transfer::new(&*provider).download_in(&media, &folder).await;
+            let outcome = Transfer::new(&*provider).with_options(options).download_in(&media, &folder).await;
             report(&media, &outcome);
         });
     }

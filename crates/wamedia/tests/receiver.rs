@@ -213,6 +213,24 @@ async fn what_cannot_be_taken_now_is_refused_whole_and_what_was_taken_is_finishe
     assert_eq!(names, [("meta:1001", true), ("meta:404404", false)]);
 }
 
+/// Media without an id is known by its link.
+#[tokio::test]
+async fn two_links_of_one_message_are_two_files() {
+    let running = Running::start("whapi", 10).await;
+    let info = running.sandbox.provider("whapi").unwrap().clone();
+    let origin = &info.content_origins[0];
+    let message = |name: &str| {
+        format!(r#"{{"id":"m1","type":"image","chat_id":"1","image":{{"link":"{origin}/{name}.jpg"}}}}"#)
+    };
+    let (_, header) = info.env.iter().find(|(name, _)| name.ends_with("WEBHOOK_HEADER")).unwrap();
+    let (name, value) = header.split_once(": ").unwrap();
+    let mut delivery = WebhookDelivery::default();
+    delivery.headers = vec![(name.to_owned(), value.to_owned())];
+    delivery.body = format!(r#"{{"messages":[{},{}]}}"#, message("one"), message("two")).into();
+    assert_eq!(running.post(&delivery).await, 200);
+    assert_eq!(running.end().await.len(), 2, "a file was left out, although the answer was 200");
+}
+
 #[tokio::test]
 async fn the_handshake_is_answered_by_meta_alone() {
     let ask = async |url: &str, token: &str| {
