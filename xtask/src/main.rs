@@ -10,6 +10,7 @@ mod files;
 mod fixtures;
 mod mutants;
 mod mutations;
+mod new_provider;
 mod report;
 mod simulate;
 mod suite;
@@ -47,6 +48,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Each requirement of the suite catches the mutations of the client that it names
     Mutations,
+    /// Begins the crate of a provider, in which nothing works and everything is green
+    NewProvider(new_provider::Options),
     /// Random worlds against oracles, and all known regressions
     Simulate(simulate::Options),
     /// Layers, circles of modules, capability tables, links
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Fixtures(command) => fixtures::run(command),
         Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),
+        Task::NewProvider(options) => new_provider::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),
     };
