@@ -39,6 +39,8 @@ mod content;
 #[cfg(feature = "client")]
 mod credential;
 #[cfg(feature = "client")]
+mod disposition;
+#[cfg(feature = "client")]
 mod failure;
 #[cfg(feature = "client")]
 mod head;
