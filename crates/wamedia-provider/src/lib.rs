@@ -51,6 +51,8 @@ mod network;
 #[cfg(feature = "client")]
 mod origin;
 #[cfg(feature = "client")]
+mod proxy;
+#[cfg(feature = "client")]
 mod redact;
 #[cfg(feature = "client")]
 mod redirect;
@@ -80,6 +82,7 @@ pub use {
     multipart::Multipart,
     network::{Lookup, NetworkOptions, Resolver, TransportOptions},
     origin::{HostRules, Origin},
+    proxy::Proxy,
     reply::{Reply, dead_link, decode_error, delete_outcome, integer},
     request::{Body, Request},
     retry::{NotYetStoredRetry, RetryOnce},

@@ -8,6 +8,7 @@ use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
 use crate::breaker::{Breaker, FailureBudget};
 use crate::failure::{Failure, convert, nothing_sent};
+use crate::proxy::Proxy;
 use crate::redact::Redactor;
 use crate::tls::Clients;
 use crate::{Body, Origin, Reply, Request, TransportOptions};
@@ -37,6 +38,8 @@ impl Transport {
     ) -> Result<Self> {
         let options = options.clamped();
         let clients = Clients::new(&options, configured)?;
+        let proxy = options.network.proxy.iter().flat_map(Proxy::secrets);
+        let secrets: Vec<Secret> = secrets.iter().cloned().chain(proxy).collect();
         let redactor = Redactor::new(secrets.iter().map(Secret::expose));
         let breaker = Breaker::new(failure_budget);
         Ok(Self { inner: Arc::new(Inner { clients, options, breaker, redactor }) })
