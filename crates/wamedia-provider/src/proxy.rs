@@ -48,7 +48,7 @@ impl Proxy {
         for name in ["HTTPS_PROXY", "ALL_PROXY"] {
             let Some(url) = value(name) else { continue };
             let proxy = Self::new(&Secret::new(url));
-            let proxy = proxy.map_err(|error| error.with_note(&format!("it is the value of {name}")))?;
+            let proxy = proxy.map_err(|error| error.with_note(format!("it is the value of {name}")))?;
             return Ok(Some(match value("NO_PROXY") {
                 Some(list) => proxy.with_exceptions(&list),
                 None => proxy,
@@ -62,6 +62,11 @@ impl Proxy {
     pub fn with_exceptions(mut self, list: &str) -> Self {
         self.exceptions = Some(list.to_owned());
         self
+    }
+
+    /// Scheme, host and port, without user and password.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
     }
 
     /// Its host, which may have an address that is not public.
@@ -84,7 +89,7 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({}://{})", self.url.scheme(), self.host())
+        write!(f, "Proxy({})", self.origin())
     }
 }
 
@@ -108,7 +113,7 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
         let proxy = Proxy::new(&Secret::new("http://user:TEST-canary@proxy.test:3128/")).unwrap();
-        assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test)");
+        assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:3128)");
     }
 
     #[test]
