@@ -177,6 +177,7 @@ mod tests {
         assert_eq!(named("voice.opus", "audio/ogg"), "voice.opus");
         for (name, mime, want) in [
             ("voice.m4a", "video/mp4", "voice.m4a"),
+            ("voice.opus", "audio/opus", "voice.opus"),
             ("clip.mov", "video/mp4", "clip.mov"),
             ("clip.3gp", "audio/mp4", "clip.3gp"),
             ("clip.mp4", "audio/ogg", "clip.ogg"),
