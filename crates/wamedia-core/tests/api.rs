@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wamedia_core::{
-    Capabilities, ContentMetadata, Error, InboundItem, MediaDescriptor, MediaItem, MediaKind,
-    MediaLink, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Source,
+    Capabilities, ContentMetadata, Error, InboundItem, MediaDescriptor, MediaItem, MediaKind, MediaLink,
+    MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Source,
 };
 
 #[test]

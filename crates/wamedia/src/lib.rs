@@ -5,7 +5,10 @@ mod factory;
 #[cfg(feature = "serde")]
 mod file;
 // Pages for rustdoc; a program has nothing of them.
-#[cfg(any(doc, doctest))]
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "client", feature = "meta", feature = "http", feature = "object_store")
+))]
 pub mod guide;
 mod names;
 mod registry;
