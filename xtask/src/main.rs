@@ -11,6 +11,7 @@ mod files;
 mod fixtures;
 mod mutants;
 mod mutations;
+mod new_provider;
 mod package;
 mod readme;
 mod report;
@@ -55,6 +56,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Each requirement of the suite catches the mutations of the client that it names
     Mutations,
+    /// Begins the crate of a provider, in which nothing works and everything is green
+    NewProvider(new_provider::Options),
     /// The packages as they would be published: their files, and a program that uses nothing else
     Package(package::Options),
     /// Random worlds against oracles, and all known regressions
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::MinimalVersions => versions::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),
+        Task::NewProvider(options) => new_provider::run(&options),
         Task::Package(options) => package::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),

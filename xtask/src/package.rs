@@ -35,8 +35,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.list {
         return Ok(());
     }
-    let arguments = ["package", "--workspace", "--exclude", "xtask", "--locked", "--allow-dirty"];
-    step("every package builds from its own files", &mut cargo(&arguments))?;
+    let mut package = cargo(&["package", "--locked", "--allow-dirty"]);
+    for one in packages()? {
+        package.args(["-p", one["name"].as_str().unwrap_or_default()]);
+    }
+    step("every package builds from its own files", &mut package)?;
     stranger()
 }
 
@@ -104,7 +107,19 @@ fn has_ending(file: &str, endings: &[&str]) -> bool {
     Path::new(file).extension().is_some_and(|end| endings.iter().any(|ending| end == *ending))
 }
 
-/// The program of the stranger: everything comes from the packages.
+/// The manifest of the stranger's program.
+const MANIFEST: &str = r#"[package]
+name = "stranger"
+version = "0.0.0"
+edition = "2024"
+
+[workspace]
+
+[dependencies]
+wamedia = { version = "0.1", features = ["meta"] }
+"#;
+
+/// It builds a provider and refuses a delivery that is not signed.
 const PROGRAM: &str = r#"use wamedia::{Config, Delivery, ReceiveOptions};
 
 fn main() -> wamedia::Result<()> {
@@ -117,36 +132,39 @@ fn main() -> wamedia::Result<()> {
 }
 "#;
 
-/// Builds, runs and installs programs in an empty folder from the packages alone.
+/// In an empty folder, from the packages alone: everything in them compiles, and programs run and install.
 fn stranger() -> Outcome {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    let unpacked = unpack(folder.path())?;
-    let manifest = format!(
-        "[package]\nname = \"stranger\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-         [dependencies]\nwamedia = {{ version = \"0.1\", features = [\"meta\"] }}\n\n{}",
-        patches(&unpacked),
-    );
-    let program = folder.path().join("stranger");
-    let write = |path: &Path, text: &str| {
-        fs::create_dir_all(path.parent().unwrap_or(path)).and_then(|()| fs::write(path, text))
-    };
-    write(&program.join("Cargo.toml"), &manifest)
-        .and_then(|()| write(&program.join("src/main.rs"), PROGRAM))
-        .map_err(|error| format!("{}: {error}", program.display()))?;
+    let folder = folder.path();
+    let unpacked = unpack(folder)?;
+    // The registry has no such packages, or older ones.
+    write(&folder.join(".cargo/config.toml"), &patches(&unpacked))?;
+    let program = folder.join("stranger");
+    write(&program.join("Cargo.toml"), MANIFEST)?;
+    write(&program.join("src/main.rs"), PROGRAM)?;
     let target = root().join("target/packaged");
     let run = |what: &str, arguments: &[&str], inside: &Path| {
         step(what, cargo(arguments).current_dir(inside).env("CARGO_TARGET_DIR", &target))
     };
     run("a program of the packages", &["run", "--quiet"], &program)?;
-    let installed = folder.path().join("installed").display().to_string();
-    run("its installation", &["install", "--quiet", "--path", ".", "--root", &installed], &program)?;
+    let installed = folder.join("installed").display().to_string();
+    run(
+        "its installation",
+        &["install", "--quiet", "--debug", "--path", ".", "--root", &installed],
+        &program,
+    )?;
+    for package in &unpacked {
+        let what = format!("the tests and examples of {}", name_of(package));
+        run(&what, &["check", "--quiet", "--all-targets", "--all-features"], package)?;
+    }
     let cli =
         unpacked.iter().find(|path| name_of(path) == "wamedia-cli").ok_or("no wamedia-cli is packaged")?;
-    // `cargo install` reads patches from its configuration alone, and the registry has no such packages yet.
-    let configuration = folder.path().join(".cargo/config.toml");
-    write(&configuration, &patches(&unpacked)).map_err(|error| error.to_string())?;
-    let cli = cli.display().to_string();
-    run("the program wamedia", &["install", "--debug", "--path", &cli, "--root", &installed], folder.path())
+    run("the program wamedia", &["install", "--quiet", "--debug", "--path", ".", "--root", &installed], cli)
+}
+
+fn write(path: &Path, text: &str) -> Outcome {
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, text)).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Unpacks every package that was built; gives their folders.
