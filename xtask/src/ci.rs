@@ -1,6 +1,8 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, root, simulate, step, tidy};
+use crate::{
+    Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, package, root, simulate, step, tidy,
+};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -47,6 +49,8 @@ pub(crate) fn run() -> Outcome {
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    println!("== packages");
+    package::list()?;
     println!("== tidy");
     tidy::run()?;
     println!("everything passed");

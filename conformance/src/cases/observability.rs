@@ -125,7 +125,10 @@ fn silent(setup: &Setup, change: Change, ours: bool) -> Verdict {
     if let Ok(error) = outcome?.error() {
         no_secret(error)?;
         for secret in &secrets {
-            ensure(!format!("{error} {error:?}").contains(secret), format!("{secret} shows in: {error:?}"))?;
+            ensure(
+                !format!("{error} {error:?} {error:#?}").contains(secret),
+                format!("{secret} shows in: {error:?}"),
+            )?;
         }
     }
     ensure(!lines.is_empty(), "nothing was logged at all, so nothing was looked at")?;

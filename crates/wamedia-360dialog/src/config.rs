@@ -28,7 +28,7 @@ impl Dialog360Builder {
     /// Everything that requests are made from, or every problem in one error.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
-        let key = problems.secret("the API key", &self.key);
+        let key = problems.secret("the API key", "api_key", &self.key);
         let hosts = self.network.hosts(BASE_URL, &mut problems);
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());

@@ -54,6 +54,62 @@ impl Default for TransportOptions {
 }
 
 impl TransportOptions {
+    /// Sets the time for a connection, TLS included.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time from sending a request to the head of the reply.
+    #[must_use]
+    pub fn with_first_byte_timeout(mut self, timeout: Duration) -> Self {
+        self.first_byte_timeout = timeout;
+        self
+    }
+
+    /// Sets the time without a byte in a body.
+    #[must_use]
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Sets the time from the head of an API reply to its last byte.
+    #[must_use]
+    pub fn with_reply_timeout(mut self, timeout: Duration) -> Self {
+        self.reply_timeout = timeout;
+        self
+    }
+
+    /// Sets the least rate of a body, in bytes per second.
+    #[must_use]
+    pub fn with_min_rate(mut self, rate: impl Into<Option<u64>>) -> Self {
+        self.min_rate = rate.into();
+        self
+    }
+
+    /// Sets the longest API reply that is read, in bytes.
+    #[must_use]
+    pub fn with_max_reply_bytes(mut self, bytes: usize) -> Self {
+        self.max_reply_bytes = bytes;
+        self
+    }
+
+    /// Sets what is sent once with every request.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Sets names, certificates and time.
+    #[must_use]
+    pub fn with_network(mut self, network: NetworkOptions) -> Self {
+        self.network = network;
+        self
+    }
+
     /// The same with every time within what clocks can count.
     pub(crate) fn clamped(mut self) -> Self {
         for time in [

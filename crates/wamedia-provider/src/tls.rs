@@ -29,6 +29,12 @@ impl Clients {
 
     /// The client for a URL.
     pub(crate) async fn for_url(&self, url: &Url, options: &TransportOptions) -> Result<reqwest::Client> {
+        if cfg!(not(feature = "tls")) && url.scheme() == "https" {
+            let why = "this build has no TLS, and the link has https";
+            return Err(Error::new(ErrorKind::InvalidRequest, why)
+                .with_phase(Phase::Prepare)
+                .with_hint("switch on the feature `tls`"));
+        }
         let Some((resolver, made)) = &self.secure else { return Ok(self.first.clone()) };
         if url.scheme() != "https" {
             return Ok(self.first.clone());

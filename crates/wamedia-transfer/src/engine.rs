@@ -111,9 +111,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// # Errors
     ///
     /// As [`fetch`](Self::fetch); [`ErrorKind::Local`] when the file exists or cannot be written.
-    pub async fn download_to(&self, media: &MediaRef, path: &Path) -> Result<Downloaded> {
-        let receipt = self.store(media, &mut File::new(path)).await?;
-        Ok(Downloaded { path: path.to_owned(), receipt })
+    pub async fn download_to(&self, media: &MediaRef, path: impl AsRef<Path> + Send) -> Result<Downloaded> {
+        let path = path.as_ref().to_owned();
+        let receipt = self.store(media, &mut File::new(&path)).await?;
+        Ok(Downloaded { path, receipt })
     }
 
     /// Fetches into a folder, under a safe name made from what was declared and what arrived. Many transfers

@@ -99,7 +99,11 @@ pub trait ProviderExt: Provider {
 
     /// Fetches into a file, which appears under its name only after verification. An existing file stays as it is,
     /// and the download fails.
-    fn download_to(&self, media: &MediaRef, path: &Path) -> impl Future<Output = Result<Downloaded>> + Send {
+    fn download_to(
+        &self,
+        media: &MediaRef,
+        path: impl AsRef<Path> + Send,
+    ) -> impl Future<Output = Result<Downloaded>> + Send {
         async move { Transfer::new(self).download_to(media, path).await }
     }
 }

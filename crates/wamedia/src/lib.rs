@@ -4,6 +4,12 @@ mod config;
 mod factory;
 #[cfg(feature = "serde")]
 mod file;
+// Pages for rustdoc; a program has nothing of them.
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "client", feature = "meta", feature = "http", feature = "object_store")
+))]
+pub mod guide;
 mod names;
 mod registry;
 mod vendors;
@@ -48,6 +54,9 @@ pub use wamedia_transfer::{
     Receipt, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials, safe_name,
     sniff, transfer_many,
 };
+
+#[cfg(feature = "object_store")]
+pub use wamedia_transfer::Object;
 
 // The vendors, with builders of their own.
 #[cfg(feature = "360dialog")]

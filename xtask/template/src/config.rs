@@ -34,7 +34,7 @@ impl TemplateBuilder {
     /// Everything that requests are made from, or every problem in one error.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
-        let token = problems.secret("the token", &self.token);
+        let token = problems.secret("the token", "token", &self.token);
         let hosts = self.network.hosts(API, &mut problems);
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());
