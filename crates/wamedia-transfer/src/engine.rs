@@ -332,7 +332,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         match (expected.contradiction(), expected.stated_size()) {
             (Some(error), _) if !is_recorded => Err(error),
             (_, Some(size)) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
-            _ => Ok(Resolved { descriptor, expected }),
+            _ => match expected.lack(self.options.require) {
+                Some(error) => Err(error),
+                None => Ok(Resolved { descriptor, expected }),
+            },
         }
     }
 
