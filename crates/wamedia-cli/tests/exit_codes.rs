@@ -25,7 +25,8 @@ fn every_code_has_its_reason() {
         (&["get", "whapi:1", "--require", "digest"], 5, "declared"),
     ] {
         let mut command = command(arguments);
-        let output = command.envs(sandbox.environment()).current_dir(folder.path()).output().expect("it runs");
+        let output =
+            command.envs(sandbox.environment()).current_dir(folder.path()).output().expect("it runs");
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(words), "{arguments:?}: {said}");
