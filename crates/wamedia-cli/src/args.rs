@@ -487,7 +487,6 @@ impl Cli {
             Command::Put(args) => args.common.verbose,
             Command::Rm(args) => args.common.verbose,
             Command::Ls(args) => args.common.verbose,
-            Command::Explain(_) => true,
             _ => false,
         }
     }

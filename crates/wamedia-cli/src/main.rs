@@ -23,6 +23,7 @@ mod reference;
 mod sandbox;
 mod settings;
 mod signals;
+mod story;
 mod verdict;
 
 use std::process::ExitCode;
