@@ -67,6 +67,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.in_diff {
         command.arg("--in-diff").arg(diff(&output)?);
     }
+    if options.sample.is_none() {
+        command.args(["--", "--lib", "-E", &own_tests()]);
+    }
     // The exit code says that something survived; what it was decides.
     let status = command.status().map_err(|error| format!("cargo mutants cannot be started: {error}"))?;
     println!("cargo mutants: {status}");
@@ -83,6 +86,13 @@ fn install() -> Outcome {
         return Ok(());
     }
     step("cargo-mutants", &mut cargo(&["install", "cargo-mutants", "--locked", "--version", VERSION]))
+}
+
+/// The tests inside the critical files, as a filter of nextest: they take seconds, and catch every mutant without the
+/// help of slower ones.
+fn own_tests() -> String {
+    let modules = CRITICAL.map(|file| file.rsplit('/').next().unwrap_or(file).trim_end_matches(".rs"));
+    format!("test(/^({})::/)", modules.join("|"))
 }
 
 /// Every k-th mutant, beginning with the seed: a sample that can be taken again.
@@ -146,6 +156,16 @@ fn is_accepted(list: &str, mutant: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_critical_files_are_there_and_have_tests_of_their_own() {
+        for file in CRITICAL {
+            let text = std::fs::read_to_string(root().join(file)).unwrap();
+            assert!(text.contains("mod tests"), "{file}");
+        }
+        let filter = own_tests();
+        assert!(filter.starts_with("test(/^(digest|body|") && filter.ends_with("|state)::/)"), "{filter}");
+    }
 
     #[test]
     fn a_row_of_the_list_is_the_file_and_the_change() {

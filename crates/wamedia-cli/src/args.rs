@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// The redacted story of every request and decision of one download
     Explain(ExplainArgs),
+    /// Which settings are in effect, and where each came from
+    Config(ConfigArgs),
+    /// Configuration, name, connection, TLS and one harmless call, with a verdict
+    Doctor(DoctorArgs),
     /// Capability table, or one provider in full
     Providers(ProvidersArgs),
     /// Every provider's API on this machine, with fault switches
@@ -49,11 +53,14 @@ pub(crate) enum Command {
 }
 
 /// Options of every command that talks to a provider.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// Provider of references that name none
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
+    /// Profile of the configuration for references that name none, as in meta@sales:ID
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// Account, number or number id, where one provider has several
     #[arg(long)]
     pub(crate) account: Option<String>,
@@ -69,6 +76,12 @@ pub(crate) struct Common {
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Proxy for https: a URL, `env` for the one that the environment names, or `none`
+    #[arg(long, value_name = "URL|env|none")]
+    pub(crate) proxy: Option<String>,
+    /// Further certificates to trust, PEM (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Vec<PathBuf>,
     /// Seconds for a connection
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) connect_timeout: Option<Duration>,
@@ -282,6 +295,21 @@ pub(crate) struct LsArgs {
     /// At most this many
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// One provider, or one account as in meta@sales; else everything that is configured
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

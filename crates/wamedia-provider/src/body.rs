@@ -268,4 +268,117 @@ mod tests {
             }
         }
     }
+
+    /// Chunks of this size, each after a pause in seconds.
+    fn paused(
+        pauses: impl IntoIterator<Item = u64>,
+        size: usize,
+    ) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+        stream::iter(pauses.into_iter().collect::<Vec<_>>()).then(move |pause| async move {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            Ok(Bytes::from(vec![1; size]))
+        })
+    }
+
+    /// The bytes that arrive, the seconds that pass, and the error at the end, if there is one.
+    async fn received(
+        chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+        idle: u64,
+        min_rate: Option<u64>,
+    ) -> (usize, u64, Option<Error>) {
+        let started = Instant::now();
+        let response = http::Response::new(reqwest::Body::wrap_stream(chunks)).into();
+        let mut incoming = Incoming::new(response, Duration::from_secs(idle), min_rate);
+        let (mut bytes, mut failed) = (0, None);
+        while let Some(item) = incoming.next().await {
+            match item {
+                Ok(chunk) => bytes += chunk.len(),
+                Err(error) => failed = Some(error),
+            }
+        }
+        (bytes, started.elapsed().as_secs(), failed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_a_timeout_and_each_chunk_begins_the_wait_again() {
+        let (bytes, seconds, failed) = received(paused([9, 9, 9], 5), 10, None).await;
+        assert_eq!((bytes, seconds), (15, 27));
+        assert!(failed.is_none());
+        let (bytes, seconds, failed) = received(paused([9, 60], 5), 10, None).await;
+        let failed = failed.unwrap();
+        assert_eq!((bytes, seconds, failed.kind()), (5, 19, ErrorKind::Timeout));
+        assert_eq!((failed.phase(), failed.message()), (Some(Phase::Body), "the body stopped coming in"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_minimum_rate_is_asked_of_every_ten_seconds() {
+        let exact = received(paused([1; 30], 100), 60, Some(100)).await;
+        assert_eq!((exact.0, exact.1), (3000, 30));
+        assert!(exact.2.is_none(), "exactly the minimum is enough");
+        let slow = received(paused([1; 30], 99), 60, Some(100)).await;
+        assert_eq!((slow.0, slow.1), (9 * 99, 10));
+        assert_eq!(slow.2.unwrap().kind(), ErrorKind::Timeout);
+        assert!(received(paused([1; 30], 1), 60, None).await.2.is_none(), "no minimum was set");
+        // What came fast before does not pay for what comes slowly now.
+        let later = paused([1; 10], 1000).chain(paused([1; 20], 10));
+        let later = received(later, 60, Some(100)).await;
+        assert_eq!((later.0, later.1), (10_000 + 90, 20));
+        assert_eq!(later.2.unwrap().message(), "the body comes in more slowly than the minimum rate");
+    }
+
+    #[tokio::test]
+    async fn a_capped_body_says_whether_it_went_on() {
+        let content = Bytes::from_static(b"0123456789");
+        for (cap, is_cut) in [(0, true), (4, true), (9, true), (10, false), (11, false)] {
+            let (read, more) = read_capped(&mut incoming(&content, 4), cap).await.unwrap();
+            assert_eq!((&read[..], more), (&content[..cap.min(10)], is_cut), "{cap}");
+        }
+    }
+
+    fn outgoing(size: Option<u64>, progress: &Progress) -> Outgoing {
+        let source = paused([6, 6], 5).map(|chunk| chunk.map_err(|_| unreachable!()));
+        Outgoing::new(Box::pin(source), size, progress.clone())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_must_have_the_declared_size() {
+        let sent = async |size| {
+            let (mut body, mut items) = (outgoing(size, &Progress::new()), Vec::new());
+            // Whoever sends a body stops at its first error.
+            while let Some(item) = body.next().await {
+                items.push(item.map(|chunk| chunk.len()).map_err(|failed| failed.1));
+                if items.last().is_some_and(Result::is_err) {
+                    break;
+                }
+            }
+            items
+        };
+        let whole: Vec<Result<usize, String>> = sent(None).await;
+        assert_eq!(whole, [Ok(5), Ok(5)]);
+        assert_eq!(sent(Some(10)).await, whole);
+        let more = "the source has 10 bytes or more, 9 were declared";
+        assert_eq!(sent(Some(9)).await, [Ok(5), Err(more.to_owned())]);
+        let fewer = "the source ended after 10 bytes, 11 were declared";
+        assert_eq!(sent(Some(11)).await, [Ok(5), Ok(5), Err(fewer.to_owned())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_stalls_when_its_source_gives_nothing() {
+        let (started, progress) = (Instant::now(), Progress::new());
+        let body = outgoing(None, &progress).count();
+        let stalled = async {
+            progress.stalled(Duration::from_secs(10)).await;
+            started.elapsed().as_secs()
+        };
+        // Chunks after 6 and 12 seconds, then nothing.
+        assert_eq!(tokio::join!(body, stalled), (2, 22));
+    }
+
+    #[tokio::test]
+    async fn bytes_in_memory_go_out_in_pieces_of_64_kib() {
+        for (size, pieces) in [(0, &[][..]), (65_536, &[65_536]), (131_073, &[65_536, 65_536, 1])] {
+            let sizes = Pieces(Bytes::from(vec![1; size])).map(|piece| piece.unwrap().len());
+            assert_eq!(sizes.collect::<Vec<_>>().await, pieces);
+        }
+    }
 }

@@ -64,6 +64,11 @@ impl Proxy {
         self
     }
 
+    /// Scheme, host and port, without user and password.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// Its host, which may have an address that is not public.
     pub(crate) fn host(&self) -> String {
         self.url.host_str().unwrap_or_default().to_owned()
@@ -84,7 +89,7 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({}://{})", self.url.scheme(), self.host())
+        write!(f, "Proxy({})", self.origin())
     }
 }
 
@@ -108,7 +113,7 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
         let proxy = Proxy::new(&Secret::new("http://user:TEST-canary@proxy.test:3128/")).unwrap();
-        assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test)");
+        assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:3128)");
     }
 
     #[test]

@@ -107,8 +107,8 @@ async fn ask(
     if let Some(pem) = pem {
         options.network = options.network.with_extra_roots_pem(pem.as_bytes()).unwrap();
     }
-    let settings =
-        NetworkSettings { base_url: base_url.map(ToOwned::to_owned), ..NetworkSettings::default() };
+    let base_url = base_url.map(ToOwned::to_owned);
+    let settings = NetworkSettings { base_url, ..NetworkSettings::default() };
     let hosts = settings.hosts("https://api.test", &mut Problems::new("test")).unwrap();
     let token = Credential::new(TOKEN.into(), [origin.clone()]);
     let api = Api::new("test", &hosts, HostRules::new([origin.clone()]), &[TOKEN.into()], options)?;

@@ -53,9 +53,7 @@ pub fn safe_name(name: Option<&str>, mime: Option<&Mime>, fallback: &str) -> Str
     });
     let (stem, extension) = match clean.rsplit_once('.') {
         Some((stem, extension))
-            if !stem.is_empty()
-                && (1..=8).contains(&extension.len())
-                && extension.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+            if (1..=8).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric()) =>
         {
             (stem, Some(extension.to_owned()))
         }
@@ -72,7 +70,7 @@ pub fn safe_name(name: Option<&str>, mime: Option<&Mime>, fallback: &str) -> Str
     let mut stem = truncated(stem, MAX_BYTES - 10).trim_end_matches(['.', ' ']).to_owned();
     // A reserved name stays reserved whatever follows its first dot.
     let first = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    if stem.is_empty() || RESERVED.contains(&first.as_str()) {
+    if RESERVED.contains(&first.as_str()) {
         stem.insert(0, '_');
     }
     match extension {
@@ -100,7 +98,7 @@ fn compatible(by_name: &Mime, sniffed: &Mime) -> bool {
     by_name == sniffed || (family(by_name) != 0 && family(by_name) == family(sniffed))
 }
 
-/// The base name without the characters that a name must not have.
+/// The base name without the characters that a name must not have. It begins with neither a dot nor a space.
 fn clean(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut out = String::new();
@@ -162,7 +160,11 @@ mod tests {
             ("contrato ação.jpg", "contrato ação.jpg"),
             ("a\r\nb.jpg", "ab.jpg"),
             ("", "fallback.jpg"),
+            ("a<b>:c\"|?*.jpg", "a_b__c____.jpg"),
+            ("a\u{fffd}b\u{a0}c\u{3000}d.jpg", "ab c d.jpg"),
+            ("~$. letter. .jpg", "$. letter.jpg"),
             (&format!("{}.jpeg", "n".repeat(300)), &format!("{}.jpeg", "n".repeat(170))),
+            (&format!("n{}", "\u{e9}".repeat(100)), &format!("n{}.jpg", "\u{e9}".repeat(84))),
         ] {
             assert_eq!(named(name, "image/jpeg"), want, "{name:?}");
         }
@@ -173,7 +175,28 @@ mod tests {
         assert_eq!(named("invoice.pdf", "image/jpeg"), "invoice.jpg");
         assert_eq!(named("table.xlsx", "application/zip"), "table.xlsx");
         assert_eq!(named("voice.opus", "audio/ogg"), "voice.opus");
+        for (name, mime, want) in [
+            ("voice.m4a", "video/mp4", "voice.m4a"),
+            ("voice.opus", "audio/opus", "voice.opus"),
+            ("clip.mov", "video/mp4", "clip.mov"),
+            ("clip.3gp", "audio/mp4", "clip.3gp"),
+            ("clip.mp4", "audio/ogg", "clip.ogg"),
+            ("old.xls", "application/msword", "old.xls"),
+            ("old.xls", "application/zip", "old.zip"),
+            ("list.csv", "text/plain", "list.csv"),
+            ("list.csv", "image/png", "list.png"),
+            ("photo.jpg", "image/png", "photo.png"),
+            ("notes.txt", "application/octet-stream", "notes.txt"),
+            ("notes", "application/octet-stream", "notes"),
+            ("a.b.eightlen", "image/png", "a.b.png"),
+            ("a.b.ninelong9", "image/png", "a.b.ninelong9.png"),
+            ("version 1.2 final", "image/png", "version 1.2 final.png"),
+        ] {
+            assert_eq!(named(name, mime), want, "{name} {mime}");
+        }
         assert_eq!(safe_name(Some("notes"), None, "x"), "notes");
+        assert_eq!(safe_name(Some("?"), None, "x"), "_");
+        assert_eq!(safe_name(Some("..."), None, " "), "media");
         assert_eq!(safe_name(None, Mime::parse("image/webp").ok().as_ref(), "1279"), "1279.webp");
     }
 

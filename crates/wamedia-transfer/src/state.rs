@@ -230,3 +230,6 @@ impl<'o> TransferState<'o> {
         Next::Again { wait, from_start }
     }
 }
+
+#[cfg(test)]
+mod tests;

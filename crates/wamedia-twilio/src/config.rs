@@ -1,11 +1,9 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::NAME;
 use crate::sids::{ACCOUNT, API_KEY, is_sid};
+use crate::{BASE_URL, NAME};
 
-/// Where the API is. Source: <https://www.twilio.com/docs/messaging/api/media-resource>
-const API: &str = "https://api.twilio.com";
 /// Where media from before authentication is, and stays public.
 /// Source: <https://support.twilio.com/hc/en-us/articles/223183748>
 const OLD_STORE: &str = "https://s3-external-1.amazonaws.com";
@@ -74,7 +72,7 @@ impl TwilioMediaBuilder {
         };
         let password = problems.secret(what, key, &self.password);
         let old = problems.origin("the old store", OLD_STORE);
-        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let (hosts, old) = problems.finish(hosts.zip(old))?;
         let content = HostRules::new(hosts.content.iter().cloned().chain([hosts.api.clone(), old]));
         let content = content.with_hosts_below(CONTENT_DOMAIN);

@@ -18,12 +18,12 @@ mod vendors;
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use factory::{ProviderFactory, ProviderInfo, Setting};
 #[cfg(feature = "serde")]
-pub use file::ConfigFile;
+pub use file::{ConfigFile, NetworkConfig};
 pub use names::nearest_name;
 pub use registry::{Registry, provider, webhooks};
 pub use wamedia_provider::SystemClock;
 #[cfg(feature = "client")]
-pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, TransportOptions};
+pub use wamedia_provider::{Lookup, NetworkOptions, Proxy, Resolver, TransportOptions};
 
 // The contract: providers, references, media.
 pub use wamedia_core::{
