@@ -36,6 +36,8 @@ pub(crate) fn run() -> Outcome {
         conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
     }
     third_party()?;
+    scaling_out()?;
+    deny()?;
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;
@@ -65,6 +67,23 @@ fn third_party() -> Outcome {
     let arguments =
         ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--", "--quiet"];
     step("a third party's provider", cargo(&arguments).env("INSTA_WORKSPACE_ROOT", &folder))
+}
+
+/// An example with databases, which the workspace does not depend on.
+fn scaling_out() -> Outcome {
+    let manifest = root().join("crates/wamedia/examples/scaling-out/Cargo.toml").display().to_string();
+    step("scaling out: formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
+    let arguments = ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--quiet"];
+    step("scaling out", &mut cargo(&arguments))
+}
+
+/// Licences and sources of all dependencies, where cargo-deny is installed.
+fn deny() -> Outcome {
+    if !cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("== cargo-deny is not installed: licences and sources are not checked");
+        return Ok(());
+    }
+    step("licences and sources", &mut cargo(&["deny", "check", "bans", "licenses", "sources"]))
 }
 
 /// By nextest where it is installed, else by cargo; documentation tests by cargo either way.

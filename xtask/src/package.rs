@@ -36,11 +36,18 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return Ok(());
     }
     let mut package = cargo(&["package", "--locked", "--allow-dirty"]);
+    // Otherwise each package builds its dependencies anew.
+    package.env("CARGO_TARGET_DIR", target());
     for one in packages()? {
         package.args(["-p", one["name"].as_str().unwrap_or_default()]);
     }
     step("every package builds from its own files", &mut package)?;
     stranger()
+}
+
+/// Where all of this is built.
+fn target() -> PathBuf {
+    root().join("target/packaged")
 }
 
 /// Every package has its licences and pages, and no file that only this repository needs.
@@ -142,9 +149,8 @@ fn stranger() -> Outcome {
     let program = folder.join("stranger");
     write(&program.join("Cargo.toml"), MANIFEST)?;
     write(&program.join("src/main.rs"), PROGRAM)?;
-    let target = root().join("target/packaged");
     let run = |what: &str, arguments: &[&str], inside: &Path| {
-        step(what, cargo(arguments).current_dir(inside).env("CARGO_TARGET_DIR", &target))
+        step(what, cargo(arguments).current_dir(inside).env("CARGO_TARGET_DIR", target()))
     };
     run("a program of the packages", &["run", "--quiet"], &program)?;
     let installed = folder.join("installed").display().to_string();
@@ -173,7 +179,7 @@ fn unpack(folder: &Path) -> Result<Vec<PathBuf>, String> {
     for package in packages()? {
         let (name, version) = (package["name"].as_str(), package["version"].as_str());
         let stem = format!("{}-{}", name.unwrap_or_default(), version.unwrap_or_default());
-        let file = root().join("target/package").join(format!("{stem}.crate"));
+        let file = target().join("package").join(format!("{stem}.crate"));
         let mut tar = std::process::Command::new("tar");
         step(&format!("unpacking {stem}"), tar.arg("-xzf").arg(&file).arg("-C").arg(folder))?;
         unpacked.push(folder.join(stem));

@@ -321,9 +321,11 @@ fn for_people(reference: &Reference, done: &Downloaded) -> String {
 fn differences(receipt: &Receipt) -> Vec<String> {
     use wamedia::Difference;
     let words = |difference: &Difference| match difference {
-        Difference::Size { declared, actual } => format!("declared were {declared} bytes, {actual} came"),
-        Difference::Type { declared, actual } => format!("declared was {declared}, the answer said {actual}"),
-        Difference::Digest { declared, actual } => {
+        Difference::Size { declared, actual, .. } => format!("declared were {declared} bytes, {actual} came"),
+        Difference::Type { declared, actual, .. } => {
+            format!("declared was {declared}, the answer said {actual}")
+        }
+        Difference::Digest { declared, actual, .. } => {
             format!("declared was {declared}, the content hashes to {actual}")
         }
         Difference::UnusableDigest(_) => {

@@ -52,14 +52,14 @@ impl Provider for Inline {
 
 #[test]
 fn a_pointer_to_a_provider_is_a_provider() {
-    fn name(provider: impl Provider) -> &'static str {
+    fn name<P: Provider>(provider: &P) -> &'static str {
         provider.name()
     }
     let boxed: Box<dyn Provider> = Box::new(Inline);
-    assert_eq!(name(boxed), "inline");
-    assert_eq!(name(Box::new(Inline)), "inline");
+    assert_eq!(name(&boxed), "inline");
+    assert_eq!(name(&Box::new(Inline)), "inline");
     let shared: Arc<dyn Provider> = Arc::new(Inline);
-    assert_eq!(name(shared), "inline");
+    assert_eq!(name(&shared), "inline");
 }
 
 #[cfg(feature = "http")]

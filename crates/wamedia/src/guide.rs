@@ -12,6 +12,9 @@ pub mod storing {}
 #[doc = include_str!("../docs/many.md")]
 pub mod many {}
 
+#[doc = include_str!("../docs/scaling-out.md")]
+pub mod scaling_out {}
+
 #[doc = include_str!("../docs/errors.md")]
 pub mod errors {}
 
