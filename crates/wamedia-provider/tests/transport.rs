@@ -9,8 +9,8 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wamedia_core::{
-    Budget, ContentMetadata, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef, Retry, Secret,
-    Source,
+    Budget, Capabilities, ContentMetadata, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef,
+    Mime, Retry, Secret, Source, UploadContent, UploadResult,
 };
 use wamedia_provider::{
     Api, Body, Credential, HostRules, Hosts, NetworkSettings, Origin, Problems, Reply, Request,
@@ -202,6 +202,22 @@ async fn a_clear_refusal_of_an_upload_keeps_its_advice() {
     let limited = |_: &Reply| Err(Error::new(ErrorKind::RateLimited, "slow").with_retry(Retry::Backoff));
     let error = upload(&serve(answer(200, "{}")).await, limited).await;
     assert_eq!(error.retry(), Retry::Backoff, "{error}");
+}
+
+#[tokio::test]
+async fn an_upload_is_sent_only_where_the_capabilities_have_one() {
+    let origin = serve(answer(200, "{}")).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let upload = async |capabilities: Capabilities| {
+        let budget = one_attempt();
+        let jpeg = Mime::parse("image/jpeg").unwrap();
+        let content = UploadContent::from_bytes(Bytes::from_static(b"bytes"), jpeg, "a.jpg");
+        let build = |_, _| Ok(Request::post(origin.join("/x")?, Body::Bytes(Bytes::from_static(b"bytes"))));
+        let outcome = api.once("upload", &budget).upload(content, &capabilities, build, |_| Ok(())).await;
+        (outcome.map_err(|error| error.kind()), budget.spent().requests)
+    };
+    assert_eq!(upload(Capabilities::NONE).await, (Err(ErrorKind::Unsupported), 0));
+    assert_eq!(upload(Capabilities::NONE.with_upload(UploadResult::Id, None)).await, (Ok(()), 1));
 }
 
 #[tokio::test]
