@@ -348,4 +348,12 @@ async fn an_error_is_told_from_content_unless_everybody_declares_its_type() {
         let opened = api.content(&budget).open(&media, build, classify).await;
         assert_eq!(opened.is_ok(), is_content, "webhook {webhook:?}, reply {reply:?}");
     }
+    let picture = b"HTTP/1.1 200 x\r\ncontent-type: image/jpeg\r\ncontent-length: 1\r\n\r\nx";
+    let origin = serve(picture.to_vec()).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let budget = one_attempt();
+    let build = |_| Ok(Request::get(origin.join("/x")?));
+    let classify = |_: &Reply| Some(Error::new(ErrorKind::Forbidden, "no"));
+    let opened = api.content(&budget).open(&media(), build, classify).await;
+    assert!(opened.is_ok(), "no vendor's error is a picture");
 }
