@@ -158,4 +158,14 @@ mod tests {
         assert_eq!((failed.status, failed.is_success(), &*failed.text()), (404, false, "gone"));
         assert_eq!((reply.status, reply.without_body().body.len()), (200, 0));
     }
+
+    #[test]
+    fn four_statuses_say_that_a_link_is_dead() {
+        for status in [401, 403, 404, 410] {
+            assert_eq!(dead_link(&Reply::new(status, "")).unwrap().kind(), ErrorKind::Expired, "{status}");
+        }
+        for status in [200, 206, 302, 400, 405, 416, 429, 500] {
+            assert!(dead_link(&Reply::new(status, "")).is_none(), "{status}");
+        }
+    }
 }
