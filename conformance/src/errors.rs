@@ -7,6 +7,16 @@ use serde_json::Value;
 use wamedia_core::{Error, Retry};
 use wamedia_provider::Reply;
 
+/// The rows of a provider of this repository, as text.
+///
+/// # Panics
+///
+/// When there is no such provider.
+pub fn documented_errors(provider: &str) -> String {
+    let file = format!("{provider}/errors.json");
+    wamedia_fixtures::embedded().read_text(&file).expect("the fixtures have rows for this provider")
+}
+
 /// One documented reply, and what a provider makes of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -45,7 +45,7 @@ use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
 pub use deliveries::{DeliveryFormat, SignatureFormat};
-pub use errors::{ErrorRow, check_errors};
+pub use errors::{ErrorRow, check_errors, documented_errors};
 pub use operation::{read_all, run_operation};
 pub use runner::run;
 pub use wamedia_fixtures;

@@ -1,6 +1,8 @@
 //! Everything that every change must pass.
 
-use crate::{Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, root, simulate, step, tidy};
+use crate::{
+    Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, package, root, simulate, step, tidy,
+};
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -34,6 +36,8 @@ pub(crate) fn run() -> Outcome {
         conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
     }
     third_party()?;
+    scaling_out()?;
+    deny()?;
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
         step(&format!("{package} alone"), &mut cargo(&["check", "--locked", "-p", &package]))?;
@@ -47,6 +51,8 @@ pub(crate) fn run() -> Outcome {
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    println!("== packages");
+    package::list()?;
     println!("== tidy");
     tidy::run()?;
     println!("everything passed");
@@ -61,6 +67,23 @@ fn third_party() -> Outcome {
     let arguments =
         ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--", "--quiet"];
     step("a third party's provider", cargo(&arguments).env("INSTA_WORKSPACE_ROOT", &folder))
+}
+
+/// An example with databases, which the workspace does not depend on.
+fn scaling_out() -> Outcome {
+    let manifest = root().join("crates/wamedia/examples/scaling-out/Cargo.toml").display().to_string();
+    step("scaling out: formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
+    let arguments = ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--quiet"];
+    step("scaling out", &mut cargo(&arguments))
+}
+
+/// Licences and sources of all dependencies, where cargo-deny is installed.
+fn deny() -> Outcome {
+    if !cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("== cargo-deny is not installed: licences and sources are not checked");
+        return Ok(());
+    }
+    step("licences and sources", &mut cargo(&["deny", "check", "bans", "licenses", "sources"]))
 }
 
 /// By nextest where it is installed, else by cargo; documentation tests by cargo either way.

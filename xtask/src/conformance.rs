@@ -14,8 +14,8 @@ const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhoo
 /// What the command line asks for.
 #[derive(Debug, Default, clap::Parser)]
 pub(crate) struct Options {
-    /// One provider
-    #[arg(long, value_parser = PROVIDERS)]
+    /// One provider, or one that is being written: a crate `wamedia-NAME` with a suite
+    #[arg(long, value_parser = provider)]
     pub(crate) provider: Option<String>,
     /// Only what this profile needs
     #[arg(long, value_parser = PROFILES)]
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.mutations || options.matrix {
         return crate::mutations::run(options.matrix);
     }
-    let programs = suite::build()?;
+    let programs = suite::build(&options.providers())?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for provider in options.providers() {
         let program =
@@ -98,6 +98,14 @@ pub(crate) fn run(options: &Options) -> Outcome {
         committed_badge(options, &reports)?;
     }
     Ok(())
+}
+
+/// A provider's name; one that has a suite is enough.
+fn provider(name: &str) -> Result<String, String> {
+    if PROVIDERS.contains(&name) || suite::exists(name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("there is none with a suite; there are {}", PROVIDERS.join(", ")))
 }
 
 /// Scores a program on what can be seen from outside.

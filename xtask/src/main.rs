@@ -6,14 +6,19 @@ mod ci;
 mod circles;
 mod client;
 mod conformance;
+mod features;
 mod files;
 mod fixtures;
 mod mutants;
 mod mutations;
+mod new_provider;
+mod package;
+mod readme;
 mod report;
 mod simulate;
 mod suite;
 mod tidy;
+mod versions;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -40,13 +45,21 @@ enum Task {
     /// Parses deliveries for the benchmark, built as programs are
     #[command(hide = true)]
     BenchWebhook,
+    /// Every feature alone, and the vendors together with each other feature
+    Features,
     /// Checks, exports and records fixtures
     #[command(subcommand)]
     Fixtures(fixtures::Command),
+    /// Everything compiles with the least versions of dependencies that are stated
+    MinimalVersions,
     /// Mutation testing of the product: no mutant of the critical files survives
     Mutants(mutants::Options),
     /// Each requirement of the suite catches the mutations of the client that it names
     Mutations,
+    /// Begins the crate of a provider, in which nothing works and everything is green
+    NewProvider(new_provider::Options),
+    /// The packages as they would be published: their files, and a program that uses nothing else
+    Package(package::Options),
     /// Random worlds against oracles, and all known regressions
     Simulate(simulate::Options),
     /// Layers, circles of modules, capability tables, links
@@ -66,9 +79,13 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::BenchServer { ca_file } => bench::server::run(&ca_file),
         Task::BenchWebhook => bench::webhook::run(),
+        Task::Features => features::run(),
         Task::Fixtures(command) => fixtures::run(command),
+        Task::MinimalVersions => versions::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),
+        Task::NewProvider(options) => new_provider::run(&options),
+        Task::Package(options) => package::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),
     };

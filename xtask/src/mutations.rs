@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::{Outcome, root, suite};
+use crate::{Outcome, PROVIDERS, root, suite};
 
 /// The providers in the order in which they are tried: the first has most of the operations.
 const ORDER: [&str; 6] = ["meta", "nxcloud", "whapi", "chakra", "360dialog", "twilio"];
@@ -34,7 +34,7 @@ pub(crate) fn run(matrix: bool) -> Outcome {
     }
     let count = pairs.len();
     let named: BTreeSet<String> = pairs.iter().map(|(mutation, _)| mutation.clone()).collect();
-    let programs = suite::build()?;
+    let programs = suite::build(&PROVIDERS)?;
     let program = |provider: &str| {
         programs.get(provider).ok_or_else(|| format!("the suite of {provider} was not built"))
     };

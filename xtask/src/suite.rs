@@ -10,8 +10,10 @@ use crate::{PROVIDERS, cargo, root};
 
 /// Builds the suites of all providers at once, whichever is asked for: so the crates below them are
 /// built with one set of features, and once.
-pub(crate) fn build() -> Result<BTreeMap<String, PathBuf>, String> {
-    let packages: Vec<String> = PROVIDERS.iter().map(|provider| format!("wamedia-{provider}")).collect();
+pub(crate) fn build(wanted: &[&str]) -> Result<BTreeMap<String, PathBuf>, String> {
+    let new = wanted.iter().filter(|provider| !PROVIDERS.contains(provider));
+    let packages: Vec<String> =
+        PROVIDERS.iter().chain(new).map(|provider| format!("wamedia-{provider}")).collect();
     let mut arguments = vec!["test", "--locked", "--no-run", "--quiet", "--test", "conformance"];
     arguments.push("--message-format=json-render-diagnostics");
     for package in &packages {
@@ -38,6 +40,11 @@ pub(crate) fn build() -> Result<BTreeMap<String, PathBuf>, String> {
         }
     }
     Ok(programs)
+}
+
+/// Whether there is a crate of this provider, with a suite.
+pub(crate) fn exists(provider: &str) -> bool {
+    root().join(format!("crates/wamedia-{provider}/tests/conformance.rs")).is_file()
 }
 
 /// The suite of a provider, to be run as cargo would run it.

@@ -39,6 +39,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(links());
     problems.extend(circles()?);
     problems.extend(crate::report::check_readme().err());
+    problems.extend(crate::readme::check()?);
     if problems.is_empty() {
         println!("the house is tidy");
         return Ok(());

@@ -1,6 +1,9 @@
 //! Capabilities, ids, the status table, connections.
 
-use wamedia_core::{DeleteOptions, ErrorKind, ListOptions, MediaRef, Mime, UploadContent, UploadOptions};
+use wamedia_core::{
+    DeleteOptions, ErrorKind, ListOptions, MediaDescriptor, MediaRef, Mime, OpenOptions, ResolveOptions,
+    Source, UploadContent, UploadOptions,
+};
 
 use super::{Case, Setup, Verdict, ensure, equal, paused};
 use crate::fake_server::Options;
@@ -10,14 +13,16 @@ use wamedia_sandbox::http1::Response;
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let can = &setup.capabilities;
     let mut cases = vec![Case::new("RV-002", "impossible-ids", impossible_ids)];
-    if !can.upload {
-        cases.push(Case::new("CP-001", "upload", |c| undeclared(c, "upload")).negative());
-    }
-    if !can.delete {
-        cases.push(Case::new("CP-001", "delete", |c| undeclared(c, "delete")).negative());
-    }
-    if !can.list {
-        cases.push(Case::new("CP-001", "list", |c| undeclared(c, "list")).negative());
+    for (operation, works) in [
+        ("resolve", can.resolve),
+        ("open", can.open),
+        ("upload", can.upload),
+        ("delete", can.delete),
+        ("list", can.list),
+    ] {
+        if !works {
+            cases.push(Case::new("CP-001", operation, move |c| undeclared(c, operation)).negative());
+        }
     }
     if can.upload && !can.limits.is_empty() {
         cases.push(Case::new("CP-003", "one-byte-too-many", too_many_bytes));
@@ -41,14 +46,22 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     cases
 }
 
-/// Nothing may be sent: the server expects no request at all.
+/// Nothing may be sent: the server expects no request at all. A provider without any fixture yet is asked for an
+/// id of no meaning.
 fn undeclared(setup: &Setup, operation: &str) -> Verdict {
-    let exchanges = nothing_expected(setup)?;
+    let base = setup.base().ok();
+    let exchanges = if base.is_some() { nothing_expected(setup)? } else { Vec::new() };
+    let any_id = || Ok(MediaRef::new(setup.name, setup.id("1").map_err(|error| error.to_string())?));
+    let media = base.map_or_else(any_id, |base| setup.media(base))?;
     paused(async {
         let server = setup.serve(exchanges, Options::default()).await?;
         let provider = setup.provider(&server);
-        let media = setup.media(setup.base()?)?;
         let outcome = match operation {
+            "resolve" => provider.resolve(&media, ResolveOptions::default()).await.map(|_| ()),
+            "open" => {
+                let descriptor = MediaDescriptor::new(media, Source::Direct);
+                provider.open(&descriptor, OpenOptions::default()).await.map(|_| ())
+            }
             "upload" => provider.upload(sample(10)?, UploadOptions::default()).await.map(|_| ()),
             "delete" => provider.delete(&media, DeleteOptions::default()).await.map(|_| ()),
             _ => provider.list(ListOptions::default()).await.map(|_| ()),

@@ -125,7 +125,10 @@ fn silent(setup: &Setup, change: Change, ours: bool) -> Verdict {
     if let Ok(error) = outcome?.error() {
         no_secret(error)?;
         for secret in &secrets {
-            ensure(!format!("{error} {error:?}").contains(secret), format!("{secret} shows in: {error:?}"))?;
+            ensure(
+                !format!("{error} {error:?} {error:#?}").contains(secret),
+                format!("{secret} shows in: {error:?}"),
+            )?;
         }
     }
     ensure(!lines.is_empty(), "nothing was logged at all, so nothing was looked at")?;
@@ -205,7 +208,7 @@ fn receipt_after_wait(setup: &Setup) -> Verdict {
 fn spans(setup: &Setup) -> Verdict {
     let exchanges = setup.exchanges(setup.base()?);
     let wanted = exchanges.len();
-    let statuses: Vec<_> = exchanges.iter().map(|row| format!("status={}", row.reply.status)).collect();
+    let statuses: Vec<_> = exchanges.iter().map(|row| format!("status_code={}", row.reply.status)).collect();
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.fetched()?;
     let new = |name: &str| {

@@ -344,7 +344,7 @@ pub(crate) async fn settled(server: &FakeServer) -> Result<Vec<Received>, String
 
 /// No form of the error shows the canary.
 pub(crate) fn no_secret(error: &Error) -> Verdict {
-    let mut shown = format!("{error} {error:?}");
+    let mut shown = format!("{error} {error:?} {error:#?}");
     let mut next = std::error::Error::source(error);
     while let Some(source) = next {
         shown.push_str(&format!(" {source} {source:?}"));

@@ -4,6 +4,8 @@ use super::{Object, Shape};
 
 /// How many bytes of the beginning are judged.
 const LOOKED_AT: usize = 64;
+/// The comment of a page that begins with one, and the tag behind it, which makes it a page.
+const COMMENT_AND_TAG: u32 = 31;
 
 /// What must become of content that no digest confirms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,8 @@ fn beginning(bytes: &[u8]) -> Beginning {
         let begins = super::Content { shape, size: 16 }.bytes(0);
         bytes.starts_with(&begins)
     };
-    if is(Shape::Html) || (is(Shape::HtmlComment) && bytes.len() > 45) {
+    let page = super::Content { shape: Shape::HtmlComment, size: COMMENT_AND_TAG }.bytes(0);
+    if is(Shape::Html) || (bytes.starts_with(&page) && bytes.len() > 45) {
         return Beginning::Html;
     }
     if is(Shape::HtmlComment) || is(Shape::Script) {

@@ -1,11 +1,7 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::{FAILURE_BUDGET, NAME};
-
-/// Where the API is, and the content.
-/// Source: <https://docs.360dialog.com/docs/messaging/media/upload-retrieve-or-delete-media>
-const API: &str = "https://waba-v2.360dialog.io";
+use crate::{BASE_URL, FAILURE_BUDGET, NAME};
 
 /// Builds a [`Dialog360`](crate::Dialog360).
 #[derive(Clone, Debug)]
@@ -32,8 +28,8 @@ impl Dialog360Builder {
     /// Everything that requests are made from, or every problem in one error.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
-        let key = problems.secret("the API key", &self.key);
-        let hosts = self.network.hosts(API, &mut problems);
+        let key = problems.secret("the API key", "api_key", &self.key);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());
         let secrets = [key.clone()];

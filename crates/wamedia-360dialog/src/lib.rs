@@ -22,6 +22,10 @@ pub use client::Dialog360;
 pub use config::Dialog360Builder;
 pub use webhook::Dialog360Webhooks;
 
+/// Where the API is, and the content.
+/// Source: <https://docs.360dialog.com/docs/messaging/media/upload-retrieve-or-delete-media>
+pub const BASE_URL: &str = "https://waba-v2.360dialog.io";
+
 /// The provider's name.
 const NAME: &str = "360dialog";
 

@@ -22,7 +22,7 @@ pub(crate) fn descriptor(origin: &Origin, media: &MediaRef, reply: &Reply) -> Re
 
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
 
     use wamedia_core::{Error, MediaId};
     use wamedia_provider::cloud_api::{content_error, deleted, uploaded};
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn replies_mean_what_the_documents_say() {
-        check_errors(include_str!("../../../fixtures/360dialog/errors.json"), outcomes, []);
+        check_errors(&documented_errors("360dialog"), outcomes, []);
     }
 
     proptest::proptest! {

@@ -1,10 +1,8 @@
 use wamedia_core::{Capabilities, Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems, cloud_api::is_version};
 
-use crate::{BY_ID, CAPABILITIES, NAME, with_upload};
+use crate::{BASE_URL, BY_ID, CAPABILITIES, NAME, with_upload};
 
-/// Where the API is, and the links that it gives. Source: <https://apidocs.chakrahq.com/api-20534427>
-const API: &str = "https://api.chakrahq.com";
 /// The version in the vendor's own links.
 const VERSION: &str = "v22.0";
 
@@ -103,7 +101,7 @@ impl ChakraHqBuilder {
             |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let plugin = self.plugin_id.as_deref();
         problems.check(plugin.is_none_or(is_plain), "the plugin id must be letters, digits and dashes");
-        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_origin(hosts.api.clone());
         let capabilities = if self.style == FetchStyle::Show { BY_ID } else { CAPABILITIES };

@@ -74,7 +74,7 @@ fn wait_in_text(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
     use wamedia_core::{MediaId, MediaRef};
 
     use super::*;
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn replies_mean_what_the_documents_say() {
-        let documented = include_str!("../../../fixtures/chakra/errors.json");
-        check_errors(documented, outcomes, []);
+        let documented = documented_errors("chakra");
+        check_errors(&documented, outcomes, []);
     }
 }

@@ -22,6 +22,9 @@ pub use client::ChakraHq;
 pub use config::{ChakraHqBuilder, FetchStyle, ShowPrefix};
 pub use webhook::{ChakraWebhooks, ChakraWebhooksBuilder};
 
+/// Where the API is, and the links that it gives. Source: <https://apidocs.chakrahq.com/api-20534427>
+pub const BASE_URL: &str = "https://api.chakrahq.com";
+
 /// The provider's name.
 const NAME: &str = "chakra";
 

@@ -3,15 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
-use wamedia::{Config, ConfigFile, ConfigProblem};
+use wamedia::{Config, ConfigFile, ConfigProblem, NetworkConfig};
 
 use crate::exit::Failure;
 use crate::output;
+use crate::reference::Account;
 use crate::settings::registry;
 
 /// The configuration file, read strictly: what it does not know is a mistake.
 #[derive(Debug, Default)]
-pub(crate) struct File(ConfigFile);
+pub(crate) struct File {
+    content: ConfigFile,
+    /// Where it is, or would be.
+    path: Option<PathBuf>,
+    is_there: bool,
+}
 
 impl File {
     /// Reads the file that was named, or the one in the usual place if there is one.
@@ -27,15 +33,16 @@ impl File {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+                return Ok(Self { path: Some(path), ..Self::default() });
             }
             Err(error) => return Err(Failure::usage(format!("cannot read {shown}: {error}"))),
         };
-        let file = Self::parse(&text).map_err(|problems| {
+        let content = Self::parse(&text).map_err(|problems| {
             let line = |(line, why)| format!("{}:{line}: {why}", path.display());
             let lines: Vec<_> = problems.into_iter().map(line).collect();
             Failure::usage(lines.join("\n"))
         })?;
+        let file = Self { content, path: Some(path.clone()), is_there: true };
         if !quiet && file.has_secrets() && others_can_read(&path) {
             output::warning_line(&format!(
                 "{shown} holds secrets and can be read by others; take that away, such as with chmod 600"
@@ -45,7 +52,7 @@ impl File {
     }
 
     /// Problems come with their lines, and never with a value: it may be a secret.
-    fn parse(text: &str) -> Result<Self, Vec<(usize, String)>> {
+    fn parse(text: &str) -> Result<ConfigFile, Vec<(usize, String)>> {
         let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
         let not_toml = |error: toml::de::Error| {
             let offset = error.span().map_or(0, |span| span.start);
@@ -53,7 +60,7 @@ impl File {
         };
         let document = DeTable::parse(text).map_err(not_toml)?;
         let source = toml::Deserializer::parse(text).map_err(not_toml)?;
-        ConfigFile::read(source, &registry()).map(Self).map_err(|error| {
+        ConfigFile::read(source, &registry()).map_err(|error| {
             let place = |problem: &ConfigProblem| line(offset(document.get_ref(), &problem.path));
             let mut problems: Vec<_> =
                 error.problems.iter().map(|problem| (place(problem), problem.to_string())).collect();
@@ -62,18 +69,37 @@ impl File {
         })
     }
 
-    /// The account of a provider.
-    pub(crate) fn account(&self, provider: &str) -> Option<&Config> {
-        self.0.config(provider, None)
+    /// An account of a provider.
+    pub(crate) fn account(&self, account: &Account) -> Option<&Config> {
+        self.content.config(&account.provider, account.profile.as_deref())
+    }
+
+    /// The names of the profiles of a provider.
+    pub(crate) fn profiles(&self, provider: &str) -> Vec<&str> {
+        self.content.profiles(provider)
+    }
+
+    pub(crate) fn network(&self) -> &NetworkConfig {
+        self.content.network()
+    }
+
+    /// Where it is, or would be, and whether it is there.
+    pub(crate) fn place(&self) -> Option<(&Path, bool)> {
+        self.path.as_deref().map(|path| (path, self.is_there))
+    }
+
+    /// The folder that it is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     fn has_secrets(&self) -> bool {
         registry().infos().any(|info| {
-            let profiles = self.0.profiles(info.name).into_iter().map(Some).chain([None]);
-            let mut accounts = profiles.filter_map(|profile| self.0.config(info.name, profile));
+            let profiles = self.content.profiles(info.name).into_iter().map(Some).chain([None]);
+            let mut accounts = profiles.filter_map(|profile| self.content.config(info.name, profile));
             let secrets: Vec<_> = info.settings.iter().filter(|setting| setting.secret).collect();
             accounts.any(|config| secrets.iter().any(|setting| config.values.contains_key(setting.key)))
-        })
+        }) || self.network().proxy.as_ref().is_some_and(|proxy| proxy.expose().contains('@'))
     }
 }
 

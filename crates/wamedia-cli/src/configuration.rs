@@ -1,122 +1,224 @@
 //! Flags, then environment, then `wamedia.toml`.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wamedia::{
-    Capabilities, Config, Error, ErrorKind, Limits, MediaRef, Provider, ProviderInfo, Secret,
-    TransferOptions, TransportOptions, Webhooks,
+    Capabilities, Config, Limits, MediaRef, Provider, ProviderInfo, Proxy, Secret, TransferOptions,
+    TransportOptions, Webhooks,
 };
 
 use crate::args::{Common, LINK_REFUSED};
 use crate::config_file::File;
 use crate::exit::Failure;
 use crate::output;
-use crate::settings::{environment, registry, variable};
+use crate::reference::{Account, Reference};
+use crate::settings::{Effective, SetBy, environment, registry, variable};
 
 /// Providers as they are asked for, each made once.
 pub(crate) struct Providers<'a> {
     common: &'a Common,
     file: File,
-    made: HashMap<String, Arc<dyn Provider>>,
+    transport: TransportOptions,
+    made: HashMap<Account, Arc<dyn Provider>>,
 }
 
 impl<'a> Providers<'a> {
     pub(crate) fn new(common: &'a Common) -> Result<Self, Failure> {
         let file = File::read(common.config.as_deref(), common.quiet)?;
-        Ok(Self { common, file, made: HashMap::new() })
+        let transport = transport(common, &file)?;
+        Ok(Self { common, file, transport, made: HashMap::new() })
     }
 
-    /// The provider with this name, checked for its required settings.
-    pub(crate) fn get(&mut self, name: &str) -> Result<Arc<dyn Provider>, Failure> {
-        if let Some(provider) = self.made.get(name) {
+    /// The provider of an account, checked for its required settings.
+    pub(crate) fn get(&mut self, account: &Account) -> Result<Arc<dyn Provider>, Failure> {
+        if let Some(provider) = self.made.get(account) {
             return Ok(Arc::clone(provider));
         }
-        let info = known(name)?;
-        let config = self.config(info);
-        let missing: Vec<_> = info
-            .settings
-            .iter()
-            .filter(|setting| setting.required && !config.values.contains_key(setting.key))
-            .map(|setting| variable(name, setting.key))
-            .collect();
+        let config = self.config(account)?;
+        let missing = missing(account, &config)?;
         if !missing.is_empty() {
-            return Err(Failure::usage(format!(
-                "{name} is not configured: set {} in the environment, or in wamedia.toml",
-                missing.join(" and ")
-            )));
+            return Err(Failure::usage(not_configured(account, &missing)));
         }
-        let provider = wamedia::provider(name, &config)?;
-        self.made.insert(name.to_owned(), Arc::clone(&provider));
+        let provider = wamedia::provider(&account.provider, &config)?;
+        self.made.insert(account.clone(), Arc::clone(&provider));
         Ok(provider)
     }
 
     /// What reads deliveries, which needs no credential of the API.
-    pub(crate) fn webhooks(&self, name: &str, max_bytes: Option<u64>) -> Result<Arc<dyn Webhooks>, Failure> {
-        let mut config = self.config(known(name)?);
+    pub(crate) fn webhooks(
+        &self,
+        account: &Account,
+        max_bytes: Option<u64>,
+    ) -> Result<Arc<dyn Webhooks>, Failure> {
+        let mut config = self.config(account)?;
         config.webhook_max_bytes = max_bytes;
-        Ok(wamedia::webhooks(name, &config)?)
+        Ok(wamedia::webhooks(&account.provider, &config)?)
     }
 
     /// The origin of the API, where one is configured.
-    pub(crate) fn base_url(&self, name: &str) -> Option<String> {
-        self.config(known(name).ok()?).base_url
+    pub(crate) fn base_url(&self, account: &Account) -> Option<String> {
+        self.config(account).ok()?.base_url
     }
 
     /// What the provider can do when it is configured; credentials are not needed to know that.
-    pub(crate) fn capabilities(&self, name: &str) -> Result<Capabilities, Failure> {
-        let info = known(name)?;
-        capabilities(info, self.config(info))
+    pub(crate) fn capabilities(&self, account: &Account) -> Result<Capabilities, Failure> {
+        capabilities(known(&account.provider)?, self.config(account)?)
     }
 
-    /// The provider that `--provider` names.
-    pub(crate) fn chosen(&self) -> Result<String, Failure> {
-        self.common.provider.clone().ok_or_else(|| {
+    /// The account that `--provider` and `--profile` name.
+    pub(crate) fn chosen(&self) -> Result<Account, Failure> {
+        let provider = self.common.provider.clone().ok_or_else(|| {
             Failure::usage(format!("choose a provider with --provider: {}", registry().names().join(", ")))
-        })
+        })?;
+        Ok(Account { provider, profile: self.common.profile.clone() })
     }
 
-    /// A reference, with the provider and the account of the flags where it names none.
-    pub(crate) fn media(&self, text: &str) -> Result<MediaRef, Failure> {
+    /// A reference, with the provider, the profile and the account of the flags where it names none.
+    pub(crate) fn reference(&self, text: &str) -> Result<Reference, Failure> {
         let text = text.trim();
         let head = text.split('?').next().unwrap_or_default();
         // No id has a slash. A link is not repeated: it is a credential in itself for a while.
         if head.contains('/') || output::is_link(head) {
             return Err(Failure::usage(LINK_REFUSED));
         }
+        let (text, profile) = Account::split_profile(text);
         let mut media: MediaRef = text.parse().map_err(|error: wamedia::Error| {
             Failure::usage(format!("{}: {}", output::typed(head), error.message()))
         })?;
-        if media.provider.is_none() {
-            media.provider = Some(self.chosen()?.into());
-        }
         if media.scope.account.is_none() {
             media.scope.account.clone_from(&self.common.account);
         }
-        Ok(media)
+        let mut account = match &media.provider {
+            Some(provider) => Account::new(provider),
+            None => self.chosen()?,
+        };
+        media.provider = Some(account.provider.clone().into());
+        account.profile = profile.or_else(|| self.common.profile.clone());
+        Ok(Reference { media, account })
     }
 
-    fn config(&self, info: ProviderInfo) -> Config {
-        let name = info.name;
-        let mut config = self.file.account(name).cloned().unwrap_or_default();
-        config.values.retain(|_, value| !value.is_blank());
-        for setting in info.settings {
-            let flag = if setting.key == "api_version" { self.common.api_version.clone() } else { None };
-            if let Some(value) = flag.or_else(|| environment(&variable(name, setting.key))) {
-                config.values.insert(setting.key.to_owned(), Secret::new(value));
+    /// Accounts that something is configured for: the default one of each provider, and the profiles of the file.
+    pub(crate) fn accounts(&self) -> Vec<Account> {
+        let mut all = Vec::new();
+        for info in registry().infos() {
+            all.push(Account::new(info.name));
+            let profiles = self.file.profiles(info.name).into_iter();
+            all.extend(profiles.map(|profile| Account::new(info.name).with_profile(profile)));
+        }
+        // A flag alone configures nothing: it would count for every provider.
+        let is_configured =
+            |settings: Vec<Effective>| settings.iter().any(|setting| setting.set_by != SetBy::Flag);
+        all.retain(|account| self.settings(account).is_ok_and(is_configured));
+        all
+    }
+
+    /// The settings of an account that are set, and by whom. A profile takes nothing from the environment, whose
+    /// variables are those of the default account.
+    pub(crate) fn settings(&self, account: &Account) -> Result<Vec<Effective>, Failure> {
+        let info = known(&account.provider)?;
+        let in_file = self.in_file(account)?;
+        let text = |value: &str| Secret::new(value);
+        let flag = |key: &str| match key {
+            "api_version" => self.common.api_version.as_deref().map(text),
+            "base_url" => self.common.base_url.as_deref().map(text),
+            "content_origins" if !self.common.content_origin.is_empty() => {
+                Some(Secret::new(self.common.content_origin.join(",")))
+            }
+            _ => None,
+        };
+        let variables = |key: &str| {
+            let name = variable(info.name, key);
+            let value = account.profile.is_none().then(|| environment(&name)).flatten()?;
+            Some((SetBy::Variable(name), Secret::new(value)))
+        };
+        let file = |key: &str| match key {
+            "base_url" => in_file?.base_url.as_deref().map(text),
+            "content_origins" => {
+                let origins = &in_file?.content_origins;
+                (!origins.is_empty()).then(|| Secret::new(origins.join(",")))
+            }
+            _ => in_file?.secret(key).cloned(),
+        };
+        let common = ["base_url", "content_origins"].map(|key| (key, false));
+        let keys = info.settings.iter().map(|setting| (setting.key, setting.secret)).chain(common);
+        let found = keys.filter_map(|(key, is_secret)| {
+            let by_flag = flag(key).map(|value| (SetBy::Flag, value));
+            let by_file = || file(key).map(|value| (SetBy::File, value));
+            let (set_by, value) = by_flag.or_else(|| variables(key)).or_else(by_file)?;
+            Some(Effective { key, is_secret, set_by, value })
+        });
+        Ok(found.collect())
+    }
+
+    /// The account in the file; a profile has to be there.
+    fn in_file(&self, account: &Account) -> Result<Option<&Config>, Failure> {
+        let found = self.file.account(account);
+        match &account.profile {
+            Some(profile) if found.is_none() => {
+                let known = self.file.profiles(&account.provider);
+                let known = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
+                let (provider, profile) = (&account.provider, output::typed(profile));
+                let why = format!("the configuration has no profile {profile} of {provider}: {known}");
+                Err(Failure::usage(why).with_hint(format!(
+                    "a profile is a section [{provider}.profiles.NAME]; `wamedia config` shows which file is read"
+                )))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Everything that a provider is built from.
+    pub(crate) fn config(&self, account: &Account) -> Result<Config, Failure> {
+        let mut config = Config::default();
+        for setting in self.settings(account)? {
+            match setting.key {
+                "base_url" => config.base_url = Some(setting.value.expose().to_owned()),
+                "content_origins" => {
+                    let origins = setting.value.expose().split(',').map(str::trim);
+                    let origins = origins.filter(|origin| !origin.is_empty());
+                    config.content_origins = origins.map(ToOwned::to_owned).collect();
+                }
+                key => drop(config.values.insert(key.to_owned(), setting.value)),
             }
         }
-        let base_url = self.common.base_url.clone().or_else(|| environment(&variable(name, "base_url")));
-        config.base_url = base_url.or(config.base_url);
-        if !self.common.content_origin.is_empty() {
-            config.content_origins.clone_from(&self.common.content_origin);
-        } else if let Some(list) = environment(&variable(name, "content_origins")) {
-            let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-            config.content_origins = origins.map(ToOwned::to_owned).collect();
+        config.transport = self.transport.clone();
+        Ok(config)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The proxy that is used, and the number of certificates that are trusted besides the system's.
+    pub(crate) fn network(&self) -> (Option<&Proxy>, usize) {
+        (self.transport.network.proxy.as_ref(), self.transport.network.extra_roots.len())
+    }
+}
+
+/// The required settings that are not set.
+pub(crate) fn missing(account: &Account, config: &Config) -> Result<Vec<&'static str>, Failure> {
+    let settings = known(&account.provider)?.settings.iter();
+    let missing = settings.filter(|setting| setting.required && config.secret(setting.key).is_none());
+    Ok(missing.map(|setting| setting.key).collect())
+}
+
+/// Which settings to set, and where.
+pub(crate) fn not_configured(account: &Account, missing: &[&str]) -> String {
+    let keys = missing.join(" and ");
+    match &account.profile {
+        Some(profile) => {
+            let section = format!("[{}.profiles.{profile}]", account.provider);
+            format!("{account} is not configured: set {keys} under {section} in wamedia.toml")
         }
-        config.transport = transport(self.common);
-        config
+        None => {
+            let variables: Vec<_> = missing.iter().map(|key| variable(&account.provider, key)).collect();
+            let variables = variables.join(" and ");
+            format!(
+                "{account} is not configured: set {variables} in the environment, or {keys} under [{account}] in wamedia.toml"
+            )
+        }
     }
 }
 
@@ -135,6 +237,7 @@ pub(crate) fn placeholder(key: &str) -> &'static str {
     match key {
         "webhook_header" => "X-Hook: none",
         "api_version" => "v1.0",
+        "webhook_digest" => "any",
         "api_key" => "SK00000000000000000000000000000000",
         "account_sid" => "AC00000000000000000000000000000000",
         _ => "1234567890",
@@ -151,13 +254,30 @@ pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
     })
 }
 
-fn transport(common: &Common) -> TransportOptions {
+fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> {
     let mut transport = TransportOptions::default();
     transport.connect_timeout = common.connect_timeout.unwrap_or(transport.connect_timeout);
     transport.first_byte_timeout = common.first_byte_timeout.unwrap_or(transport.first_byte_timeout);
     transport.idle_timeout = common.idle_timeout.unwrap_or(transport.idle_timeout);
     transport.min_rate = common.min_rate;
-    transport
+    let network = file.network();
+    let proxy = common.proxy.as_deref().map(Secret::new).or_else(|| network.proxy.clone());
+    transport.network.proxy = match proxy.as_ref().map(Secret::expose) {
+        None | Some("none" | "") => None,
+        Some("env") => Proxy::from_variables(environment)?,
+        Some(_) => proxy.as_ref().map(Proxy::new).transpose()?,
+    };
+    let given = common.ca_file.iter().cloned();
+    // A file is named from where it stands.
+    for path in given.chain(network.ca_files.iter().map(|name| file.folder().join(name))) {
+        let shown = output::typed(&path.to_string_lossy());
+        let pem = std::fs::read(Path::new(&path))
+            .map_err(|error| Failure::usage(format!("cannot read the certificates in {shown}: {error}")))?;
+        let extended = transport.network.clone().with_extra_roots_pem(&pem);
+        transport.network =
+            extended.map_err(|error| Failure::usage(format!("{shown}: {}", error.message())))?;
+    }
+    Ok(transport)
 }
 
 /// Attempts and waits.
@@ -177,51 +297,4 @@ pub(crate) fn transfer_options(common: &Common) -> TransferOptions {
     options.limits = limits(common);
     options.deadline = common.deadline;
     options
-}
-
-/// The time by which a command ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    time: Duration,
-    at: Option<tokio::time::Instant>,
-}
-
-/// A transfer ends at its own deadline and says more than this does.
-const GRACE: Duration = Duration::from_millis(250);
-
-impl Deadline {
-    /// From now on.
-    pub(crate) fn of(common: &Common) -> Self {
-        let at = common.deadline.and_then(|time| tokio::time::Instant::now().checked_add(time));
-        Self { time: common.deadline.unwrap_or_default(), at }
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.at.is_some_and(|at| at <= tokio::time::Instant::now())
-    }
-
-    /// Ends the work when the time is over; it does not begin afterwards.
-    pub(crate) async fn bound<T>(
-        &self,
-        operation: &'static str,
-        work: impl Future<Output = wamedia::Result<T>>,
-    ) -> wamedia::Result<T> {
-        let Some(at) = self.at else { return work.await };
-        if self.is_over() {
-            return Err(self.error().with_operation(operation));
-        }
-        let outcome = tokio::time::timeout_at(at, work).await;
-        outcome.unwrap_or_else(|_| Err(self.error().with_operation(operation)))
-    }
-
-    /// What comes next, unless the time is over and whatever is in hand does not end by itself.
-    pub(crate) async fn reached<T>(&self, next: impl Future<Output = T>) -> wamedia::Result<T> {
-        let Some(at) = self.at else { return Ok(next.await) };
-        tokio::time::timeout_at(at + GRACE, next).await.map_err(|_| self.error())
-    }
-
-    fn error(&self) -> Error {
-        Error::new(ErrorKind::Timeout, format!("the deadline of {} s is over", self.time.as_secs_f64()))
-            .with_hint("try again, or allow more time with --deadline")
-    }
 }

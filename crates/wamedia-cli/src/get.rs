@@ -11,15 +11,17 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    ContentMetadata, Downloaded, Error, Folder, Job, ManyOptions, MediaKind, MediaRef, Receipt, Target,
-    Transfer, TransferOptions, transfer_many,
+    ContentMetadata, Downloaded, Error, Folder, Job, ManyOptions, MediaKind, Receipt, Target, Transfer,
+    TransferOptions, transfer_many,
 };
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
-use crate::configuration::{Deadline, Providers, transfer_options};
+use crate::configuration::{Providers, transfer_options};
+use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::Bars;
+use crate::reference::Reference;
 use crate::{inbound, input};
 
 /// More than anybody lists.
@@ -78,40 +80,51 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         ));
     }
     let options = options(&args);
-    if args.output.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return to_stdout(&refs[0], &mut providers, options, args.common.quiet).await;
+    match &args.output {
+        Some(path) if path.as_os_str() == "-" => {
+            to_stdout(&refs[0], &mut providers, options, args.common.quiet).await
+        }
+        Some(path) => to_files(refs, &mut providers, &options, &Target::File(path.clone()), &args).await,
+        None => {
+            let folder = prepared(args.dir.clone(), !args.no_manifest)?;
+            to_files(refs, &mut providers, &options, &Target::Folder(folder), &args).await
+        }
     }
-    let target = match (&args.output, &args.dir) {
-        (Some(path), _) => Target::File(path.clone()),
-        (None, folder) => Target::Folder(prepared(folder.clone(), !args.no_manifest)?),
-    };
+}
+
+/// Stores every reference, and prints each as it is done.
+async fn to_files(
+    refs: Vec<Reference>,
+    providers: &mut Providers<'_>,
+    options: &TransferOptions,
+    target: &Target,
+    args: &GetArgs,
+) -> Result<(), Failure> {
     let bars = Bars::new(refs.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
     let mut jobs = Vec::with_capacity(refs.len());
-    let mut unfinished = refs.clone();
-    for media in refs {
-        let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    for reference in &refs {
+        let provider = providers.get(&reference.account)?;
         let mut options = options.clone();
-        options.observer = bars.as_ref().map(|bars| bars.observer(&media.short()));
-        jobs.push(Job::new(provider, media, target.clone()).with_options(options));
+        options.observer = bars.as_ref().map(|bars| bars.observer(&reference.to_string()));
+        jobs.push(Job::new(provider, reference.media.clone(), target.clone()).with_options(options));
     }
+    let mut unfinished = refs;
     let mut codes = Vec::new();
     let many = ManyOptions::new(usize::from(args.concurrency));
     let mut results = std::pin::pin!(transfer_many(futures_util::stream::iter(jobs), many));
-    loop {
-        let (media, outcome) = match deadline.reached(results.next()).await {
-            Ok(Some(finished)) => (finished.media, finished.outcome),
+    while !unfinished.is_empty() {
+        let (place, outcome) = match deadline.reached(results.next()).await {
+            Ok(Some(done)) => {
+                (unfinished.iter().position(|reference| reference.media == done.media), done.outcome)
+            }
             Ok(None) => break,
             // What has not begun, or does not end by itself, ends here.
-            Err(error) => match unfinished.first() {
-                Some(media) => (media.clone(), Err(error)),
-                None => break,
-            },
+            Err(error) => (Some(0), Err(error)),
         };
-        if let Some(place) = unfinished.iter().position(|other| *other == media) {
-            unfinished.remove(place);
-        }
-        let print = || report(&media, &outcome, &args);
+        let Some(place) = place else { continue };
+        let reference = unfinished.remove(place);
+        let print = || report(&reference, &outcome, args);
         match &bars {
             Some(bars) => {
                 bars.finished_one();
@@ -127,8 +140,8 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
 }
 
 /// References from the command line, then from `--from`.
-async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<MediaRef>, Failure> {
-    let mut refs = args.refs.iter().map(|text| providers.media(text)).collect::<Result<Vec<_>, _>>()?;
+async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Reference>, Failure> {
+    let mut refs = args.refs.iter().map(|text| providers.reference(text)).collect::<Result<Vec<_>, _>>()?;
     let Some(from) = &args.from else { return Ok(refs) };
     if output::is_link(from) {
         return Err(Failure::usage(LINK_REFUSED));
@@ -147,7 +160,7 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
             continue;
         }
         if !line.starts_with('{') {
-            refs.push(providers.media(line)?);
+            refs.push(providers.reference(line)?);
             continue;
         }
         let line: InboundLine = serde_json::from_str(line).map_err(|_| no_reference(from, number))?;
@@ -155,15 +168,15 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Med
             continue;
         }
         let text = line.media.as_ref().or(line.r#ref.as_ref()).ok_or_else(|| no_reference(from, number))?;
-        let media = providers.media(text)?;
+        let mut reference = providers.reference(text)?;
         let said = ContentMetadata::EMPTY
             .with_mime_text(line.mime.as_deref())
             .with_size_bytes(line.size_bytes)
             .with_sha256_text(line.sha256.as_deref())
             .with_name(line.name.as_deref())
             .with_kind(line.kind.as_deref().and_then(MediaKind::from_name));
-        let declared = media.declared.clone().or(&said);
-        refs.push(media.with_declared(declared));
+        reference.media.declared = reference.media.declared.or(&said);
+        refs.push(reference);
     }
     Ok(refs)
 }
@@ -186,6 +199,7 @@ fn options(args: &GetArgs) -> TransferOptions {
     options.sha256 = args.sha256;
     options.size_bytes = args.size;
     options.on_mismatch = args.on_mismatch.into();
+    options.require = args.require.map(Into::into).unwrap_or_default();
     let exists = if args.output.is_some() { ExistsArg::Refuse } else { ExistsArg::Keep };
     options.if_exists = args.exists.unwrap_or(exists).into();
     options.sync = args.sync;
@@ -205,21 +219,22 @@ fn prepared(folder: Option<PathBuf>, has_manifest: bool) -> Result<Folder, Failu
 }
 
 async fn to_stdout(
-    media: &MediaRef,
+    reference: &Reference,
     providers: &mut Providers<'_>,
     options: TransferOptions,
     quiet: bool,
 ) -> Result<(), Failure> {
-    let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    let provider = providers.get(&reference.account)?;
     let closed = Arc::new(AtomicBool::new(false));
     let mut out = Stdout { inner: tokio::io::stdout(), closed: Arc::clone(&closed) };
-    let outcome = Transfer::new(&*provider).with_options(options).fetch_into(media, &mut out).await;
+    let outcome =
+        Transfer::new(&*provider).with_options(options).fetch_into(&reference.media, &mut out).await;
     if closed.load(Relaxed) {
         return Err(Failure::closed_pipe());
     }
     let receipt = outcome?;
     if !quiet && receipt.verified.name() == "none" {
-        output::detail_line(&format!("{}: nothing was declared to verify it against", media.short()));
+        output::detail_line(&format!("{reference}: nothing was declared to verify it against"));
     }
     Ok(())
 }
@@ -258,41 +273,40 @@ impl AsyncWrite for Stdout {
     }
 }
 
-fn report(media: &MediaRef, outcome: &Result<Downloaded, Error>, args: &GetArgs) -> Result<(), Failure> {
+fn report(reference: &Reference, outcome: &Result<Downloaded, Error>, args: &GetArgs) -> Result<(), Failure> {
     match outcome {
         Ok(done) if args.common.json => output::json(&StoredJson {
-            r#ref: media.short(),
+            r#ref: reference.to_string(),
             outcome: if done.is_kept() { "kept" } else { "stored" },
             path: done.path.to_str(),
             receipt: done.receipt.as_ref(),
         }),
         Ok(_) if args.common.quiet => Ok(()),
-        Ok(done) => output::block(&for_people(media, done)),
+        Ok(done) => output::block(&for_people(reference, done)),
         Err(error) => {
             if args.common.json {
                 output::json(&FailedJson {
-                    r#ref: media.short(),
+                    r#ref: reference.to_string(),
                     outcome: "failed",
                     error: exit::error_json(error),
                 })?;
             }
-            exit::error_of(&media.short(), error);
+            exit::error_of(&reference.to_string(), error);
             Ok(())
         }
     }
 }
 
-fn for_people(media: &MediaRef, done: &Downloaded) -> String {
+fn for_people(reference: &Reference, done: &Downloaded) -> String {
     let Some(receipt) = &done.receipt else {
-        return format!("{} kept {}", media.short(), output::printable(&done.path.to_string_lossy()));
+        return format!("{reference} kept {}", output::printable(&done.path.to_string_lossy()));
     };
     let verified = match receipt.verified.declared_by() {
-        Some(by) => format!("{} verified against the {}'s word", receipt.verified.name(), by.name()),
+        Some(by) => format!("{} as declared by the {}", receipt.verified.name(), by.name()),
         None => "not verified: nothing usable was declared".to_owned(),
     };
     let mut text = format!(
-        "{} -> {} ({}, {verified})",
-        media.short(),
+        "{reference} -> {} ({}, {verified})",
         output::printable(&done.path.to_string_lossy()),
         output::human(receipt.bytes)
     );
@@ -307,9 +321,11 @@ fn for_people(media: &MediaRef, done: &Downloaded) -> String {
 fn differences(receipt: &Receipt) -> Vec<String> {
     use wamedia::Difference;
     let words = |difference: &Difference| match difference {
-        Difference::Size { declared, actual } => format!("declared were {declared} bytes, {actual} came"),
-        Difference::Type { declared, actual } => format!("declared was {declared}, the answer said {actual}"),
-        Difference::Digest { declared, actual } => {
+        Difference::Size { declared, actual, .. } => format!("declared were {declared} bytes, {actual} came"),
+        Difference::Type { declared, actual, .. } => {
+            format!("declared was {declared}, the answer said {actual}")
+        }
+        Difference::Digest { declared, actual, .. } => {
             format!("declared was {declared}, the content hashes to {actual}")
         }
         Difference::UnusableDigest(_) => {

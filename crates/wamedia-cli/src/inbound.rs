@@ -6,6 +6,7 @@ use wamedia::{Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOpt
 use crate::args::{GetArgs, InboundArgs};
 use crate::configuration::Providers;
 use crate::exit::Failure;
+use crate::reference::{Account, Reference};
 use crate::settings::variable;
 use crate::{input, output};
 
@@ -24,8 +25,8 @@ struct ItemJson<'a> {
 
 pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
-    let name = providers.chosen()?;
-    let webhooks = providers.webhooks(&name, args.max_bytes)?;
+    let account = providers.chosen()?;
+    let webhooks = providers.webhooks(&account, args.max_bytes)?;
     let body = input::read(&args.file, MAX_BODY_BYTES).await?;
     let headers = headers(&args.header)?;
     let delivery = Delivery::new(&body).with_headers(&headers);
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
         }
         ("not checked", "not_checked", webhooks.parse(&delivery)?)
     } else {
-        ("signature verified", "verified", received(&name, &*webhooks, &delivery, false)?)
+        ("signature verified", "verified", received(&account, &*webhooks, &delivery, false)?)
     };
     if args.refs {
         return inbound.media().try_for_each(|item| output::line(&item.media.to_string()));
@@ -66,9 +67,9 @@ pub(crate) async fn media(
     args: &GetArgs,
     file: &str,
     providers: &Providers<'_>,
-) -> Result<Vec<MediaRef>, Failure> {
-    let name = providers.chosen()?;
-    let webhooks = providers.webhooks(&name, None)?;
+) -> Result<Vec<Reference>, Failure> {
+    let account = providers.chosen()?;
+    let webhooks = providers.webhooks(&account, None)?;
     let headers = headers(&args.header)?;
     if headers.is_empty() && !args.allow_unverified {
         return Err(Failure::new(4, NO_HEADER).with_hint(
@@ -77,25 +78,30 @@ pub(crate) async fn media(
     }
     let body = input::read(file, MAX_BODY_BYTES).await?;
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let inbound = received(&name, &*webhooks, &delivery, args.allow_unverified)?;
+    let inbound = received(&account, &*webhooks, &delivery, args.allow_unverified)?;
     for failed in inbound.failed() {
         let why = failed.message.as_deref().unwrap_or("no reason given");
-        output::warning_line(&format!("{name}: the media of one message cannot be had: {why}"));
+        output::warning_line(&format!("{account}: the media of one message cannot be had: {why}"));
     }
-    Ok(inbound.media().map(|item| item.media.clone()).collect())
+    let reference = |media: &MediaRef| Reference { media: media.clone(), account: account.clone() };
+    Ok(inbound.media().map(|item| reference(&item.media)).collect())
 }
 
 const NO_HEADER: &str = "the delivery is not verified: no header was handed over";
 
 fn received(
-    name: &str,
+    account: &Account,
     webhooks: &dyn Webhooks,
     delivery: &Delivery<'_>,
     allow_unverified: bool,
 ) -> Result<Inbound, Failure> {
     if !allow_unverified && webhooks.verify(delivery) == Authenticity::NotConfigured {
         // A header came along to be checked: nothing to check it with is no reason to believe it.
-        let setting = variable(name, webhook_setting(name));
+        let key = webhook_setting(&account.provider);
+        let setting = match account.profile {
+            None => variable(&account.provider, key),
+            Some(_) => format!("{key} of the profile"),
+        };
         let why = format!("the delivery is not verified: no webhook secret is configured, set {setting}");
         return Err(Failure::new(4, why));
     }

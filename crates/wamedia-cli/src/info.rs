@@ -4,9 +4,11 @@ use serde::Serialize;
 use wamedia::{Budget, ContentMetadata, MediaDescriptor, ResolveOptions, Source, format_rfc3339};
 
 use crate::args::InfoArgs;
-use crate::configuration::{Deadline, Providers, limits};
+use crate::configuration::{Providers, limits};
+use crate::deadline::Deadline;
 use crate::exit::Failure;
 use crate::output;
+use crate::reference::Reference;
 
 #[derive(Serialize)]
 struct InfoJson {
@@ -21,12 +23,12 @@ struct InfoJson {
 
 pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let media = providers.media(&args.media)?;
-    let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    let reference = providers.reference(&args.media)?;
+    let provider = providers.get(&reference.account)?;
     let options = ResolveOptions::default().with_budget(Budget::new(limits(&args.common)));
     let deadline = Deadline::of(&args.common);
-    let descriptor = deadline.bound("resolve", provider.resolve(&media, options)).await?;
-    let info = describe(&descriptor, args.show_link);
+    let descriptor = deadline.bound("resolve", provider.resolve(&reference.media, options)).await?;
+    let info = describe(&reference, &descriptor, args.show_link);
     if args.common.json {
         return output::json(&info);
     }
@@ -63,10 +65,10 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn describe(descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
+fn describe(reference: &Reference, descriptor: &MediaDescriptor, show_link: bool) -> InfoJson {
     let declared = descriptor.declared.clone().or(&descriptor.media.declared);
     InfoJson {
-        r#ref: descriptor.media.short(),
+        r#ref: reference.to_string(),
         source: match &descriptor.source {
             Source::Link(_) => "link",
             Source::Inline(_) => "inline",

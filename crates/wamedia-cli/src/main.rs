@@ -1,9 +1,12 @@
 //! The `wamedia` program: everything the library does, from the command line.
 
 mod args;
+mod config;
 mod config_file;
 mod configuration;
+mod deadline;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod failure;
@@ -16,9 +19,12 @@ mod output;
 mod progress;
 mod providers;
 mod put;
+mod reference;
 mod sandbox;
 mod settings;
 mod signals;
+mod story;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -76,10 +82,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rm(args) => manage::rm(args).await,
         Command::Ls(args) => manage::ls(args).await,
         Command::Check(args) => put::check(args).await,
+        Command::Config(args) => config::run(&args),
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Providers(args) => providers::run(&args),
         // It ends well when it is told to, so it listens itself.
         Command::Sandbox(args) => sandbox::run(args, std::future::pending()).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Man(args) => args::man(&args),
         Command::Completions(args) => args::completions(&args),
     }
 }

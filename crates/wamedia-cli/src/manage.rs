@@ -9,9 +9,11 @@ use wamedia::{
 };
 
 use crate::args::{LsArgs, RmArgs};
-use crate::configuration::{Deadline, Providers, limits};
+use crate::configuration::{Providers, limits};
+use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
+use crate::reference::{Account, Reference};
 
 #[derive(Serialize)]
 struct DeletedJson {
@@ -33,14 +35,14 @@ struct ListedJson<'a> {
 
 pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let refs = args.refs.iter().map(|text| providers.media(text)).collect::<Result<Vec<_>, _>>()?;
+    let refs = args.refs.iter().map(|text| providers.reference(text)).collect::<Result<Vec<_>, _>>()?;
     let mut codes = Vec::new();
     let deadline = Deadline::of(&args.common);
-    for media in refs {
-        let provider = providers.get(media.provider.as_deref().unwrap_or_default())?;
+    for reference in refs {
+        let provider = providers.get(&reference.account)?;
         let mut options = DeleteOptions::default();
         options.budget = Budget::new(limits(&args.common));
-        let outcome = deadline.bound("delete", provider.delete(&media, options)).await;
+        let outcome = deadline.bound("delete", provider.delete(&reference.media, options)).await;
         let (name, error) = match &outcome {
             Ok(DeleteOutcome::AlreadyGone) => ("already_gone", None),
             Ok(_) => ("deleted", None),
@@ -48,12 +50,12 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
         };
         if args.common.json {
             let error = error.map(exit::error_json);
-            output::json(&DeletedJson { r#ref: media.short(), outcome: name, error })?;
+            output::json(&DeletedJson { r#ref: reference.to_string(), outcome: name, error })?;
         } else if error.is_none() && !args.common.quiet {
-            output::line(&format!("{} {}", media.short(), name.replace('_', " ")))?;
+            output::line(&format!("{reference} {}", name.replace('_', " ")))?;
         }
         if let Some(error) = error {
-            exit::error_of(&media.short(), error);
+            exit::error_of(&reference.to_string(), error);
             codes.push(exit::code(error));
         }
     }
@@ -62,8 +64,8 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
 
 pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let name = providers.chosen()?;
-    let provider = providers.get(&name)?;
+    let account = providers.chosen()?;
+    let provider = providers.get(&account)?;
     let mut options = ListOptions::default();
     options.budget = Budget::new(limits(&args.common));
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -78,7 +80,7 @@ pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
             }
             if seen.insert(item.media.short()) {
                 left -= 1;
-                print(&item, args.common.json)?;
+                print(&account, &item, args.common.json)?;
             }
         }
         match page.next {
@@ -88,12 +90,13 @@ pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
     }
 }
 
-fn print(item: &ListedMedia, json: bool) -> Result<(), Failure> {
+fn print(account: &Account, item: &ListedMedia, json: bool) -> Result<(), Failure> {
     let media = &item.media;
+    let reference = Reference { media: media.clone(), account: account.clone() };
     let declared = &media.declared;
     if json {
         return output::json(&ListedJson {
-            r#ref: media.short(),
+            r#ref: reference.to_string(),
             id: media.id.as_ref(),
             declared,
             listed: item,
@@ -102,5 +105,5 @@ fn print(item: &ListedMedia, json: bool) -> Result<(), Failure> {
     let size = declared.size_bytes.map_or_else(|| "-".to_owned(), output::human);
     let created_at = item.created_at.map_or_else(|| "-".to_owned(), format_rfc3339);
     let mime = declared.mime.as_ref().map_or("-", Mime::as_str);
-    output::line(&format!("{}  {mime}  {size}  {created_at}", media.short()))
+    output::line(&format!("{reference}  {mime}  {size}  {created_at}"))
 }

@@ -7,12 +7,12 @@ use wamedia::{
     Capabilities, Config, DigestSource, ProviderInfo, UploadResult, WebhookCapabilities, Webhooks as _,
 };
 
-use crate::args::ProvidersArgs;
-use crate::config_file::File;
-use crate::configuration::{self, known};
+use crate::args::{Common, ProvidersArgs};
+use crate::configuration::{self, Providers, known};
 use crate::exit::Failure;
 use crate::output;
-use crate::settings::{environment, registry, variable};
+use crate::reference::Account;
+use crate::settings::{registry, variable};
 
 pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     match &args.name {
@@ -74,47 +74,22 @@ fn all(json: bool) -> Result<(), Failure> {
 }
 
 fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
-    let all = capabilities(info)?;
+    let can = capabilities(info)?;
     if args.json {
-        return output::json(&as_json(info, &all));
+        return output::json(&as_json(info, &can));
     }
-    let can = &all.api;
     let mut text = format!("{}: {}\n\noperations\n", info.name, info.title);
-    for (name, works) in operations(&all) {
+    for (name, works) in operations(&can) {
         text.push_str(&format!("  {name:<16}{}\n", if works { "yes" } else { "-" }));
     }
     text.push_str("\nlifetimes and digests\n");
-    let time =
-        |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
-    for (name, value) in [
-        ("link", if can.expiring_links { time(can.link_lifetime) } else { "no links that die".to_owned() }),
-        ("webhook id", time(all.webhooks.id_lifetime)),
-        ("upload", if can.upload { time(can.upload_lifetime) } else { "no upload".to_owned() }),
-        (
-            "upload gives",
-            match can.upload_result {
-                UploadResult::Id => "an id",
-                UploadResult::Link => "a public link",
-                _ => "-",
-            }
-            .to_owned(),
-        ),
-        (
-            "digest from",
-            match can.digest {
-                DigestSource::ResolveAndWebhook => "resolve and webhook",
-                DigestSource::Webhook => "webhook only",
-                _ => "nowhere",
-            }
-            .to_owned(),
-        ),
-    ] {
+    for (name, value) in lifetimes(&can) {
         text.push_str(&format!("  {name:<16}{value}\n"));
     }
-    if !can.limits.is_empty() {
+    if !can.api.limits.is_empty() {
         text.push_str("\nlimits\n");
     }
-    for limit in can.limits {
+    for limit in can.api.limits {
         text.push_str(&format!(
             "  {:<16}at most {:<10} {}\n  {:<16}{}\n",
             limit.kind.name(),
@@ -125,25 +100,50 @@ fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
         ));
     }
     text.push_str("\nsettings\n");
-    let file = File::read(args.config.as_deref(), false)?;
-    let extra = ["base_url", "content_origins"];
-    let settings = info.settings.iter().map(|setting| (setting.key, setting.required));
-    let account = file.account(info.name);
-    let in_file = |key: &str| match key {
-        "base_url" => account.is_some_and(|config| config.base_url.is_some()),
-        "content_origins" => account.is_some_and(|config| !config.content_origins.is_empty()),
-        _ => account.is_some_and(|config| config.secret(key).is_some()),
+    text.push_str(&settings(info, args)?);
+    output::block(trimmed(&text).trim_end())
+}
+
+fn lifetimes(can: &Can) -> [(&'static str, String); 5] {
+    let Can { api, webhooks } = can;
+    let time =
+        |lifetime: Option<std::time::Duration>| lifetime.map_or_else(|| "not stated".to_owned(), for_people);
+    let upload_gives = match api.upload_result {
+        UploadResult::Id => "an id",
+        UploadResult::Link => "a public link",
+        _ => "-",
     };
-    for (key, required) in settings.chain(extra.into_iter().map(|key| (key, false))) {
-        let is_set = in_file(key) || environment(&variable(info.name, key)).is_some();
-        let state = match (is_set, required) {
+    let digest_from = match api.digest {
+        DigestSource::ResolveAndWebhook => "resolve and webhook",
+        DigestSource::Webhook => "webhook only",
+        _ => "nowhere",
+    };
+    let link = if api.expiring_links { time(api.link_lifetime) } else { "no links that die".to_owned() };
+    let upload = if api.upload { time(api.upload_lifetime) } else { "no upload".to_owned() };
+    [
+        ("link", link),
+        ("webhook id", time(webhooks.id_lifetime)),
+        ("upload", upload),
+        ("upload gives", upload_gives.to_owned()),
+        ("digest from", digest_from.to_owned()),
+    ]
+}
+
+/// Which settings are set, without their values.
+fn settings(info: ProviderInfo, args: &ProvidersArgs) -> Result<String, Failure> {
+    let common = Common { config: args.config.clone(), ..Common::default() };
+    let set = Providers::new(&common)?.settings(&Account::new(info.name))?;
+    let own = info.settings.iter().map(|setting| (setting.key, setting.required));
+    let mut text = String::new();
+    for (key, required) in own.chain(["base_url", "content_origins"].map(|key| (key, false))) {
+        let state = match (set.iter().any(|setting| setting.key == key), required) {
             (true, _) => "set",
             (false, true) => "MISSING, required",
             (false, false) => "not set",
         };
         text.push_str(&format!("  {:<34}{state}\n", variable(info.name, key)));
     }
-    output::block(trimmed(&text).trim_end())
+    Ok(text)
 }
 
 /// The capabilities with the settings, and the operations under the names of the capability tables.

@@ -10,17 +10,19 @@ use serde::Serialize;
 use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 use wamedia::{
-    Budget, Capabilities, Error, ErrorKind, MediaId, MediaKind, Mime, Phase, Retry, Sha256, UploadContent,
-    UploadOptions, Uploaded, safe_name, sniff,
+    Budget, Capabilities, Error, ErrorKind, Event, MediaId, MediaKind, Mime, Observer, Phase, Provider,
+    Retry, Sha256, UploadContent, UploadOptions, Uploaded, safe_name, sniff,
 };
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
-use crate::configuration::{Deadline, Providers, limits};
+use crate::configuration::{Providers, limits};
+use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::input;
 use crate::output;
 use crate::progress::Bars;
+use crate::reference::{Account, Reference};
 
 const PIECE: usize = 128 * 1024;
 
@@ -116,6 +118,44 @@ impl Source {
         Ok(Self { path: path.to_owned(), file, size, mime, kind })
     }
 
+    /// The whole file as it is sent: hashed and told of piece by piece.
+    fn content(
+        &self,
+        told: String,
+        observer: Option<Arc<dyn Observer>>,
+        hasher: Arc<Mutex<sha2::Sha256>>,
+    ) -> Result<UploadContent, Failure> {
+        if let Some(observer) = &observer {
+            observer.event(&Event::Resolved { size_bytes: Some(self.size) });
+        }
+        // The check ended somewhere in the file.
+        let file = self.file.try_clone().and_then(|mut file| {
+            file.rewind()?;
+            Ok(tokio::fs::File::from_std(file))
+        });
+        let file = file.map_err(|error| {
+            Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display()))
+        })?;
+        let stream = futures_util::stream::try_unfold(file, move |mut file| {
+            let (hasher, observer) = (Arc::clone(&hasher), observer.clone());
+            async move {
+                let mut piece = vec![0; PIECE];
+                let count = file.read(&mut piece).await.map_err(|error| {
+                    Error::new(ErrorKind::Local, format!("the file cannot be read: {error}"))
+                        .with_phase(Phase::Body)
+                })?;
+                piece.truncate(count);
+                hasher.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
+                if let Some(observer) = &observer {
+                    observer.event(&Event::Received { bytes: count as u64 });
+                }
+                Ok((count > 0).then(|| (piece.into(), file)))
+            }
+        });
+        let content = UploadContent::from_stream(stream.boxed(), Some(self.size), self.mime.clone(), told);
+        Ok(content.with_kind(self.kind))
+    }
+
     fn check(&mut self, capabilities: &Capabilities) -> Result<Report, Failure> {
         wamedia_preflight::check(&mut self.file, self.size, &self.mime, self.kind, capabilities).map_err(
             |error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", self.path.display())),
@@ -134,25 +174,26 @@ fn spool(pipe: &mut dyn std::io::Read) -> std::io::Result<(File, u64)> {
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
-    let name = providers.chosen()?;
+    let account = providers.chosen()?;
     let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind).await?;
-    let report = source.check(&providers.capabilities(&name)?)?;
+    let report = source.check(&providers.capabilities(&account)?)?;
     print_report(&source, &report, args.common.json, args.common.quiet)?;
     if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
 }
 
 pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
-    let name = providers.chosen()?;
+    let account = providers.chosen()?;
     if args.files.len() > 1 && args.name.is_some() {
         return Err(Failure::usage("--name is for one file"));
     }
-    let provider = providers.get(&name)?;
+    let api = providers.get(&account)?;
+    let provider = Chosen { api: &*api, account: &account };
     let mut codes = Vec::new();
     let bars = Bars::new(args.files.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
     for path in &args.files {
-        match one(path, &args, &*provider, bars.as_ref(), &deadline).await {
+        match one(path, &args, &provider, bars.as_ref(), &deadline).await {
             Ok(()) => {}
             Err(failure) if failure.code == 0 => return Err(failure),
             Err(failure) => {
@@ -164,100 +205,83 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
     Failure::reported(&codes)
 }
 
+/// The account that files go to.
+struct Chosen<'a> {
+    api: &'a dyn Provider,
+    account: &'a Account,
+}
+
 async fn one(
     path: &Path,
     args: &PutArgs,
-    provider: &dyn wamedia::Provider,
+    provider: &Chosen<'_>,
     bars: Option<&Bars>,
     deadline: &Deadline,
 ) -> Result<(), Failure> {
     let mut source = Source::open(path, args.mime.as_ref(), args.kind).await?;
-    let capabilities = provider.capabilities();
+    let capabilities = provider.api.capabilities();
     if capabilities.upload && !args.no_check {
         let report = source.check(capabilities)?;
         if !report.fits() {
             print_report(&source, &report, args.common.json, args.common.quiet)?;
-            return Err(Failure::new(
-                9,
-                format!(
-                    "{}: not sent, since it would be refused; --no-check sends it all the same",
-                    path.display()
-                ),
-            ));
+            let why = "not sent, since it would be refused; --no-check sends it all the same";
+            return Err(Failure::new(9, format!("{}: {why}", path.display())));
         }
     }
-    let own_name =
-        path.file_name().filter(|name| *name != "-").map(|name| name.to_string_lossy().into_owned());
+    let own_name = path.file_name().filter(|name| *name != "-").map(|name| name.to_string_lossy());
     let told = safe_name(args.name.as_deref().or(own_name.as_deref()), Some(&source.mime), "file");
-    let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
     let observer = bars.map(|bars| bars.observer(&told));
-    if let Some(observer) = &observer {
-        observer.event(&wamedia::Event::Resolved { size_bytes: Some(source.size) });
-    }
-    // The check ended somewhere in the file.
-    let file = source.file.try_clone().and_then(|mut file| {
-        file.rewind()?;
-        Ok(tokio::fs::File::from_std(file))
-    });
-    let file =
-        file.map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", path.display())))?;
-    let digest = Arc::clone(&hasher);
-    let stream = futures_util::stream::try_unfold(file, move |mut file| {
-        let digest = Arc::clone(&digest);
-        let observer = observer.clone();
-        async move {
-            let mut piece = vec![0; PIECE];
-            let count = file.read(&mut piece).await.map_err(|error| {
-                Error::new(ErrorKind::Local, format!("the file cannot be read: {error}"))
-                    .with_phase(Phase::Body)
-            })?;
-            piece.truncate(count);
-            digest.lock().unwrap_or_else(PoisonError::into_inner).update(&piece);
-            if let Some(observer) = &observer {
-                observer.event(&wamedia::Event::Received { bytes: count as u64 });
-            }
-            Ok((count > 0).then(|| (piece.into(), file)))
-        }
-    });
-    let content = UploadContent::from_stream(stream.boxed(), Some(source.size), source.mime.clone(), told)
-        .with_kind(source.kind);
+    let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
+    let content = source.content(told, observer, Arc::clone(&hasher))?;
     let mut options = UploadOptions::default();
     options.budget = Budget::new(limits(&args.common));
-    let started = !deadline.is_over();
-    let outcome = deadline.bound("upload", provider.upload(content, options)).await;
-    let outcome = outcome.map_err(|error| {
-        let cut_off = started && deadline.is_over() && error.kind() == ErrorKind::Timeout;
-        if cut_off && !error.message().contains("may exist") {
-            error.with_retry(Retry::Never).with_note("the object may exist; it was not sent again")
-        } else {
-            error
-        }
-    });
+    let outcome = upload(provider.api, content, options, deadline).await;
     let digest = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize();
     match outcome {
-        Ok(uploaded) => print_uploaded(&source, &uploaded, Sha256::from_bytes(digest.into()), args),
+        Ok(uploaded) => {
+            let digest = Sha256::from_bytes(digest.into());
+            print_uploaded(&source, &uploaded, digest, provider.account, args)
+        }
         Err(error) => {
             if args.common.json {
                 let file = path.to_string_lossy();
-                output::json(&FailedJson {
-                    file: &file,
-                    outcome: "failed",
-                    error: exit::error_json(&error),
-                })?;
+                let error = exit::error_json(&error);
+                output::json(&FailedJson { file: &file, outcome: "failed", error })?;
             }
             Err(error.into())
         }
     }
 }
 
+/// Uploads within the deadline. What was cut off by it is not sent again.
+async fn upload(
+    provider: &dyn Provider,
+    content: UploadContent,
+    options: UploadOptions,
+    deadline: &Deadline,
+) -> wamedia::Result<Uploaded> {
+    let started = !deadline.is_over();
+    let outcome = deadline.bound("upload", provider.upload(content, options)).await;
+    outcome.map_err(|error| {
+        let cut_off = started && deadline.is_over() && error.kind() == ErrorKind::Timeout;
+        if cut_off && !error.message().contains("may exist") {
+            error.with_retry(Retry::Never).with_note("the object may exist; it was not sent again")
+        } else {
+            error
+        }
+    })
+}
+
 fn print_uploaded(
     source: &Source,
     uploaded: &Uploaded,
     digest: Sha256,
+    account: &Account,
     args: &PutArgs,
 ) -> Result<(), Failure> {
     let file = source.path.to_string_lossy();
-    let reference = uploaded.media.as_ref().map(wamedia::MediaRef::short);
+    let reference = uploaded.media.clone().map(|media| Reference { media, account: account.clone() });
+    let reference = reference.map(|reference| reference.to_string());
     let link = uploaded.link.as_ref().map(AsRef::as_ref);
     if args.common.json {
         return output::json(&UploadedJson {

@@ -32,6 +32,43 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Sets how many tries there are in all; zero counts as one.
+    #[must_use]
+    pub const fn with_max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// Sets how often a dead link is replaced.
+    #[must_use]
+    pub const fn with_max_renewals(mut self, renewals: u32) -> Self {
+        self.max_renewals = renewals;
+        self
+    }
+
+    /// Sets the longest single wait.
+    #[must_use]
+    pub const fn with_max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
+        self
+    }
+
+    /// Sets how long all waits together may be.
+    #[must_use]
+    pub const fn with_max_total_wait(mut self, wait: Duration) -> Self {
+        self.max_total_wait = wait;
+        self
+    }
+
+    /// Sets how many content bytes may arrive in all attempts together.
+    #[must_use]
+    pub const fn with_max_total_bytes(mut self, bytes: Option<u64>) -> Self {
+        self.max_total_bytes = bytes;
+        self
+    }
+}
+
 /// What a job has spent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

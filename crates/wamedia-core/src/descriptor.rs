@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{ContentMetadata, MediaLink, MediaRef};
 
 /// Where the bytes are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
     /// Behind a link.
@@ -17,7 +17,7 @@ pub enum Source {
 }
 
 /// The result of `resolve`: where the bytes are, and what the provider declares about them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MediaDescriptor {
     /// The reference that was resolved.

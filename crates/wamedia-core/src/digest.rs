@@ -16,6 +16,7 @@ pub struct Sha256([u8; 32]);
 
 /// The text is not a SHA-256 digest in any known spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DigestParseError;
 
 impl fmt::Display for DigestParseError {

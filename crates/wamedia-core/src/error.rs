@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The result of everything in wamedia.
@@ -52,6 +54,27 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    const ALL: [Self; 18] = [
+        Self::NotFound,
+        Self::Expired,
+        Self::NotReady,
+        Self::Unavailable,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::InvalidRequest,
+        Self::TooLarge,
+        Self::Integrity,
+        Self::UnexpectedContent,
+        Self::Refused,
+        Self::Unsupported,
+        Self::Decode,
+        Self::Upstream,
+        Self::Transport,
+        Self::Timeout,
+        Self::Local,
+    ];
+
     /// The stable lower-case name, as in JSON output: `"not_found"`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,15 +100,26 @@ impl ErrorKind {
     }
 }
 
+/// The stable name: `not_found`. `FromStr` reads it back.
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, word) in self.name().split('_').enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(word)?;
-        }
-        Ok(())
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for ErrorKind {
+    type Err = Error;
+
+    /// Reads a stable name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for any other text.
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            Error::new(Self::InvalidRequest, format!("no kind of error is called {name:?}"))
+                .with_phase(Phase::Prepare)
+        })
     }
 }
 
@@ -346,7 +380,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.kind)?;
+        f.write_str(&self.0.kind.name().replace('_', " "))?;
         if let Some(operation) = self.0.operation {
             write!(f, " at {operation}")?;
         }
@@ -360,8 +394,19 @@ impl fmt::Display for Error {
     }
 }
 
+/// `{:?}` is for people, since `main() -> Result` prints it: the message, the causes and what to do next. `{:#?}` has
+/// the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            write!(f, "{self}")?;
+            let mut next = self.source();
+            while let Some(cause) = next {
+                write!(f, "\n  caused by: {cause}")?;
+                next = cause.source();
+            }
+            return self.hint().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"));
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
@@ -381,6 +426,43 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// For callers whose own errors are those of the standard library: the nearest kind, with the error as its cause.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Refused => {
+                io::ErrorKind::PermissionDenied
+            }
+            ErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
+            ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
+            ErrorKind::Integrity | ErrorKind::UnexpectedContent | ErrorKind::Decode => {
+                io::ErrorKind::InvalidData
+            }
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::NotReady => io::ErrorKind::ResourceBusy,
+            ErrorKind::Timeout => io::ErrorKind::TimedOut,
+            ErrorKind::Transport | ErrorKind::Local => cause_kind(&error),
+            ErrorKind::Expired | ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Upstream => {
+                io::ErrorKind::Other
+            }
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// The system's kind, where it is among the causes.
+fn cause_kind(error: &Error) -> io::ErrorKind {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(system) = cause.downcast_ref::<io::Error>() {
+            return system.kind();
+        }
+        next = cause.source();
+    }
+    io::ErrorKind::Other
 }
 
 /// What helps with most errors of a kind.
@@ -514,6 +596,42 @@ mod tests {
         assert_eq!(Error::new(ErrorKind::InvalidRequest, "").hint(), None);
         let refused = Error::new(ErrorKind::Refused, "the host a.test is not one of this provider's");
         assert!(refused.hint().is_some_and(|hint| !hint.contains("trust") && hint.contains("report")));
+    }
+
+    #[test]
+    fn kinds_are_written_and_read_by_their_names() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(kind.to_string(), kind.name());
+            assert_eq!(kind.name().parse::<ErrorKind>().unwrap(), kind);
+        }
+        assert_eq!(ErrorKind::NotFound.to_string(), "not_found");
+        assert_eq!("not found".parse::<ErrorKind>().unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+
+    #[test]
+    fn debug_is_what_a_person_reads_when_main_fails() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = Error::new(ErrorKind::Transport, "cannot connect")
+            .with_operation("resolve")
+            .with_provider("meta")
+            .with_source(refused);
+        let want = "transport at resolve (meta): cannot connect\n  caused by: connection refused\n  \
+                    hint: the network or the provider failed; try again";
+        assert_eq!(format!("{error:?}"), want);
+        assert!(format!("{error:#?}").contains("retry: Backoff"));
+    }
+
+    #[test]
+    fn an_error_of_the_standard_library_has_the_nearest_kind_and_the_cause() {
+        let own = |kind| io::Error::from(Error::new(kind, "why"));
+        assert_eq!(own(ErrorKind::NotFound).kind(), io::ErrorKind::NotFound);
+        assert_eq!(own(ErrorKind::Integrity).kind(), io::ErrorKind::InvalidData);
+        assert_eq!(own(ErrorKind::Transport).kind(), io::ErrorKind::Other);
+        let system = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = io::Error::from(Error::new(ErrorKind::Transport, "cannot connect").with_source(system));
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        assert_eq!(inner.map(Error::kind), Some(ErrorKind::Transport));
     }
 
     #[test]

@@ -10,8 +10,7 @@ use crate::{Error, ErrorKind, MediaKind, MediaRef, Mime, Phase, Result, Secret, 
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Delivery<'a> {
-    /// The headers, names in any case.
-    pub headers: &'a [(String, String)],
+    headers: Headers<'a>,
     /// The raw bytes of the body. Signatures cover these, not a re-serialised form.
     pub body: &'a [u8],
     /// When it came in; needed only where a vendor signs the time and the age is checked.
@@ -20,16 +19,40 @@ pub struct Delivery<'a> {
     pub public_url: Option<&'a str>,
 }
 
+/// The headers as the caller's server has them.
+#[derive(Clone, Copy)]
+enum Headers<'a> {
+    List(&'a [(String, String)]),
+    #[cfg(feature = "http")]
+    Map(&'a http::HeaderMap),
+}
+
+impl<'a> Headers<'a> {
+    fn names(self) -> Vec<&'a str> {
+        match self {
+            Self::List(list) => list.iter().map(|(name, _)| name.as_str()).collect(),
+            #[cfg(feature = "http")]
+            Self::Map(map) => map.keys().map(http::HeaderName::as_str).collect(),
+        }
+    }
+}
+
 impl<'a> Delivery<'a> {
     /// A delivery without headers.
     pub const fn new(body: &'a [u8]) -> Self {
-        Self { headers: &[], body, received_at: None, public_url: None }
+        Self { headers: Headers::List(&[]), body, received_at: None, public_url: None }
     }
 
-    /// Sets the headers.
+    /// A delivery as servers built on the crate `http` have it, such as axum, hyper and `lambda_http`.
+    #[cfg(feature = "http")]
+    pub const fn from_http(headers: &'a http::HeaderMap, body: &'a [u8]) -> Self {
+        Self { headers: Headers::Map(headers), ..Self::new(body) }
+    }
+
+    /// Sets the headers, names in any case.
     #[must_use]
     pub const fn with_headers(mut self, headers: &'a [(String, String)]) -> Self {
-        self.headers = headers;
+        self.headers = Headers::List(headers);
         self
     }
 
@@ -47,24 +70,30 @@ impl<'a> Delivery<'a> {
         self
     }
 
-    /// The first header with this name, in any case.
+    /// The first header with this name, in any case. One that is not text is as good as none.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        match self.headers {
+            Headers::List(list) => {
+                let found = list.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.as_str())
+            }
+            #[cfg(feature = "http")]
+            Headers::Map(map) => map.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()),
+        }
     }
 }
 
 impl fmt::Debug for Delivery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("Delivery")
-            .field("headers", &names)
+            .field("headers", &self.headers.names())
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
 }
 
 /// Everything a delivery holds, in order: nothing is dropped without being visible here.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Inbound {
     /// Media, failed media and everything else, in the order of the delivery.
@@ -227,7 +256,7 @@ impl Items {
 }
 
 /// One thing that a delivery holds. Boxed, so that a long list of them stays small.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InboundItem {
     /// Media that can be fetched.
@@ -239,7 +268,7 @@ pub enum InboundItem {
 }
 
 /// The part that a media item plays in its message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
     /// It is the message.
@@ -262,7 +291,7 @@ pub enum Role {
 }
 
 /// One media item of a delivery. `Debug` shows neither what people wrote nor their numbers.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MediaItem {
     /// What to store and to fetch; it carries what was declared. Equal for the same media in a
@@ -326,7 +355,7 @@ impl fmt::Debug for MediaItem {
 }
 
 /// A small picture that came inside a delivery.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Preview {
     /// Its type, where stated.
@@ -349,7 +378,7 @@ impl fmt::Debug for Preview {
 }
 
 /// A message that the vendor could not give us. `Debug` shows nothing of the message.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FailedItem {
     /// The kind that the vendor names: `"unsupported"`, `"image"`.
@@ -386,7 +415,7 @@ impl FailedItem {
 }
 
 /// Something without media. `Debug` shows nothing of what it says.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct OtherItem {
     /// The kind that the vendor names: `"text"`, `"reaction"`, `"status"`.

@@ -102,7 +102,7 @@ impl DeclaredBy {
 }
 
 /// What is declared about content before a byte of it has arrived.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ContentMetadata {
     /// The media type.
@@ -190,7 +190,7 @@ impl ContentMetadata {
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// A link to bytes, and what it needs. Its query is a credential in itself: `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MediaLink {
     /// The link, as the vendor gave it.

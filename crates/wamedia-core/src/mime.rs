@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The longest type with parameters that is kept, in bytes.
@@ -19,6 +20,7 @@ pub struct Mime {
 
 /// The text is not a media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MimeParseError;
 
 impl fmt::Display for MimeParseError {
@@ -141,6 +143,12 @@ impl PartialEq for Mime {
 }
 
 impl Eq for Mime {}
+
+impl Hash for Mime {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.essence().hash(state);
+    }
+}
 
 impl fmt::Display for Mime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

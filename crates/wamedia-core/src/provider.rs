@@ -54,37 +54,44 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<P: Provider + ?Sized> Provider for Arc<P> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
+macro_rules! forward {
+    ($pointer:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<P: Provider + ?Sized> Provider for $pointer<P> {
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
 
-    fn capabilities(&self) -> &Capabilities {
-        (**self).capabilities()
-    }
+            fn capabilities(&self) -> &Capabilities {
+                (**self).capabilities()
+            }
 
-    async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
-        (**self).resolve(media, options).await
-    }
+            async fn resolve(&self, media: &MediaRef, options: ResolveOptions) -> Result<MediaDescriptor> {
+                (**self).resolve(media, options).await
+            }
 
-    async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
-        (**self).open(media, options).await
-    }
+            async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {
+                (**self).open(media, options).await
+            }
 
-    async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
-        (**self).upload(content, options).await
-    }
+            async fn upload(&self, content: UploadContent, options: UploadOptions) -> Result<Uploaded> {
+                (**self).upload(content, options).await
+            }
 
-    async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
-        (**self).delete(media, options).await
-    }
+            async fn delete(&self, media: &MediaRef, options: DeleteOptions) -> Result<DeleteOutcome> {
+                (**self).delete(media, options).await
+            }
 
-    async fn list(&self, options: ListOptions) -> Result<MediaPage> {
-        (**self).list(options).await
-    }
+            async fn list(&self, options: ListOptions) -> Result<MediaPage> {
+                (**self).list(options).await
+            }
+        }
+    };
 }
+
+forward!(Arc);
+forward!(Box);
 
 /// Options of [`Provider::resolve`].
 #[derive(Clone, Debug, Default)]
@@ -113,7 +120,7 @@ impl ResolveOptions {
 }
 
 /// Where to continue after an interrupted body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Resume {
     /// The offset of the first byte to fetch.
@@ -165,8 +172,24 @@ pub struct UploadOptions {
     pub keep_for: Option<Duration>,
 }
 
+impl UploadOptions {
+    /// Spends from this budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Asks the vendor to keep it this long.
+    #[must_use]
+    pub fn with_keep_for(mut self, keep_for: impl Into<Option<Duration>>) -> Self {
+        self.keep_for = keep_for.into();
+        self
+    }
+}
+
 /// The result of an upload.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Uploaded {
     /// The reference, where the vendor gave an id.
@@ -197,6 +220,15 @@ pub struct DeleteOptions {
     pub budget: Budget,
 }
 
+impl DeleteOptions {
+    /// Spends from this budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+}
+
 /// The result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -220,6 +252,13 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
+    /// Spends from this budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// Continues after a page.
     #[must_use]
     pub fn with_cursor(mut self, cursor: Option<String>) -> Self {
@@ -236,7 +275,7 @@ impl ListOptions {
 }
 
 /// One object that the vendor keeps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ListedMedia {
     /// The reference, with what the list says about it.
@@ -253,7 +292,7 @@ impl ListedMedia {
 }
 
 /// One page of a list.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MediaPage {
     /// The objects.

@@ -92,7 +92,7 @@ pub struct Scope {
 /// `FromStr`: `meta:1279279128`, with what was declared as parameters behind a question mark:
 /// `meta:1279279128?sha256=…&size=41490`. The text may hold a public link or inline bytes; treat it
 /// as you treat the message it came from. `Debug` shows neither.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MediaRef {
     /// The provider's name; `None` lets any provider try.

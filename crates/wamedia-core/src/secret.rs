@@ -4,7 +4,7 @@ use std::fmt;
 ///
 /// Read it with [`expose`](Secret::expose) only where it is used. A secret that goes over the
 /// network is bound to its origins by `wamedia_provider::Credential`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -135,7 +135,7 @@ impl WebhookCapabilities {
 }
 
 /// What the signature of a delivery says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Authenticity {
     /// It was made with one of the configured secrets over exactly these bytes.
@@ -208,7 +208,7 @@ impl ReceiveOptions {
 }
 
 /// A delivery that was taken.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Received {
     /// What its signature says.

@@ -3,10 +3,8 @@ use wamedia_provider::{
     Api, Credential, HostRules, NetworkSettings, Origin, Problems, cloud_api::is_version, is_digits,
 };
 
-use crate::{CAPABILITIES, NAME, with_upload};
+use crate::{BASE_URL, CAPABILITIES, NAME, with_upload};
 
-/// Where the API is. Source: <https://developers.facebook.com/docs/graph-api/overview>
-const API: &str = "https://graph.facebook.com";
 /// Where content is, in every capture and in Meta's examples; whether there are other hosts is not
 /// stated, so the list can be extended.
 /// Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media>
@@ -77,7 +75,7 @@ impl MetaCloudBuilder {
         problems.check(number.is_none_or(is_digits), "the phone number id must be digits");
         problems.check(is_version(&self.api_version), "the version must be written as v25.0");
         let standard = problems.origin("the content host", CONTENT);
-        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let (hosts, standard) = problems.finish(hosts.zip(standard))?;
         let content: Vec<Origin> = hosts.content.iter().cloned().chain([standard]).collect();
         let bound = content.iter().cloned().chain([hosts.api.clone()]);

@@ -22,6 +22,9 @@ pub use client::{MetaCloud, UploadHandle};
 pub use config::MetaCloudBuilder;
 pub use webhook::{MetaWebhooks, MetaWebhooksBuilder};
 
+/// Where the API is. Source: <https://developers.facebook.com/docs/graph-api/overview>
+pub const BASE_URL: &str = "https://graph.facebook.com";
+
 /// The provider's name.
 const NAME: &str = "meta";
 

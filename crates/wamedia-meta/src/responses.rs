@@ -31,7 +31,7 @@ pub(crate) fn offset(reply: &Reply) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
 
     use wamedia_core::{DeleteOutcome, Error, MediaId};
     use wamedia_provider::cloud_api::{content_error, deleted, uploaded};
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn replies_mean_what_the_documents_say() {
         let codes: Vec<String> = cloud_api::known_codes().map(|code| code.to_string()).collect();
-        let documented = include_str!("../../../fixtures/meta/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        let documented = documented_errors("meta");
+        check_errors(&documented, outcomes, codes.iter().map(String::as_str));
     }
 
     #[test]

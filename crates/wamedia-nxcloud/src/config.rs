@@ -1,11 +1,8 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems, is_digits};
 
-use crate::NAME;
+use crate::{BASE_URL, NAME};
 
-/// Where the API is.
-/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
-const API: &str = "https://api2.nxcloud.com";
 /// Content is in a bucket of Alibaba's object store; the bucket may change, so the domain is the rule.
 /// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-getMedia>
 const CONTENT_DOMAIN: &str = "aliyuncs.com";
@@ -65,11 +62,16 @@ impl NxCloudBuilder {
     /// Everything that requests are made from, or every problem in one error.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
-        let access_key = problems.secret("the access key", &self.access_key);
+        let access_key = problems.secret("the access key", "access_key", &self.access_key);
         let access_secret = Secret::new(self.access_secret.expose().trim());
+        problems.required("the access secret", "access_secret", access_secret.expose());
         let phone = self.business_phone.unwrap_or_default();
-        problems.check(is_digits(&phone), "the business phone must be digits with the country code");
-        let hosts = self.network.hosts(API, &mut problems);
+        problems.required("the business phone", "business_phone", &phone);
+        problems.check(
+            phone.is_empty() || is_digits(&phone),
+            "the business phone must be digits with the country code",
+        );
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let hosts = problems.finish(hosts)?;
         let content = HostRules::new(hosts.content.iter().cloned()).with_hosts_below(CONTENT_DOMAIN);
         let secrets = [access_key.clone(), access_secret.clone()];

@@ -161,7 +161,7 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
     use wamedia_core::{MediaId, MediaRef};
 
     use super::*;
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn replies_mean_what_the_documents_say() {
         let codes: Vec<String> = TABLE.iter().map(|row| row.code.to_string()).collect();
-        let documented = include_str!("../../../fixtures/nxcloud/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        let documented = documented_errors("nxcloud");
+        check_errors(&documented, outcomes, codes.iter().map(String::as_str));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub use client::{NxCloud, TemplateHandle};
 pub use config::NxCloudBuilder;
 pub use webhook::{NxCloudWebhooks, NxCloudWebhooksBuilder};
 
+/// Where the API is.
+/// Source: <https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention>
+pub const BASE_URL: &str = "https://api2.nxcloud.com";
+
 /// The provider's name.
 const NAME: &str = "nxcloud";
 

@@ -24,10 +24,20 @@ impl Problems {
         }
     }
 
-    /// A required secret without the space around it. `what` names it in the problem: `"the token"`.
-    pub fn secret(&mut self, what: &str, secret: &Secret) -> Secret {
+    /// A required value that may be missing: `what` names it in the problem (`"the token"`), and `key` is its
+    /// setting in a configuration.
+    pub fn required(&mut self, what: &str, key: &str, value: &str) {
+        let variable = format!("WAMEDIA_{}_{}", self.provider.to_uppercase(), key.to_uppercase());
+        self.check(
+            !value.trim().is_empty(),
+            &format!("{what} is missing: set `{key}` (the program reads {variable} too)"),
+        );
+    }
+
+    /// A required secret without the space around it. `what` and `key` are those of [`required`](Self::required).
+    pub fn secret(&mut self, what: &str, key: &str, secret: &Secret) -> Secret {
         let text = secret.expose().trim();
-        self.check(!text.is_empty(), &format!("{what} is missing"));
+        self.required(what, key, text);
         let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
         self.check(is_printable, &format!("{what} has characters that no header can carry"));
         Secret::new(text)
@@ -38,7 +48,7 @@ impl Problems {
         let text = token.expose().trim();
         let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let text = if scheme.eq_ignore_ascii_case("bearer") { rest } else { text };
-        self.secret("the token", &Secret::new(text))
+        self.secret("the token", "token", &Secret::new(text))
     }
 
     /// An origin; `setting` names it in the problem.
@@ -93,6 +103,11 @@ impl NetworkSettings {
         let own: Vec<_> = own.map(|origin| problems.origin("content_origin", origin)).collect();
         let api = problems.origin("base_url", self.base_url.as_deref().unwrap_or(api))?;
         let content: Vec<Origin> = own.into_iter().collect::<Option<_>>()?;
+        if cfg!(not(feature = "tls")) {
+            for origin in content.iter().chain([&api]).filter(|origin| !origin.is_plain()) {
+                problems.found.push(format!("{origin} needs TLS: switch on the feature `tls`"));
+            }
+        }
         let mut configured = content.clone();
         configured.extend(self.base_url.is_some().then(|| api.clone()));
         Some(Hosts { api, content, configured })

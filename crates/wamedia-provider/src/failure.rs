@@ -19,6 +19,8 @@ struct Causes {
     is_refused: bool,
     /// The TLS handshake failed.
     is_tls: bool,
+    /// The proxy did not connect.
+    is_proxy: bool,
     /// The system's own error.
     system: Option<io::Error>,
     /// The caller's source of an upload failed.
@@ -55,6 +57,8 @@ impl Causes {
         let text = cause.to_string();
         // The client wraps what its TLS library says; the words are all that is left of it.
         self.is_tls |= is_connecting && text.contains("certificate");
+        // The client keeps no more of what the proxy said.
+        self.is_proxy |= is_connecting && (text.contains("tunnel") || text.contains("proxy auth"));
         self.text = Some(text);
     }
 
@@ -86,6 +90,7 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
         () if is_timeout && is_connecting => (ErrorKind::Timeout, "no connection in time".to_owned()),
         () if is_timeout => (ErrorKind::Timeout, "no answer in time".to_owned()),
         () if causes.is_tls => (ErrorKind::Transport, causes.because("no trusted connection")),
+        () if causes.is_proxy => (ErrorKind::Transport, causes.because("the proxy did not connect")),
         () if is_connecting => (ErrorKind::Transport, causes.because("cannot connect")),
         () if phase == Phase::Body => (ErrorKind::Transport, causes.because("the body broke off")),
         () => (ErrorKind::Transport, causes.because("no answer")),
@@ -96,7 +101,11 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
     let error = if causes.is_tls {
         error.with_hint(
             "the server's certificate is not signed by an authority that this machine trusts, or is for another \
-             name or time; a proxy that opens TLS needs its own among the system's certificates",
+             name or time; a proxy that opens TLS needs its own certificate among extra_roots (--ca-file)",
+        )
+    } else if causes.is_proxy {
+        error.with_hint(
+            "check the address, user and password of the proxy (--proxy, or proxy under [network])",
         )
     } else if is_timeout && is_connecting {
         error.with_hint("try again, or allow more time with connect_timeout (--connect-timeout)")

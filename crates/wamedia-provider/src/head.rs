@@ -1,5 +1,7 @@
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use wamedia_core::{Error, ErrorKind, MediaHead, Mime, Result};
+
+use crate::disposition::file_name;
 
 /// What the headers of a reply say about the content behind them. `ranged` tells whether a part was asked for.
 ///
@@ -15,7 +17,9 @@ pub(crate) fn head_of(status: u16, headers: &HeaderMap, ranged: bool) -> Result<
     head.body_bytes = text(header::CONTENT_LENGTH).and_then(number);
     // A weak validator does not promise the same bytes, and a time does not either.
     head.validator = text(header::ETAG).filter(|tag| tag.starts_with('"')).map(ToOwned::to_owned);
-    head.name = text(header::CONTENT_DISPOSITION).and_then(disposition_name);
+    // Names are sent in UTF-8 as well, against the standard.
+    let disposition = headers.get(header::CONTENT_DISPOSITION).map(HeaderValue::as_bytes);
+    head.name = disposition.and_then(|bytes| str::from_utf8(bytes).ok()).and_then(file_name);
     if status == 206 {
         let encoded =
             text(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
@@ -53,23 +57,6 @@ fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     (start < end && total.is_none_or(|total| end <= total)).then_some((start, end, total))
 }
 
-/// The file name of a `Content-Disposition`, in its extended form where there is one. Untrusted.
-fn disposition_name(text: &str) -> Option<String> {
-    let parameter = |name: &str| {
-        text.split(';').skip(1).find_map(|part| {
-            let (key, value) = part.split_once('=')?;
-            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
-        })
-    };
-    let extended = parameter("filename*").and_then(|value| {
-        let encoded = value.split_once("''")?.1.to_owned();
-        let decoded =
-            url::form_urlencoded::parse(encoded.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
-        Some(decoded)
-    });
-    extended.or_else(|| parameter("filename")).filter(|name| !name.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,15 +80,5 @@ mod tests {
         ] {
             assert_eq!(content_range(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn names_in_both_forms() {
-        assert_eq!(disposition_name("attachment; filename=\"a.pdf\"").as_deref(), Some("a.pdf"));
-        assert_eq!(
-            disposition_name("attachment; filename=x; filename*=UTF-8''a%C3%A7+b.pdf").as_deref(),
-            Some("aç+b.pdf")
-        );
-        assert_eq!(disposition_name("inline"), None);
     }
 }

@@ -39,6 +39,8 @@ mod content;
 #[cfg(feature = "client")]
 mod credential;
 #[cfg(feature = "client")]
+mod disposition;
+#[cfg(feature = "client")]
 mod failure;
 #[cfg(feature = "client")]
 mod head;
@@ -48,6 +50,8 @@ mod multipart;
 mod network;
 #[cfg(feature = "client")]
 mod origin;
+#[cfg(feature = "client")]
+mod proxy;
 #[cfg(feature = "client")]
 mod redact;
 #[cfg(feature = "client")]
@@ -78,6 +82,7 @@ pub use {
     multipart::Multipart,
     network::{Lookup, NetworkOptions, Resolver, TransportOptions},
     origin::{HostRules, Origin},
+    proxy::Proxy,
     reply::{Reply, dead_link, decode_error, delete_outcome, integer},
     request::{Body, Request},
     retry::{NotYetStoredRetry, RetryOnce},

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wamedia_core::Clock;
 
 use crate::address::{AddressRefused, is_public};
+use crate::proxy::Proxy;
 use crate::{Origin, SystemClock};
 
 /// The longest time that an option can ask for. More would overflow the clocks underneath, and means the same.
@@ -53,6 +54,62 @@ impl Default for TransportOptions {
 }
 
 impl TransportOptions {
+    /// Sets the time for a connection, TLS included.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time from sending a request to the head of the reply.
+    #[must_use]
+    pub fn with_first_byte_timeout(mut self, timeout: Duration) -> Self {
+        self.first_byte_timeout = timeout;
+        self
+    }
+
+    /// Sets the time without a byte in a body.
+    #[must_use]
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Sets the time from the head of an API reply to its last byte.
+    #[must_use]
+    pub fn with_reply_timeout(mut self, timeout: Duration) -> Self {
+        self.reply_timeout = timeout;
+        self
+    }
+
+    /// Sets the least rate of a body, in bytes per second.
+    #[must_use]
+    pub fn with_min_rate(mut self, rate: impl Into<Option<u64>>) -> Self {
+        self.min_rate = rate.into();
+        self
+    }
+
+    /// Sets the longest API reply that is read, in bytes.
+    #[must_use]
+    pub fn with_max_reply_bytes(mut self, bytes: usize) -> Self {
+        self.max_reply_bytes = bytes;
+        self
+    }
+
+    /// Sets what is sent once with every request.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Sets names, certificates and time.
+    #[must_use]
+    pub fn with_network(mut self, network: NetworkOptions) -> Self {
+        self.network = network;
+        self
+    }
+
     /// The same with every time within what clocks can count.
     pub(crate) fn clamped(mut self) -> Self {
         for time in [
@@ -91,13 +148,24 @@ pub struct NetworkOptions {
     pub resolver: Arc<dyn Resolver>,
     /// Certificates (DER) to trust instead of the system's.
     pub roots: Option<Vec<Vec<u8>>>,
+    /// Certificates (DER) to trust besides those: of a proxy that opens TLS, for example. Whoever holds the key of one
+    /// can read and change everything, credentials among it.
+    pub extra_roots: Vec<Vec<u8>>,
+    /// The proxy that https requests go through; none unless one is set.
+    pub proxy: Option<Proxy>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        Self { resolver: Arc::new(SystemResolver), roots: None, clock: Arc::new(SystemClock) }
+        Self {
+            resolver: Arc::new(SystemResolver),
+            roots: None,
+            extra_roots: Vec::new(),
+            proxy: None,
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -120,6 +188,25 @@ impl NetworkOptions {
     #[must_use]
     pub fn with_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
         self.roots = Some(roots);
+        self
+    }
+
+    /// Trusts the certificates of a PEM file besides the others.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`](wamedia_core::ErrorKind::InvalidRequest) where there is none in it, or one that
+    /// is not readable.
+    #[cfg(feature = "tls")]
+    pub fn with_extra_roots_pem(mut self, pem: &[u8]) -> wamedia_core::Result<Self> {
+        self.extra_roots.extend(crate::tls::certificates(pem)?);
+        Ok(self)
+    }
+
+    /// Sends https requests through this proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 }
@@ -147,7 +234,11 @@ impl PublicResolver {
     pub(crate) fn new(network: &NetworkOptions, configured: &[Origin]) -> Self {
         Self {
             resolver: Arc::clone(&network.resolver),
-            configured: configured.iter().map(Origin::host).collect(),
+            configured: configured
+                .iter()
+                .map(Origin::host)
+                .chain(network.proxy.as_ref().map(Proxy::host))
+                .collect(),
         }
     }
 }

@@ -29,6 +29,12 @@ impl Clients {
 
     /// The client for a URL.
     pub(crate) async fn for_url(&self, url: &Url, options: &TransportOptions) -> Result<reqwest::Client> {
+        if cfg!(not(feature = "tls")) && url.scheme() == "https" {
+            let why = "this build has no TLS, and the link has https";
+            return Err(Error::new(ErrorKind::InvalidRequest, why)
+                .with_phase(Phase::Prepare)
+                .with_hint("switch on the feature `tls`"));
+        }
         let Some((resolver, made)) = &self.secure else { return Ok(self.first.clone()) };
         if url.scheme() != "https" {
             return Ok(self.first.clone());
@@ -64,10 +70,14 @@ fn build_client(
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
+        // The variables of the environment are not looked at.
         .no_proxy()
         .user_agent(&options.user_agent)
         .connect_timeout(options.connect_timeout)
         .dns_resolver(Arc::new(resolver));
+    if let Some(proxy) = &options.network.proxy {
+        builder = builder.proxy(proxy.build().map_err(invalid)?);
+    }
     #[cfg(feature = "tls")]
     {
         builder = with_tls(builder, options, secure).map_err(invalid)?;
@@ -87,10 +97,33 @@ fn with_tls(
     secure: bool,
 ) -> reqwest::Result<reqwest::ClientBuilder> {
     let builder = builder.tls_backend_rustls();
-    if let Some(roots) = &options.network.roots {
-        let certificates = roots.iter().map(|der| reqwest::Certificate::from_der(der));
-        return Ok(builder.tls_certs_only(certificates.collect::<reqwest::Result<Vec<_>>>()?));
+    let network = &options.network;
+    let certificates = |der: &[Vec<u8>]| -> reqwest::Result<Vec<_>> {
+        der.iter().map(|der| reqwest::Certificate::from_der(der)).collect()
+    };
+    let extra = certificates(&network.extra_roots)?;
+    match &network.roots {
+        Some(roots) => {
+            let all = certificates(roots)?.into_iter().chain(extra);
+            Ok(builder.tls_certs_only(all))
+        }
+        // This client never sees https.
+        None if !secure => Ok(builder.tls_certs_only([])),
+        None => Ok(builder.tls_certs_merge(extra)),
     }
-    // This client never sees https.
-    Ok(if secure { builder } else { builder.tls_certs_only([]) })
+}
+
+/// The certificates of a PEM file, as DER.
+#[cfg(feature = "tls")]
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>> {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject as _;
+
+    let invalid = |why: &str| Error::new(ErrorKind::InvalidRequest, why).with_phase(Phase::Prepare);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|_| invalid("the file of certificates is not valid PEM"))?;
+    if found.is_empty() {
+        return Err(invalid("the file of certificates has none; expected PEM, -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(found.into_iter().map(|certificate| certificate.to_vec()).collect())
 }

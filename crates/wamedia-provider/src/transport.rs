@@ -8,6 +8,7 @@ use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
 use crate::body::{Incoming, Outgoing, Pieces, Progress, read_capped};
 use crate::breaker::{Breaker, FailureBudget};
 use crate::failure::{Failure, convert, nothing_sent};
+use crate::proxy::Proxy;
 use crate::redact::Redactor;
 use crate::tls::Clients;
 use crate::{Body, Origin, Reply, Request, TransportOptions};
@@ -37,6 +38,8 @@ impl Transport {
     ) -> Result<Self> {
         let options = options.clamped();
         let clients = Clients::new(&options, configured)?;
+        let proxy = options.network.proxy.iter().flat_map(Proxy::secrets);
+        let secrets: Vec<Secret> = secrets.iter().cloned().chain(proxy).collect();
         let redactor = Redactor::new(secrets.iter().map(Secret::expose));
         let breaker = Breaker::new(failure_budget);
         Ok(Self { inner: Arc::new(Inner { clients, options, breaker, redactor }) })
@@ -62,11 +65,12 @@ impl Transport {
     /// Media type and file name of content end up in receipts, so they may not repeat a credential either.
     pub(crate) fn clean_headers(&self, headers: &mut HeaderMap) {
         for (name, split) in [(header::CONTENT_TYPE, '/'), (header::CONTENT_DISPOSITION, ';')] {
-            let Some(text) = headers.get(&name).and_then(|value| value.to_str().ok()) else { continue };
+            let Some(value) = headers.get(&name) else { continue };
+            let Ok(text) = str::from_utf8(value.as_bytes()) else { continue };
             // What stands before the sign is a word of the standard, or nothing that anybody keeps.
             let Some((before, after)) = text.split_once(split) else { continue };
             let Some(clean) = self.inner.redactor.text(after) else { continue };
-            match HeaderValue::from_str(&format!("{before}{split}{clean}")) {
+            match HeaderValue::from_bytes(format!("{before}{split}{clean}").as_bytes()) {
                 Ok(value) => drop(headers.insert(name, value)),
                 Err(_) => drop(headers.remove(name)),
             }

@@ -138,14 +138,22 @@ async fn a_redirect_to_a_host_named_after_a_credential_does_not_show_it() {
 
 #[tokio::test]
 async fn what_receipts_keep_of_a_reply_holds_no_credential() {
-    let reply = b"HTTP/1.1 200 x\r\ncontent-type: image/x-onlyletters\r\n\
-        content-disposition: attachment; filename=a-onlyletters.jpg\r\ncontent-length: 1\r\n\r\nx";
-    let origin = serve(reply.to_vec()).await;
-    let api = client(TransportOptions::default(), &origin, &["onlyletters".into()]);
-    let budget = one_attempt();
-    let build = |_| Ok(Request::get(origin.join("/x")?));
-    let opened = api.content(&budget).open(&media(), build, |_| None).await.unwrap();
-    assert!(!format!("{:?}", opened.head()).contains("letters"), "{:?}", opened.head());
+    // Plain, in UTF-8, and percent-encoded.
+    let names =
+        ["filename=a-onlyletters.jpg", "filename=\u{e9}-onlyletters.jpg", "filename*=UTF-8''onl%79letters"];
+    for name in names {
+        let reply = format!(
+            "HTTP/1.1 200 x\r\ncontent-type: image/x-onlyletters\r\n\
+             content-disposition: attachment; {name}\r\ncontent-length: 1\r\n\r\nx"
+        );
+        let origin = serve(reply.into_bytes()).await;
+        let api = client(TransportOptions::default(), &origin, &["onlyletters".into()]);
+        let budget = one_attempt();
+        let build = |_| Ok(Request::get(origin.join("/x")?));
+        let opened = api.content(&budget).open(&media(), build, |_| None).await.unwrap();
+        let shown = format!("{:?}", opened.head());
+        assert!(!shown.contains("letters") && shown.contains("name: Some"), "{shown}");
+    }
 }
 
 /// In paused time: the pauses of the server take none.

@@ -111,9 +111,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// # Errors
     ///
     /// As [`fetch`](Self::fetch); [`ErrorKind::Local`] when the file exists or cannot be written.
-    pub async fn download_to(&self, media: &MediaRef, path: &Path) -> Result<Downloaded> {
-        let receipt = self.store(media, &mut File::new(path)).await?;
-        Ok(Downloaded { path: path.to_owned(), receipt })
+    pub async fn download_to(&self, media: &MediaRef, path: impl AsRef<Path> + Send) -> Result<Downloaded> {
+        let path = path.as_ref().to_owned();
+        let receipt = self.store(media, &mut File::new(&path)).await?;
+        Ok(Downloaded { path, receipt })
     }
 
     /// Fetches into a folder, under a safe name made from what was declared and what arrived. Many transfers
@@ -149,7 +150,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                     "fetched"
                 ),
                 Ok(None) => debug!("already stored"),
-                Err(error) => debug!(kind = error.kind().name(), "failed"),
+                Err(error) => debug!(error.r#type = error.kind().name(), "failed"),
             }
             outcome
         };
@@ -241,7 +242,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                 // A reference that is nothing but its inline bytes cannot be resolved.
                 Next::Renew(error) if media.id.is_none() && media.link.is_none() => return Err(error),
                 Next::Renew(error) => {
-                    debug!(kind = error.kind().name(), "resolving again");
+                    debug!(error.r#type = error.kind().name(), "resolving again");
                     state.emit(Event::Renewing);
                     let renewed = self.resolve(media, state, true).await?;
                     let is_same = renewed.expected.is_same_content(&expected);
@@ -331,7 +332,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         match (expected.contradiction(), expected.stated_size()) {
             (Some(error), _) if !is_recorded => Err(error),
             (_, Some(size)) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
-            _ => Ok(Resolved { descriptor, expected }),
+            _ => match expected.lack(self.options.require) {
+                Some(error) => Err(error),
+                None => Ok(Resolved { descriptor, expected }),
+            },
         }
     }
 

@@ -50,7 +50,7 @@ pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
 pub use offload::OffloadLimit;
-pub use options::{IfExists, OnMismatch, TransferOptions};
+pub use options::{IfExists, OnMismatch, Require, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
 
 /// A file that is stored under its final name.
@@ -99,7 +99,11 @@ pub trait ProviderExt: Provider {
 
     /// Fetches into a file, which appears under its name only after verification. An existing file stays as it is,
     /// and the download fails.
-    fn download_to(&self, media: &MediaRef, path: &Path) -> impl Future<Output = Result<Downloaded>> + Send {
+    fn download_to(
+        &self,
+        media: &MediaRef,
+        path: impl AsRef<Path> + Send,
+    ) -> impl Future<Output = Result<Downloaded>> + Send {
         async move { Transfer::new(self).download_to(media, path).await }
     }
 }

@@ -115,7 +115,14 @@ pub struct ManyOptions {
 impl ManyOptions {
     /// At most this many contents at once.
     pub fn new(concurrency: usize) -> Self {
-        Self { concurrency, ..Self::default() }
+        Self::default().with_concurrency(concurrency)
+    }
+
+    /// Sets how many contents are read at once.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
     }
 
     /// Sets the limit for hashing on blocking threads, to share it with other transfers.

@@ -7,6 +7,7 @@ use crate::{Observer, OffloadLimit};
 
 /// What to do when the bytes are not what was declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnMismatch {
     /// The transfer fails, and nothing is kept.
     #[default]
@@ -20,6 +21,7 @@ pub enum OnMismatch {
 
 /// What to do when the final name is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfExists {
     /// The transfer fails before the first request; the file stays as it is.
     #[default]
@@ -32,10 +34,22 @@ pub enum IfExists {
     Replace,
 }
 
-/// How one transfer is made.
-#[derive(Clone, Debug)]
+/// What there must be to verify content against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[derive(Default)]
+pub enum Require {
+    /// Nothing: the receipt says what it was verified against, if anything.
+    #[default]
+    Nothing,
+    /// A size or a digest.
+    Length,
+    /// A digest.
+    Digest,
+}
+
+/// How one transfer is made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct TransferOptions {
     /// Attempts, renewals and waits.
     pub limits: Limits,
@@ -45,6 +59,9 @@ pub struct TransferOptions {
     pub sha256: Option<Sha256>,
     /// The size that the content must have, whatever others declare.
     pub size_bytes: Option<u64>,
+    /// What the caller, the webhook or the provider must declare, else nothing is fetched. A file that is kept was
+    /// judged when it was stored.
+    pub require: Require,
     /// What to do when the bytes are not what was declared.
     pub on_mismatch: OnMismatch,
     /// What to do when the final name is taken.
@@ -64,4 +81,90 @@ pub struct TransferOptions {
     #[cfg(feature = "simulation")]
     #[doc(hidden)]
     pub disk: Option<crate::SimulatedDisk>,
+}
+
+impl TransferOptions {
+    /// Sets attempts, renewals and waits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the most content bytes that are accepted.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.max_bytes = bytes.into();
+        self
+    }
+
+    /// Demands this digest.
+    #[must_use]
+    pub fn with_sha256(mut self, digest: impl Into<Option<Sha256>>) -> Self {
+        self.sha256 = digest.into();
+        self
+    }
+
+    /// Demands this size, in bytes.
+    #[must_use]
+    pub fn with_size_bytes(mut self, size: impl Into<Option<u64>>) -> Self {
+        self.size_bytes = size.into();
+        self
+    }
+
+    /// Sets what must be declared.
+    #[must_use]
+    pub fn with_require(mut self, require: Require) -> Self {
+        self.require = require;
+        self
+    }
+
+    /// Sets what to do when the bytes are not what was declared.
+    #[must_use]
+    pub fn with_on_mismatch(mut self, on_mismatch: OnMismatch) -> Self {
+        self.on_mismatch = on_mismatch;
+        self
+    }
+
+    /// Sets what to do when the final name is taken.
+    #[must_use]
+    pub fn with_if_exists(mut self, if_exists: IfExists) -> Self {
+        self.if_exists = if_exists;
+        self
+    }
+
+    /// Sets the time for the whole transfer.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.deadline = deadline.into();
+        self
+    }
+
+    /// Says whether to flush the file and its folder to the disk.
+    #[must_use]
+    pub fn with_sync(mut self, sync: bool) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// Says whether to resume from the partial file of a killed run.
+    #[must_use]
+    pub fn with_resume_partial(mut self, resume: bool) -> Self {
+        self.resume_partial = resume;
+        self
+    }
+
+    /// Sets the limit for hashing on blocking threads, to share it with other transfers.
+    #[must_use]
+    pub fn with_offload(mut self, offload: OffloadLimit) -> Self {
+        self.offload = offload;
+        self
+    }
+
+    /// Sets who is told of every step.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Into<Option<Arc<dyn Observer>>>) -> Self {
+        self.observer = observer.into();
+        self
+    }
 }

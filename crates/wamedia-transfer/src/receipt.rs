@@ -39,6 +39,7 @@ impl Verified {
 #[non_exhaustive]
 pub enum Difference {
     /// The size differs, although the digest matches.
+    #[non_exhaustive]
     Size {
         /// What was declared.
         declared: u64,
@@ -46,6 +47,7 @@ pub enum Difference {
         actual: u64,
     },
     /// The reply, or the bytes themselves, have another type than the declared one.
+    #[non_exhaustive]
     Type {
         /// What was declared.
         declared: Mime,
@@ -53,6 +55,7 @@ pub enum Difference {
         actual: Mime,
     },
     /// The digest differs, and the caller chose to record that.
+    #[non_exhaustive]
     Digest {
         /// What was declared.
         declared: Sha256,
@@ -62,6 +65,7 @@ pub enum Difference {
     /// A declared digest could not be used: it is truncated, or not a SHA-256.
     UnusableDigest(String),
     /// The webhook and the provider declared different digests; the provider's was used.
+    #[non_exhaustive]
     Disagreement {
         /// The digest in the webhook.
         webhook: Sha256,

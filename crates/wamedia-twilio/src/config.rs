@@ -1,11 +1,9 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::NAME;
 use crate::sids::{ACCOUNT, API_KEY, is_sid};
+use crate::{BASE_URL, NAME};
 
-/// Where the API is. Source: <https://www.twilio.com/docs/messaging/api/media-resource>
-const API: &str = "https://api.twilio.com";
 /// Where media from before authentication is, and stays public.
 /// Source: <https://support.twilio.com/hc/en-us/articles/223183748>
 const OLD_STORE: &str = "https://s3-external-1.amazonaws.com";
@@ -59,13 +57,22 @@ impl TwilioMediaBuilder {
     /// Everything that requests are made from, or every problem in one error.
     pub(crate) fn settings(self) -> Result<Settings> {
         let mut problems = Problems::new(NAME);
-        problems.check(is_sid(&self.account_sid, ACCOUNT), "the account must be AC and 32 hex digits");
+        problems.required("the account", "account_sid", &self.account_sid);
+        let has_account = !self.account_sid.is_empty();
+        problems.check(
+            !has_account || is_sid(&self.account_sid, ACCOUNT),
+            "the account must be AC and 32 hex digits",
+        );
         let user = self.user.as_deref();
         problems
             .check(user.is_none_or(|user| is_sid(user, API_KEY)), "the API key must be SK and 32 hex digits");
-        let password = problems.secret("the auth token", &self.password);
+        let (what, key) = match user {
+            Some(_) => ("the secret of the API key", "api_key_secret"),
+            None => ("the auth token", "auth_token"),
+        };
+        let password = problems.secret(what, key, &self.password);
         let old = problems.origin("the old store", OLD_STORE);
-        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let (hosts, old) = problems.finish(hosts.zip(old))?;
         let content = HostRules::new(hosts.content.iter().cloned().chain([hosts.api.clone(), old]));
         let content = content.with_hosts_below(CONTENT_DOMAIN);

@@ -19,6 +19,9 @@ pub use client::TwilioMedia;
 pub use config::TwilioMediaBuilder;
 pub use webhook::{TwilioWebhooks, TwilioWebhooksBuilder};
 
+/// Where the API is. Source: <https://www.twilio.com/docs/messaging/api/media-resource>
+pub const BASE_URL: &str = "https://api.twilio.com";
+
 /// The provider's name.
 const NAME: &str = "twilio";
 

@@ -47,7 +47,7 @@ pub(crate) fn deleted(reply: &Reply) -> wamedia_core::Result<DeleteOutcome> {
 
 #[cfg(test)]
 mod tests {
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
 
     use super::*;
 
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn replies_mean_what_the_documents_say() {
         let codes: Vec<String> = CODES.iter().map(|row| row.0.to_string()).collect();
-        let documented = include_str!("../../../fixtures/twilio/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        let documented = documented_errors("twilio");
+        check_errors(&documented, outcomes, codes.iter().map(String::as_str));
     }
 
     #[test]

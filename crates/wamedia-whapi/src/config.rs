@@ -1,10 +1,8 @@
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
-use crate::NAME;
+use crate::{BASE_URL, NAME};
 
-/// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
-const API: &str = "https://gate.whapi.cloud";
 /// Where links of auto-download point; not documented, seen in payloads.
 /// Source: <https://support.whapi.cloud/help-desk/account/setting-auto-download>
 const STORE: &str = "https://s3.eu-central-1.wasabisys.com";
@@ -55,7 +53,7 @@ impl WhapiCloudBuilder {
         let mut problems = Problems::new(NAME);
         let token = problems.bearer_token(&self.token);
         let store = problems.origin("the store's host", STORE);
-        let hosts = self.network.hosts(API, &mut problems);
+        let hosts = self.network.hosts(BASE_URL, &mut problems);
         let (hosts, store) = problems.finish(hosts.zip(store))?;
         let links = HostRules::new(hosts.content.iter().cloned());
         let links = links.with_origin(store).with_hosts_below(OWN_DOMAIN);

@@ -119,7 +119,7 @@ pub(crate) fn one_retry() -> RetryOnce {
 mod tests {
     use std::time::Duration;
 
-    use wamedia_conformance::{ErrorRow, check_errors};
+    use wamedia_conformance::{ErrorRow, check_errors, documented_errors};
 
     use super::*;
     use crate::responses::{self, ContentRetry, Cursor};
@@ -147,13 +147,13 @@ mod tests {
     #[test]
     fn replies_mean_what_the_documents_say() {
         let codes: Vec<String> = TABLE.iter().map(|row| row.status.to_string()).collect();
-        let documented = include_str!("../../../fixtures/whapi/errors.json");
-        check_errors(documented, outcomes, codes.iter().map(String::as_str));
+        let documented = documented_errors("whapi");
+        check_errors(&documented, outcomes, codes.iter().map(String::as_str));
     }
 
     #[test]
     fn every_row_has_its_source_and_a_reply_with_its_words() {
-        let documented = ErrorRow::read_all(include_str!("../../../fixtures/whapi/errors.json"));
+        let documented = ErrorRow::read_all(&documented_errors("whapi"));
         for row in TABLE {
             assert!(row.source.starts_with("https://"));
             let fits = |reply: &ErrorRow| {

@@ -22,6 +22,9 @@ pub use client::WhapiCloud;
 pub use config::WhapiCloudBuilder;
 pub use webhook::{WhapiWebhooks, WhapiWebhooksBuilder};
 
+/// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
+pub const BASE_URL: &str = "https://gate.whapi.cloud";
+
 /// The provider's name.
 const NAME: &str = "whapi";
 

@@ -2,12 +2,14 @@
 //!
 //! It verifies the delivery over the raw bytes, parses it, answers at once, and downloads in the
 //! background, a few at a time. When it is told to stop it takes no more deliveries and finishes what
-//! it has. What it has is in memory: a service that must survive a crash writes the references down
-//! before it answers 200 (`MediaRef` has a stable text form for that).
+//! it has.
+//!
+//! [`HandOver`] is where references wait. [`InMemory`] loses them when the process dies; a service that must survive
+//! that implements the trait with its database, as the example `scaling-out` does.
 //!
 //! ```text
 //! WAMEDIA_<PROVIDER>_TOKEN=… WAMEDIA_<PROVIDER>_…=… \
-//!   cargo run -p wamedia --features meta,chakra,whapi,nxcloud,tls --example receiver -- PROVIDER 127.0.0.1:8080 media
+//!   cargo run -p wamedia --features meta,chakra,whapi,nxcloud,http --example receiver -- PROVIDER 127.0.0.1:8080 media
 //! ```
 
 use std::collections::HashSet;
@@ -15,6 +17,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -24,17 +27,17 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wamedia::{
-    Config, Delivery, Downloaded, ErrorKind, Folder, Handshake, Inbound, MediaRef, Provider, ReceiveOptions,
-    Registry, Secret, Transfer, TransferOptions, Webhooks,
+    Delivery, Downloaded, ErrorKind, Folder, Handshake, MediaRef, Provider, ReceiveOptions, Transfer,
+    TransferOptions, Webhooks,
 };
+
+mod support;
 
 /// Deliveries are at least once: so many references are remembered to tell a second one.
 const REMEMBERED: usize = 100_000;
 
 /// A body of more bytes is handed to a thread that may block.
 const INLINE_MAX_BYTES: usize = 256 * 1024;
-
-type Headers = Vec<(String, String)>;
 
 /// What a receiver needs.
 pub(crate) struct Settings {
@@ -54,8 +57,46 @@ pub(crate) type Report = Arc<dyn Fn(&MediaRef, &wamedia::Result<Downloaded>) + S
 
 struct Receiver {
     webhooks: Arc<dyn Webhooks>,
+    hand_over: Arc<dyn HandOver>,
+}
+
+/// Where references wait until they are fetched. The vendor is answered 200 when it has them.
+#[async_trait]
+pub(crate) trait HandOver: Send + Sync + 'static {
+    /// Takes all references of a delivery and gives true, or takes none. It knows media by
+    /// [`MediaRef::identity`], since vendors deliver more than once; what it has already counts as taken.
+    async fn accept(&self, media: Vec<MediaRef>) -> bool;
+}
+
+/// A queue in memory.
+struct InMemory {
     queue: mpsc::Sender<MediaRef>,
     seen: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl HandOver for InMemory {
+    async fn accept(&self, media: Vec<MediaRef>) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut here = HashSet::new();
+        let new = |media: &MediaRef| {
+            let identity = media.identity();
+            !seen.contains(&identity) && here.insert(identity)
+        };
+        let fresh: Vec<_> = media.into_iter().filter(new).collect();
+        if fresh.is_empty() {
+            return true;
+        }
+        let Ok(places) = self.queue.try_reserve_many(fresh.len()) else { return false };
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        for (place, media) in places.zip(fresh) {
+            seen.insert(media.identity());
+            place.send(media);
+        }
+        true
+    }
 }
 
 /// Receives until `stop` is ready, then finishes what was accepted.
@@ -70,7 +111,8 @@ pub(crate) async fn serve(
     let downloads = tokio::spawn(download(provider, references, folder, at_once, report));
     // A larger body is refused before it is read.
     let cap = usize::try_from(webhooks.capabilities().max_bytes).unwrap_or(usize::MAX);
-    let receiver = Arc::new(Receiver { webhooks, queue, seen: Mutex::default() });
+    let hand_over = Arc::new(InMemory { queue, seen: Mutex::default() });
+    let receiver = Arc::new(Receiver { webhooks, hand_over });
     let app = Router::new()
         // Whapi has modes that append to the path and use other verbs; the body says what it is.
         .route("/webhook", get(handshake).fallback(receive))
@@ -95,12 +137,17 @@ async fn handshake(
 }
 
 /// Verifies and parses. A large body takes milliseconds, in which this thread serves nobody else.
-async fn read(webhooks: Arc<dyn Webhooks>, headers: Headers, body: Bytes) -> wamedia::Result<Inbound> {
+async fn read(
+    webhooks: Arc<dyn Webhooks>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> wamedia::Result<Vec<MediaRef>> {
     let size = body.len();
     let read = move || {
-        let delivery = Delivery::new(&body).with_headers(&headers);
+        let delivery = Delivery::from_http(&headers, &body);
         // A delivery that is not verified is refused, also where no secret is configured.
-        webhooks.receive(&delivery, ReceiveOptions::default()).map(|received| received.inbound)
+        let received = webhooks.receive(&delivery, ReceiveOptions::default())?;
+        Ok(received.inbound.media().map(|item| item.media.clone()).collect())
     };
     if size <= INLINE_MAX_BYTES {
         return read();
@@ -111,11 +158,8 @@ async fn read(webhooks: Arc<dyn Webhooks>, headers: Headers, body: Bytes) -> wam
 
 /// No request is made here, so the answer takes milliseconds whatever the delivery holds.
 async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    // A value that is no text verifies nothing.
-    let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let headers: Headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let inbound = match read(Arc::clone(&receiver.webhooks), headers, body).await {
-        Ok(inbound) => inbound,
+    let media = match read(Arc::clone(&receiver.webhooks), headers, body).await {
+        Ok(media) => media,
         Err(error) => {
             return match error.kind() {
                 ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -125,29 +169,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
             };
         }
     };
-    // Vendors deliver more than once, and history brings a message again.
-    let mut seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut here = HashSet::new();
-    let new = |media: &MediaRef| {
-        let identity = media.identity();
-        !seen.contains(&identity) && here.insert(identity)
-    };
-    let fresh: Vec<_> = inbound.media().map(|item| item.media.clone()).filter(new).collect();
-    if fresh.is_empty() {
-        return StatusCode::OK;
-    }
-    // All of a delivery or none of it.
-    let Ok(places) = receiver.queue.try_reserve_many(fresh.len()) else {
-        return StatusCode::SERVICE_UNAVAILABLE;
-    };
-    if seen.len() >= REMEMBERED {
-        seen.clear();
-    }
-    for (place, media) in places.zip(fresh) {
-        seen.insert(media.identity());
-        place.send(media);
-    }
-    StatusCode::OK
+    if receiver.hand_over.accept(media).await { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 /// Downloads what comes through the queue, at most `at_once` at a time, until the queue is closed.
@@ -175,23 +197,6 @@ async fn download(
     while running.join_next().await.is_some() {}
 }
 
-/// A provider from `WAMEDIA_<PROVIDER>_<SETTING>`, as the program has it.
-fn configured(name: &str) -> wamedia::Result<(Arc<dyn Provider>, Arc<dyn Webhooks>)> {
-    let variable = |key: &str| std::env::var(format!("WAMEDIA_{}_{key}", name.to_uppercase())).ok();
-    let mut config = Config::default();
-    let settings = Registry::built_in().info(name).map(|info| info.settings);
-    for setting in settings.into_iter().flatten() {
-        if let Some(value) = variable(&setting.key.to_uppercase()) {
-            config = config.with(setting.key, Secret::new(value));
-        }
-    }
-    config.base_url = variable("BASE_URL");
-    if let Some(origins) = variable("CONTENT_ORIGINS") {
-        config.content_origins = origins.split(',').map(ToOwned::to_owned).collect();
-    }
-    Ok((wamedia::provider(name, &config)?, wamedia::webhooks(name, &config)?))
-}
-
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "an example talks to people")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -199,7 +204,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [name, address, folder] = arguments.as_slice() else {
         return Err("usage: receiver PROVIDER ADDRESS FOLDER".into());
     };
-    let (provider, webhooks) = configured(name)?;
+    let config = support::from_environment(name);
+    let (provider, webhooks) = (wamedia::provider(name, &config)?, wamedia::webhooks(name, &config)?);
     let folder = PathBuf::from(folder);
     std::fs::create_dir_all(&folder)?;
     let listener = TcpListener::bind(address).await?;

@@ -53,6 +53,14 @@ impl Config {
         self
     }
 
+    /// Sets timeouts, and the seam for tests.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn with_transport(mut self, transport: TransportOptions) -> Self {
+        self.transport = transport;
+        self
+    }
+
     /// The value of a setting, unless it is missing or blank.
     pub fn secret(&self, key: &str) -> Option<&Secret> {
         self.values.get(key).filter(|value| !value.is_blank())

@@ -48,12 +48,21 @@ pub struct ProviderInfo {
     pub title: &'static str,
     /// Its settings, besides `base_url` and `content_origins`, which every provider has.
     pub settings: &'static [Setting],
+    /// Where its API is, unless `base_url` says otherwise.
+    pub base_url: Option<&'static str>,
 }
 
 impl ProviderInfo {
     /// Describes a provider.
     pub const fn new(name: &'static str, title: &'static str, settings: &'static [Setting]) -> Self {
-        Self { name, title, settings }
+        Self { name, title, settings, base_url: None }
+    }
+
+    /// Says where the API is.
+    #[must_use]
+    pub const fn with_base_url(mut self, base_url: &'static str) -> Self {
+        self.base_url = Some(base_url);
+        self
     }
 
     /// The keys of its settings.

@@ -15,6 +15,9 @@ use crate::registry::Registry;
 /// token = "…"
 /// [meta.profiles.sales]
 /// token = "…"
+/// [network]
+/// proxy = "env"
+/// ca_files = ["corp-root.pem"]
 /// ```
 ///
 /// It is strict: unknown sections and settings and values of the wrong type are problems, and all of them are
@@ -22,6 +25,17 @@ use crate::registry::Registry;
 #[derive(Clone, Debug, Default)]
 pub struct ConfigFile {
     providers: BTreeMap<&'static str, Accounts>,
+    network: NetworkConfig,
+}
+
+/// What every account has in common: the section `[network]`.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct NetworkConfig {
+    /// `none`, `env` for the proxy that the environment names, or a URL, which may hold a password.
+    pub proxy: Option<Secret>,
+    /// Files of further certificates to trust, as they are written.
+    pub ca_files: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -43,6 +57,8 @@ enum Value {
 /// Settings that every provider has, beside its own.
 const COMMON: [&str; 2] = ["base_url", "content_origins"];
 const PROFILES: &str = "profiles";
+/// The section that is no provider.
+const NETWORK: &str = "network";
 
 impl ConfigFile {
     /// Reads a file for the providers of a registry.
@@ -60,8 +76,16 @@ impl ConfigFile {
         });
         for (name, section) in sections {
             match (registry.info(&name), section) {
+                (None, Value::Table(table)) if name == NETWORK => {
+                    file.network = network(table, &mut problems);
+                }
+                (None, _) if name == NETWORK => {
+                    let message = "this must be a section, in TOML written as [network]";
+                    problems.push(ConfigProblem::new(&[NETWORK], message));
+                }
                 (None, _) => {
-                    problems.push(ConfigProblem::unknown(&[&name], "section", &registry.names()));
+                    let known = [registry.names(), vec![NETWORK]].concat();
+                    problems.push(ConfigProblem::unknown(&[&name], "section", &known));
                 }
                 (Some(info), Value::Table(table)) => {
                     file.providers.insert(info.name, accounts(info, table, &mut problems));
@@ -82,6 +106,11 @@ impl ConfigFile {
             None => Some(&accounts.default),
             Some(profile) => accounts.profiles.get(profile),
         }
+    }
+
+    /// What every account has in common.
+    pub fn network(&self) -> &NetworkConfig {
+        &self.network
     }
 
     /// The names of the profiles of a provider.
@@ -136,21 +165,8 @@ fn account(
             (key, _) if !known.contains(&key) => {
                 problems.push(ConfigProblem::unknown(&path, "setting", &known));
             }
-            ("content_origins", Value::List(list)) => {
-                for (index, item) in list.into_iter().enumerate() {
-                    let index = index.to_string();
-                    match item {
-                        Value::Text(origin) => config.content_origins.push(origin),
-                        _ => problems.push(ConfigProblem::new(
-                            &[&path[..], &[index.as_str()]].concat(),
-                            "this must be a text, in quotation marks",
-                        )),
-                    }
-                }
-            }
-            ("content_origins", _) => {
-                let message = "this must be a list of texts, such as [\"https://host\"]";
-                problems.push(ConfigProblem::new(&path, message));
+            ("content_origins", value) => {
+                config.content_origins = texts(&path, value, "[\"https://host\"]", problems);
             }
             ("base_url", Value::Text(url)) => config.base_url = Some(url),
             (key, Value::Text(text)) => {
@@ -160,6 +176,41 @@ fn account(
         }
     }
     config
+}
+
+fn network(table: BTreeMap<String, Value>, problems: &mut Vec<ConfigProblem>) -> NetworkConfig {
+    let mut network = NetworkConfig::default();
+    for (key, value) in table {
+        let path = [NETWORK, key.as_str()];
+        match (key.as_str(), value) {
+            ("proxy", Value::Text(proxy)) => network.proxy = Some(Secret::new(proxy)),
+            ("proxy", _) => {
+                problems.push(ConfigProblem::new(&path, "this must be a text, in quotation marks"));
+            }
+            ("ca_files", value) => network.ca_files = texts(&path, value, "[\"root.pem\"]", problems),
+            _ => problems.push(ConfigProblem::unknown(&path, "setting", &["proxy", "ca_files"])),
+        }
+    }
+    network
+}
+
+/// A list of texts; what is none of that is a problem.
+fn texts(path: &[&str], value: Value, example: &str, problems: &mut Vec<ConfigProblem>) -> Vec<String> {
+    let Value::List(list) = value else {
+        problems.push(ConfigProblem::new(path, format!("this must be a list of texts, such as {example}")));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (index, item) in list.into_iter().enumerate() {
+        match item {
+            Value::Text(text) => found.push(text),
+            _ => problems.push(ConfigProblem::new(
+                &[path, &[index.to_string().as_str()]].concat(),
+                "this must be a text, in quotation marks",
+            )),
+        }
+    }
+    found
 }
 
 #[cfg(all(test, feature = "meta", feature = "whapi"))]
@@ -189,7 +240,7 @@ mod tests {
                 "meta.app_secrets: unknown setting; did you mean `app_secret`?",
                 "meta.content_origins.1: this must be a text, in quotation marks",
                 "meta.token: this must be a text, in quotation marks",
-                "top: unknown section; there are: meta, chakra, whapi, nxcloud, 360dialog, twilio",
+                "top: unknown section; there are: meta, chakra, whapi, nxcloud, 360dialog, twilio, network",
                 "whapi: this must be a section, in TOML written as [whapi]",
             ]
         );
@@ -212,6 +263,25 @@ mod tests {
         assert_eq!(default.base_url.as_deref(), Some("https://a.test"));
         assert_eq!(default.content_origins, ["https://b.test"]);
         assert!(sales.base_url.is_none() && sales.content_origins.is_empty());
+    }
+
+    #[test]
+    fn the_network_is_read_as_strictly() {
+        let file = read("[network]\nproxy = \"http://u:TEST-canary@p:1\"\nca_files = [\"a.pem\"]\n").unwrap();
+        assert_eq!(file.network().proxy.as_ref().map(Secret::expose), Some("http://u:TEST-canary@p:1"));
+        assert_eq!(file.network().ca_files, ["a.pem"]);
+        assert!(!format!("{file:?}").contains("canary"));
+        let problems = read("network = 1\n").unwrap_err();
+        assert_eq!(problems, ["network: this must be a section, in TOML written as [network]"]);
+        let problems = read("[network]\nproxies = 1\nproxy = 1\nca_files = \"a\"\n").unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "network.ca_files: this must be a list of texts, such as [\"root.pem\"]",
+                "network.proxies: unknown setting; did you mean `proxy`?",
+                "network.proxy: this must be a text, in quotation marks",
+            ]
+        );
     }
 
     #[test]

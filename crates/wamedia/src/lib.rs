@@ -4,6 +4,12 @@ mod config;
 mod factory;
 #[cfg(feature = "serde")]
 mod file;
+// Pages for rustdoc; a program has nothing of them.
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "client", feature = "meta", feature = "http", feature = "object_store")
+))]
+pub mod guide;
 mod names;
 mod registry;
 mod vendors;
@@ -12,12 +18,12 @@ mod vendors;
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use factory::{ProviderFactory, ProviderInfo, Setting};
 #[cfg(feature = "serde")]
-pub use file::ConfigFile;
+pub use file::{ConfigFile, NetworkConfig};
 pub use names::nearest_name;
 pub use registry::{Registry, provider, webhooks};
 pub use wamedia_provider::SystemClock;
 #[cfg(feature = "client")]
-pub use wamedia_provider::{Lookup, NetworkOptions, Resolver, TransportOptions};
+pub use wamedia_provider::{Lookup, NetworkOptions, Proxy, Resolver, TransportOptions};
 
 // The contract: providers, references, media.
 pub use wamedia_core::{
@@ -45,9 +51,12 @@ pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date,
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,
-    Receipt, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials, safe_name,
-    sniff, transfer_many,
+    Receipt, Require, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials,
+    safe_name, sniff, transfer_many,
 };
+
+#[cfg(feature = "object_store")]
+pub use wamedia_transfer::Object;
 
 // The vendors, with builders of their own.
 #[cfg(feature = "360dialog")]

@@ -180,6 +180,34 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "client")]
+    #[test]
+    fn a_missing_setting_is_named_with_its_key_and_its_variable() {
+        for info in Registry::built_in().infos() {
+            let message = provider(info.name, &Config::default()).unwrap_err().message().to_owned();
+            for setting in info.settings.iter().filter(|setting| setting.required) {
+                let key = format!("`{}`", setting.key);
+                let variable = format!("WAMEDIA_{}_{}", info.name.to_uppercase(), setting.key.to_uppercase());
+                assert!(message.contains(&key) && message.contains(&variable), "{}: {message}", info.name);
+            }
+        }
+    }
+
+    #[cfg(all(feature = "client", not(feature = "tls")))]
+    #[test]
+    fn without_tls_an_https_origin_is_a_problem_of_the_configuration() {
+        let config = Config::default().with("token", "TEST-token");
+        let error = provider("meta", &config).unwrap_err();
+        assert!(
+            error.message().contains("graph.facebook.com") && error.message().contains("`tls`"),
+            "{error}"
+        );
+        let plain = config.clone().with_base_url("http://127.0.0.1:9");
+        assert!(provider("meta", &plain).is_ok());
+        let content = plain.with_content_origin("https://cdn.test");
+        assert!(provider("meta", &content).unwrap_err().message().contains("cdn.test"));
+    }
+
     #[test]
     fn a_third_party_is_chosen_by_its_name_and_takes_no_name_twice() {
         #[derive(Debug)]

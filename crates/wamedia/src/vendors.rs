@@ -93,6 +93,7 @@ mod meta {
                 Setting::new("api_version"),
             ];
             ProviderInfo::new("meta", "WhatsApp Cloud API (Meta)", SETTINGS)
+                .with_base_url(wamedia_meta::BASE_URL)
         }
 
         #[cfg(feature = "client")]
@@ -134,7 +135,7 @@ mod chakra {
                 Setting::new("webhook_secret").secret(),
                 Setting::new("api_version"),
             ];
-            ProviderInfo::new("chakra", "ChakraHQ", SETTINGS)
+            ProviderInfo::new("chakra", "ChakraHQ", SETTINGS).with_base_url(wamedia_chakra::BASE_URL)
         }
 
         #[cfg(feature = "client")]
@@ -172,7 +173,7 @@ mod whapi {
         fn info(&self) -> ProviderInfo {
             const SETTINGS: &[Setting] =
                 &[Setting::new("token").required().secret(), Setting::new("webhook_header").secret()];
-            ProviderInfo::new("whapi", "Whapi.Cloud", SETTINGS)
+            ProviderInfo::new("whapi", "Whapi.Cloud", SETTINGS).with_base_url(wamedia_whapi::BASE_URL)
         }
 
         #[cfg(feature = "client")]
@@ -200,6 +201,7 @@ mod whapi {
 
 #[cfg(feature = "nxcloud")]
 mod nxcloud {
+    use wamedia_core::{Error, ErrorKind};
     #[cfg(feature = "client")]
     use wamedia_nxcloud::NxCloud as Client;
     use wamedia_nxcloud::NxCloudWebhooks;
@@ -215,8 +217,9 @@ mod nxcloud {
                 Setting::new("access_key").required().secret(),
                 Setting::new("access_secret").required().secret(),
                 Setting::new("business_phone").required().secret(),
+                Setting::new("webhook_digest"),
             ];
-            ProviderInfo::new("nxcloud", "NXCloud", SETTINGS)
+            ProviderInfo::new("nxcloud", "NXCloud", SETTINGS).with_base_url(wamedia_nxcloud::BASE_URL)
         }
 
         #[cfg(feature = "client")]
@@ -232,6 +235,15 @@ mod nxcloud {
             let mut builder = NxCloudWebhooks::builder();
             set!(builder.secret(config.secret("access_secret").cloned()));
             set!(builder.max_bytes(config.webhook_max_bytes));
+            // The vendor signs by MD5 unless the account is set to SHA-256; then MD5 would be a step back.
+            match config.text("webhook_digest") {
+                None | Some("any") => {}
+                Some("sha256") => builder = builder.sha256_only(true),
+                Some(_) => {
+                    let why = "webhook_digest must be `sha256`, which refuses MD5, or `any`";
+                    return Err(Error::new(ErrorKind::InvalidRequest, why).with_provider("nxcloud"));
+                }
+            }
             Ok(Arc::new(builder.build()?))
         }
     }
@@ -251,7 +263,7 @@ mod dialog360 {
     impl ProviderFactory for Dialog {
         fn info(&self) -> ProviderInfo {
             const SETTINGS: &[Setting] = &[Setting::new("api_key").required().secret()];
-            ProviderInfo::new("360dialog", "360dialog", SETTINGS)
+            ProviderInfo::new("360dialog", "360dialog", SETTINGS).with_base_url(wamedia_360dialog::BASE_URL)
         }
 
         #[cfg(feature = "client")]
@@ -292,6 +304,7 @@ mod twilio {
                 Setting::new("public_url"),
             ];
             ProviderInfo::new("twilio", "Twilio Programmable Messaging", SETTINGS)
+                .with_base_url(wamedia_twilio::BASE_URL)
         }
 
         #[cfg(feature = "client")]

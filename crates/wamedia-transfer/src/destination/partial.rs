@@ -234,7 +234,7 @@ fn slot_path(target: &Path, slot: u32) -> PathBuf {
 
 /// Removes the temporary files that killed runs left in a folder, and gives their number. Files of running transfers
 /// and links are left alone. It reads the whole folder: call it on a thread that may block.
-pub fn remove_stale_partials(folder: &Path) -> usize {
+pub fn remove_stale_partials(folder: impl AsRef<Path>) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let is_partial = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
