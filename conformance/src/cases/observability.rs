@@ -208,7 +208,7 @@ fn receipt_after_wait(setup: &Setup) -> Verdict {
 fn spans(setup: &Setup) -> Verdict {
     let exchanges = setup.exchanges(setup.base()?);
     let wanted = exchanges.len();
-    let statuses: Vec<_> = exchanges.iter().map(|row| format!("status={}", row.reply.status)).collect();
+    let statuses: Vec<_> = exchanges.iter().map(|row| format!("status_code={}", row.reply.status)).collect();
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.fetched()?;
     let new = |name: &str| {

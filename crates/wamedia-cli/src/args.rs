@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use wamedia::{IfExists, MediaKind, OnMismatch, Sha256};
+use wamedia::{IfExists, MediaKind, OnMismatch, Require, Sha256};
+use wamedia_sandbox::Fault;
 
 use crate::exit::{self, Failure};
+use crate::settings::registry;
 
 /// WhatsApp media for every provider: a webhook or a media id in, verified bytes out.
 #[derive(Debug, Parser)]
@@ -23,40 +26,67 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Download, verify, and store under the final name
+    #[command(
+        after_help = "Examples:\n  wamedia get meta:1001 -o lamp.jpg\n  wamedia get meta:1001 meta:1002 --dir media --require digest"
+    )]
     Get(GetArgs),
     /// What the provider says about it, without the bytes
+    #[command(after_help = "Examples:\n  wamedia info meta:1001\n  wamedia info 1001 --provider meta --json")]
     Info(InfoArgs),
     /// What a webhook delivery carries: one line per item
+    #[command(
+        after_help = "Examples:\n  wamedia inbound delivery.json --provider meta\n  wamedia inbound delivery.json --provider meta --refs"
+    )]
     Inbound(InboundArgs),
     /// Upload; prints the id or the public link
+    #[command(
+        after_help = "Examples:\n  wamedia put photo.jpg --provider meta\n  wamedia put photo.jpg --provider whapi --as image --name holiday.jpg"
+    )]
     Put(PutArgs),
     /// Delete
+    #[command(after_help = "Examples:\n  wamedia rm meta:1001\n  wamedia rm meta:1001 meta:1002 --json")]
     Rm(RmArgs),
     /// List, where the provider can
+    #[command(
+        after_help = "Examples:\n  wamedia ls --provider whapi\n  wamedia ls --provider whapi --limit 10 --json"
+    )]
     Ls(LsArgs),
     /// Will this provider, and the phone, take it? Nothing is sent
+    #[command(
+        after_help = "Examples:\n  wamedia check photo.jpg --provider meta\n  wamedia check photo.jpg --provider whapi --as document"
+    )]
     Check(CheckArgs),
     /// The redacted story of every request and decision of one download
+    #[command(after_help = "Examples:\n  wamedia explain meta:1001\n  wamedia explain meta:1001 --json")]
     Explain(ExplainArgs),
     /// Which settings are in effect, and where each came from
+    #[command(after_help = "Examples:\n  wamedia config\n  wamedia config --provider meta --json")]
     Config(ConfigArgs),
     /// Configuration, name, connection, TLS and one harmless call, with a verdict
+    #[command(after_help = "Examples:\n  wamedia doctor\n  wamedia doctor meta --json")]
     Doctor(DoctorArgs),
     /// Capability table, or one provider in full
+    #[command(after_help = "Examples:\n  wamedia providers\n  wamedia providers meta")]
     Providers(ProvidersArgs),
     /// Every provider's API on this machine, with fault switches
+    #[command(after_help = "Examples:\n  wamedia sandbox\n  wamedia sandbox --fault flip:3 --json")]
     Sandbox(SandboxArgs),
     /// The whole job, against the sandbox, in a few seconds, with no account
+    #[command(after_help = "Examples:\n  wamedia demo\n  wamedia demo --dir files")]
     Demo(DemoArgs),
     /// Completions for a shell
+    #[command(after_help = "Examples:\n  wamedia completions bash\n  wamedia completions zsh")]
     Completions(CompletionsArgs),
+    /// The manual page of the program, or of one command
+    #[command(after_help = "Examples:\n  wamedia man\n  wamedia man get")]
+    Man(ManArgs),
 }
 
 /// Options of every command that talks to a provider.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// Provider of references that name none
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(registry().names()))]
     pub(crate) provider: Option<String>,
     /// Profile of the configuration for references that name none, as in meta@sales:ID
     #[arg(long, value_name = "NAME")]
@@ -143,6 +173,9 @@ pub(crate) struct GetArgs {
     /// How many bytes it must be
     #[arg(long, value_name = "N", value_parser = bytes)]
     pub(crate) size: Option<u64>,
+    /// Fail where nothing is declared to verify against: a digest, or a length or a digest
+    #[arg(long, value_enum)]
+    pub(crate) require: Option<RequireArg>,
     /// When the bytes are not what was declared
     #[arg(long, value_enum, default_value = "reject")]
     pub(crate) on_mismatch: MismatchArg,
@@ -182,6 +215,21 @@ impl From<MismatchArg> for OnMismatch {
             MismatchArg::Reject => Self::Reject,
             MismatchArg::Quarantine => Self::Quarantine,
             MismatchArg::Record => Self::Record,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RequireArg {
+    Digest,
+    Length,
+}
+
+impl From<RequireArg> for Require {
+    fn from(arg: RequireArg) -> Self {
+        match arg {
+            RequireArg::Digest => Self::Digest,
+            RequireArg::Length => Self::Length,
         }
     }
 }
@@ -257,7 +305,7 @@ pub(crate) struct PutArgs {
     #[arg(long = "type", value_name = "MIME")]
     pub(crate) mime: Option<wamedia::Mime>,
     /// What it is to be used for
-    #[arg(long = "as", value_name = "KIND", value_parser = kind)]
+    #[arg(long = "as", value_name = "KIND", value_parser = kinds())]
     pub(crate) kind: Option<MediaKind>,
     /// Upload without checking first
     #[arg(long)]
@@ -275,7 +323,7 @@ pub(crate) struct CheckArgs {
     #[arg(long = "type", value_name = "MIME")]
     pub(crate) mime: Option<wamedia::Mime>,
     /// What it is to be used for
-    #[arg(long = "as", value_name = "KIND", value_parser = kind)]
+    #[arg(long = "as", value_name = "KIND", value_parser = kinds())]
     pub(crate) kind: Option<MediaKind>,
     #[command(flatten)]
     pub(crate) common: Common,
@@ -317,7 +365,7 @@ pub(crate) struct DoctorArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProvidersArgs {
     /// One provider in full
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(registry().names()))]
     pub(crate) name: Option<String>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
@@ -335,8 +383,8 @@ pub(crate) struct SandboxArgs {
     /// Files to serve besides the built-in ones
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Switch a fault on, for the next N requests or for ever (repeatable)
-    #[arg(long, value_name = "NAME[:N]")]
+    /// Switch a fault on, for the next N requests or for ever (repeatable); `list` prints what each does
+    #[arg(long, value_name = "NAME[:N]", value_parser = FaultName, hide_possible_values = true)]
     pub(crate) fault: Vec<String>,
     /// Post one signed delivery per provider to this loopback address
     #[arg(long, value_name = "URL")]
@@ -361,6 +409,13 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// One command
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
 }
 
 /// Prints what is wrong with the command line, or the help that was asked for.
@@ -404,6 +459,24 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     crate::output::write_all(&script)
 }
 
+/// A page for `man -l -`.
+pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match &args.command {
+        None => program,
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no command {}; see `wamedia --help`",
+                crate::output::typed(name)
+            ))
+        })?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    crate::output::write_all(&page)
+}
+
 impl Cli {
     /// Whether decisions are told on standard error.
     pub(crate) fn verbose(&self) -> bool {
@@ -414,7 +487,6 @@ impl Cli {
             Command::Put(args) => args.common.verbose,
             Command::Rm(args) => args.common.verbose,
             Command::Ls(args) => args.common.verbose,
-            Command::Explain(_) => true,
             _ => false,
         }
     }
@@ -454,9 +526,39 @@ fn bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "expected at most 1048576 GiB".to_owned())
 }
 
-fn kind(text: &str) -> Result<MediaKind, String> {
-    MediaKind::from_name(text)
-        .ok_or_else(|| "expected image, video, audio, voice, document or sticker".to_owned())
+fn kinds() -> impl TypedValueParser<Value = MediaKind> {
+    let kinds = [
+        MediaKind::Image,
+        MediaKind::Video,
+        MediaKind::Audio,
+        MediaKind::Voice,
+        MediaKind::Document,
+        MediaKind::Sticker,
+    ];
+    PossibleValuesParser::new(kinds.map(MediaKind::name))
+        .try_map(|name| MediaKind::from_name(&name).ok_or("there is no such kind"))
+}
+
+/// `NAME` or `NAME:N`, whose names shells complete.
+#[derive(Clone, Debug)]
+struct FaultName;
+
+impl TypedValueParser for FaultName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let faults = Fault::ALL.iter().map(|fault| PossibleValue::new(fault.name()).help(fault.sentence()));
+        Some(Box::new(faults))
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let folder = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now())))
         .await
-        .map_err(|error| cannot_start(&error))?;
+        .map_err(|error| cannot_start(&error, None))?;
     output::block("Webhooks of every provider in, verified files out. No account, no configuration.\n")?;
     let mut rows = Vec::new();
     for info in sandbox.providers() {

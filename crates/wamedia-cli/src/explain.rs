@@ -8,6 +8,7 @@ use crate::configuration::{Providers, transfer_options};
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::reference::Reference;
+use crate::story::{Step, Story};
 use crate::verdict::{Verdict, is_wrong_origin};
 
 #[derive(Serialize)]
@@ -17,10 +18,12 @@ struct ExplainJson<'a> {
     #[serde(flatten)]
     receipt: Option<&'a Receipt>,
     error: Option<serde_json::Value>,
+    story: Vec<Step>,
 }
 
 /// Fetches once without storing, telling every request and decision on the way, and says whose turn it is.
 pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
+    let story = (!args.common.verbose).then(Story::listen);
     let mut providers = Providers::new(&args.common)?;
     let reference = providers.reference(&args.media)?;
     let provider = providers.get(&reference.account)?;
@@ -33,14 +36,19 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
         }
         Err(error) => Verdict::of_failure(error),
     };
+    let story = story.map(|story| story.steps()).unwrap_or_default();
     if args.common.json {
         output::json(&ExplainJson {
             r#ref: reference.to_string(),
             verdict,
             receipt: outcome.as_ref().ok(),
             error: outcome.as_ref().err().map(exit::error_json),
+            story,
         })?;
     } else {
+        for step in &story {
+            output::line(&step.to_string())?;
+        }
         output::line(&match &outcome {
             Ok(receipt) => format!("{reference}: {}", counts(receipt)),
             Err(error) => format!("{reference}: {error}"),

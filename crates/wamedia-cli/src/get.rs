@@ -199,6 +199,7 @@ fn options(args: &GetArgs) -> TransferOptions {
     options.sha256 = args.sha256;
     options.size_bytes = args.size;
     options.on_mismatch = args.on_mismatch.into();
+    options.require = args.require.map(Into::into).unwrap_or_default();
     let exists = if args.output.is_some() { ExistsArg::Refuse } else { ExistsArg::Keep };
     options.if_exists = args.exists.unwrap_or(exists).into();
     options.sync = args.sync;

@@ -23,6 +23,7 @@ mod reference;
 mod sandbox;
 mod settings;
 mod signals;
+mod story;
 mod verdict;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         // It ends well when it is told to, so it listens itself.
         Command::Sandbox(args) => sandbox::run(args, std::future::pending()).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Man(args) => args::man(&args),
         Command::Completions(args) => args::completions(&args),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wamedia::{Clock as _, Config, Secret, SystemClock};
-use wamedia_sandbox::{Options, ProviderInfo, RequestLog, Sandbox, post_webhook};
+use wamedia_sandbox::{Fault, Options, ProviderInfo, RequestLog, Sandbox, post_webhook};
 
 use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
@@ -13,6 +13,9 @@ use crate::output;
 
 /// Runs until `stop` is done.
 pub(crate) async fn run(args: SandboxArgs, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    if args.fault.iter().any(|name| name == "list") {
+        return list_faults();
+    }
     let mut stop = std::pin::pin!(stop);
     let sandbox = tokio::select! {
         sandbox = start(args) => sandbox?,
@@ -23,7 +26,32 @@ pub(crate) async fn run(args: SandboxArgs, stop: impl Future<Output = ()>) -> Re
     Ok(())
 }
 
+/// `NAME` or `NAME:N`.
+fn fault(text: &str) -> Result<(Fault, u64), Failure> {
+    let (name, times) = match text.split_once(':') {
+        None => (text, Ok(u64::MAX)),
+        Some((name, times)) => (name, times.parse()),
+    };
+    let times = times.map_err(|_| Failure::usage("a fault is written as NAME or NAME:N"))?;
+    let fault = Fault::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        let near = wamedia::nearest_name(name, &names)
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Failure::usage(format!("no fault is called {}{near}", output::typed(name)))
+            .with_hint("`wamedia sandbox --fault list` prints all of them")
+    })?;
+    Ok((fault, times))
+}
+
+/// Every fault with its sentence.
+fn list_faults() -> Result<(), Failure> {
+    Fault::ALL
+        .iter()
+        .try_for_each(|fault| output::line(&format!("{:<20} {}", fault.name(), fault.sentence())))
+}
+
 async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
+    let faults = args.fault.iter().map(|text| fault(text)).collect::<Result<Vec<_>, _>>()?;
     let mut options = Options::new(Arc::new(|| SystemClock.now()));
     if let Some(port) = args.port {
         options = options.with_port(port);
@@ -39,17 +67,9 @@ async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
         // A reader that went away is no reason to stop serving.
         let _ = if json { output::json(&request.to_json()) } else { output::line(&for_people(request)) };
     });
-    let sandbox = Sandbox::start(options).await.map_err(|error| cannot_start(&error))?;
-    for fault in &args.fault {
-        let (name, times) = match fault.split_once(':') {
-            Some((name, times)) => {
-                let times =
-                    times.parse().map_err(|_| Failure::usage("a fault is written as NAME or NAME:N"))?;
-                (name, times)
-            }
-            None => (fault.as_str(), u64::MAX),
-        };
-        sandbox.set_fault(name, times).map_err(|error| Failure::usage(error.to_string()))?;
+    let sandbox = Sandbox::start(options).await.map_err(|error| cannot_start(&error, args.port))?;
+    for (fault, times) in faults {
+        sandbox.set_fault(fault.name(), times).map_err(|error| Failure::usage(error.to_string()))?;
     }
     if json {
         output::json(&sandbox.ready_json())?;
@@ -71,8 +91,14 @@ async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
     Ok(sandbox)
 }
 
-pub(crate) fn cannot_start(error: &io::Error) -> Failure {
-    Failure::new(exit::LOCAL, format!("the sandbox cannot start: {error}"))
+pub(crate) fn cannot_start(error: &io::Error, port: Option<u16>) -> Failure {
+    let failure = Failure::new(exit::LOCAL, format!("the sandbox cannot start: {error}"));
+    match port {
+        Some(port) if error.kind() == io::ErrorKind::AddrInUse => failure.with_hint(format!(
+            "it needs port {port} and those behind it, one for each API and each content host; choose another --port, or none"
+        )),
+        _ => failure,
+    }
 }
 
 /// A configuration for one of the sandbox's providers.

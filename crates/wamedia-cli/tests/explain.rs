@@ -99,3 +99,22 @@ fn a_renewed_link_is_said_in_words() {
     let said = text(&output.stdout);
     assert!(said.contains("1 renewals") && said.ends_with("a new one gave the media\n"), "{said}");
 }
+
+#[test]
+fn the_story_has_every_request_and_decision_and_no_value_of_a_query() {
+    let sandbox = Sandbox::start(&[]);
+    let output = sandbox.run(&["explain", "meta:expired-1"]);
+    let shown = text(&output.stdout);
+    let steps: Vec<_> = shown.lines().filter(|line| line.contains(" ms  ")).collect();
+    assert_eq!(steps.len(), 7, "{shown}");
+    assert!(
+        steps[1].contains("GET http://127.0.0.1:") && steps[1].contains("?mid=..&ext=..&hash=.. -> 404"),
+        "{shown}"
+    );
+    assert!(steps[3].contains("resolving again: expired"), "{shown}");
+    assert!(text(&output.stderr).is_empty(), "{}", text(&output.stderr));
+    let line = lines(&sandbox.run(&["explain", "meta:expired-1", "--json"])).remove(0);
+    let story = line["story"].as_array().expect("a list");
+    assert_eq!((story.len(), &story[1]["http.response.status_code"]), (7, &"404".into()));
+    assert_eq!((&story[2]["event"], &story[2]["error.type"]), (&"given up".into(), &"expired".into()));
+}

@@ -639,4 +639,25 @@ mod tests {
         fn check<T: Send + Sync + 'static>() {}
         check::<Error>();
     }
+
+    #[test]
+    fn context_is_kept_and_what_was_named_first_stays() {
+        let error = Error::new(ErrorKind::Transport, "broken")
+            .with_operation("open")
+            .with_operation("fetch")
+            .with_provider("meta")
+            .with_provider("other")
+            .with_phase(Phase::Body)
+            .with_phase(Phase::Head)
+            .with_status(502)
+            .with_status(200)
+            .with_provider_code("4/33");
+        assert_eq!((error.operation(), error.provider()), (Some("open"), Some("meta")));
+        assert_eq!((error.phase(), error.status()), (Some(Phase::Body), Some(502)));
+        assert_eq!((error.provider_code(), error.message()), (Some("4/33"), "broken"));
+        assert_eq!((error.retry(), error.is_retryable(), error.retry_after()), (Retry::Backoff, true, None));
+        let bare = Error::unsupported("list");
+        assert_eq!((bare.operation(), bare.provider(), bare.status()), (Some("list"), None, None));
+        assert_eq!((bare.is_retryable(), bare.provider_code()), (false, None));
+    }
 }

@@ -436,6 +436,7 @@ mod tests {
             .with_inline(Bytes::from_static(b"CANARY"));
         let shown = format!("{media:?}");
         assert!(!shown.contains("CANARY") && !shown.contains("807a039edbb29b"), "{shown}");
+        assert!(shown.contains("whapi") && shown.contains("host.test"), "{shown}");
     }
 
     proptest! {
@@ -463,5 +464,16 @@ mod tests {
         fn any_text_parses_or_is_refused(text: String) {
             let _ = text.parse::<MediaRef>();
         }
+    }
+
+    #[test]
+    fn a_reference_of_another_provider_is_refused() {
+        let id = MediaId::new("1279").unwrap();
+        let (bare, named) = (MediaRef::from(id.clone()), MediaRef::new("meta", id));
+        assert!(bare.check_provider("meta").is_ok() && named.check_provider("meta").is_ok());
+        assert_eq!(named.id_for("meta").unwrap().as_str(), "1279");
+        let error = named.id_for("whapi").unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidRequest, Some(Phase::Prepare)));
+        assert_eq!((error.message(), error.provider()), ("the reference belongs to meta", Some("whapi")));
     }
 }

@@ -198,6 +198,10 @@ mod tests {
             assert_eq!(ask(bad), Handshake::Refused, "{bad}");
         }
         assert_eq!(handshake(good, None), Handshake::Refused);
+        for blank in ["", " "] {
+            let query = format!("hub.mode=subscribe&hub.challenge=1&hub.verify_token={blank}");
+            assert_eq!(handshake(&query, Some(&blank.into())), Handshake::Refused, "anybody knows {blank:?}");
+        }
     }
 
     proptest::proptest! {

@@ -40,6 +40,9 @@ fn empty_content_is_refused() {
 fn limits_are_those_of_the_row() {
     let report = run_sized(&png(8, 2), 6 << 20, "image/png", MediaKind::Image, &ALL);
     refused(&report, "at most 5242880 bytes", "6291456");
+    clean(&run_sized(&png(8, 2), 5 << 20, "image/png", MediaKind::Image, &ALL));
+    let report = run_sized(&png(8, 2), (5 << 20) + 1, "image/png", MediaKind::Image, &ALL);
+    refused(&report, "at most 5242880 bytes", "5242881");
     assert_eq!(report.findings[0].source, ROW);
     refused(&run(b"GIF89a", "image/gif", MediaKind::Image), "one of the types image/jpeg", "image/gif");
     clean(&run_sized(&png(8, 2), 6 << 20, "image/png", MediaKind::Image, &Capabilities::NONE));

@@ -110,4 +110,33 @@ mod tests {
         breaker.record(Ok(()));
         assert!(breaker.admit().is_ok());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_failures_in_a_row_count() {
+        let breaker = Breaker::new(Some(FailureBudget::new(2, Duration::from_secs(30))));
+        let refusal = Error::new(ErrorKind::Forbidden, "no");
+        let missing = Error::new(ErrorKind::NotFound, "gone");
+        for between in [Ok(()), Err(&missing)] {
+            breaker.record(Err(&refusal));
+            breaker.record(between);
+            breaker.record(Err(&refusal));
+            assert!(breaker.admit().is_ok(), "{between:?} came in between");
+            breaker.record(Ok(()));
+        }
+        breaker.record(Err(&refusal));
+        breaker.record(Err(&refusal));
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(breaker.admit().is_ok());
+        breaker.record(Ok(()));
+        breaker.record(Err(&refusal));
+        assert!(breaker.admit().is_ok(), "the count began again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_without_end_is_a_year() {
+        let breaker = Breaker::new(Some(FailureBudget::new(1, Duration::MAX)));
+        breaker.record(Err(&Error::new(ErrorKind::RateLimited, "slow")));
+        let year = Duration::from_secs(31_622_400);
+        assert_eq!(breaker.admit().unwrap_err().retry_after(), Some(year));
+    }
 }

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use tracing::{Instrument as _, debug, debug_span};
-use wamedia_core::{Budget, Capabilities, Error, ErrorKind, Phase, Result, Retry, UploadContent};
+use wamedia_core::{Budget, Capabilities, Error, ErrorKind, MediaLink, Phase, Result, Retry, UploadContent};
 
 use crate::failure::Failure;
 use crate::redact::Redactor;
@@ -148,11 +148,30 @@ impl<'a> Call<'a> {
             self.budget.count_request();
             let host = request.url.host_str().unwrap_or("-").to_owned();
             let port = request.url.port_or_known_default().unwrap_or_default();
-            let outcome = match transport.send(request).await {
+            let (method, shown) = (request.method.clone(), self.shown(&request));
+            let (address, link) = shown.unzip();
+            let sent_request = transport.send(request).await;
+            if let Err(Failure { error, .. }) = &sent_request {
+                debug!(
+                    http.request.method = %method,
+                    server.address = address,
+                    url.template = link,
+                    error.r#type = error.kind().name(),
+                    "not answered"
+                );
+            }
+            let outcome = match sent_request {
                 Ok(mut response) => {
                     transport.clean_headers(response.headers_mut());
                     let status = response.status().as_u16();
-                    debug!(status, "answered");
+                    debug!(
+                        http.request.method = %method,
+                        server.address = address,
+                        url.template = link,
+                        http.response.status_code = status,
+                        http.response.body.size = response.content_length(),
+                        "answered"
+                    );
                     read(response).await.map_err(|error| Failure {
                         error: self.without_false_hope(status, context(error.with_phase(Phase::Head))),
                         is_unsent: false,
@@ -169,6 +188,17 @@ impl<'a> Call<'a> {
             outcome
         };
         work.instrument(span).await
+    }
+
+    /// Host and address of a request as a log may show them: no value of a query, no part of a path that may be an id, and
+    /// no host that is named after a credential.
+    fn shown(self, request: &Request) -> Option<(String, String)> {
+        // It costs time, and mostly nobody listens.
+        tracing::enabled!(tracing::Level::DEBUG).then(|| {
+            let clean = |text: String| self.api.transport.redactor().text(&text).unwrap_or(text);
+            let host = request.url.host_str().unwrap_or("-").to_owned();
+            (clean(host), clean(MediaLink::public(request.url.clone()).redacted()))
+        })
     }
 
     /// Sends content, which can be done once only: checks it against `capabilities`, hands it to `build`, and reads

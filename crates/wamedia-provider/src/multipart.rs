@@ -165,7 +165,7 @@ mod tests {
         let mime = Mime::parse("image/jpeg").unwrap();
         let (_, body) = Multipart::new().text("type", "image/jpeg").file(
             "file",
-            "a\"\r\nX-Evil: 1\r\n\r\n--b.jpg",
+            "a\"\r\nX-Evil: 1\r\n\r\n--b\\.jpg",
             &mime,
             UploadBody::Bytes(Bytes::from_static(b"data")),
             Some(4),
@@ -173,7 +173,7 @@ mod tests {
         let (bytes, total) = collect(body);
         let text = String::from_utf8(bytes.unwrap()).unwrap();
         assert_eq!(total, Some(text.len() as u64));
-        assert!(text.contains("filename=\"a___X-Evil: 1____--b.jpg\"\r\n"), "{text}");
+        assert!(text.contains("filename=\"a___X-Evil: 1____--b_.jpg\"\r\n"), "{text}");
     }
 
     #[test]

@@ -20,8 +20,13 @@ impl Call<'_> {
     pub(crate) async fn pause(self, attempt: u32, failure: Failure) -> Result<()> {
         let outcome = self.wait_for_next(attempt, failure).await;
         if let Err(error) = &outcome {
-            let kind = error.kind().name();
-            debug!(provider = self.provider(), operation = self.operation, attempt, kind, "given up");
+            debug!(
+                provider = self.provider(),
+                operation = self.operation,
+                attempt,
+                error.r#type = error.kind().name(),
+                "given up"
+            );
         }
         outcome
     }
@@ -57,7 +62,7 @@ impl Call<'_> {
             provider = self.provider(),
             operation = self.operation,
             attempt,
-            kind = error.kind().name(),
+            error.r#type = error.kind().name(),
             wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             "trying again"
         );

@@ -102,4 +102,20 @@ mod tests {
         assert!(!constant_time_eq(b"abc", b"abcd"));
         assert!(!constant_time_eq(b"", b"a"));
     }
+
+    #[test]
+    fn the_prefix_may_be_missing_only_where_the_vendor_says_so() {
+        let secrets = [Secret::new("app-secret")];
+        let digits = hmac_sha256_hex(&secrets[0], BODY);
+        let prefixed = format!("sha256={digits}");
+        let check = |header: &str, is_optional| {
+            verify_hmac_sha256(&secrets, BODY, Some(header), "sha256=", is_optional) == Authenticity::Verified
+        };
+        assert!(check(&prefixed, false) && check(&prefixed, true) && check(&digits, true));
+        assert!(!check(&digits, false));
+        // Every secret that is configured counts.
+        let rotated = [Secret::new("new"), Secret::new(" "), secrets[0].clone()];
+        let outcome = verify_hmac_sha256(&rotated, BODY, Some(&prefixed), "sha256=", false);
+        assert_eq!(outcome, Authenticity::Verified);
+    }
 }

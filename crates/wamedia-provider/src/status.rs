@@ -87,6 +87,9 @@ mod tests {
     fn what_may_be_private_is_left_out() {
         let text = "No 491700000000 at https://x.test/?a=1\nwith TEST-canary-7f3a-0123456789: sorry";
         assert_eq!(vendor_text(text), "No .. at .. with .. sorry");
+        let word = |letters: usize| format!("{}1", "x".repeat(letters - 1));
+        assert_eq!(vendor_text(&format!("{} {}", word(24), word(23))), format!(".. {}", word(23)));
+        assert_eq!(vendor_text("1234567 123456"), ".. 123456");
         let error = error_for_status(&Reply::new(400, text));
         assert_eq!(error.message(), "HTTP status 400: No .. at .. with .. sorry");
     }

@@ -150,7 +150,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                     "fetched"
                 ),
                 Ok(None) => debug!("already stored"),
-                Err(error) => debug!(kind = error.kind().name(), "failed"),
+                Err(error) => debug!(error.r#type = error.kind().name(), "failed"),
             }
             outcome
         };
@@ -242,7 +242,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                 // A reference that is nothing but its inline bytes cannot be resolved.
                 Next::Renew(error) if media.id.is_none() && media.link.is_none() => return Err(error),
                 Next::Renew(error) => {
-                    debug!(kind = error.kind().name(), "resolving again");
+                    debug!(error.r#type = error.kind().name(), "resolving again");
                     state.emit(Event::Renewing);
                     let renewed = self.resolve(media, state, true).await?;
                     let is_same = renewed.expected.is_same_content(&expected);
@@ -332,7 +332,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         match (expected.contradiction(), expected.stated_size()) {
             (Some(error), _) if !is_recorded => Err(error),
             (_, Some(size)) if size > state.max_bytes => Err(too_large(size, state.max_bytes)),
-            _ => Ok(Resolved { descriptor, expected }),
+            _ => match expected.lack(self.options.require) {
+                Some(error) => Err(error),
+                None => Ok(Resolved { descriptor, expected }),
+            },
         }
     }
 

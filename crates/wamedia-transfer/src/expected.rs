@@ -12,7 +12,7 @@ use wamedia_core::{
     Sha256, Source,
 };
 
-use crate::{Difference, OnMismatch, TransferOptions, Verified};
+use crate::{Difference, OnMismatch, Require, TransferOptions, Verified};
 
 /// What the content must be, and who declared it.
 #[derive(Clone, Debug)]
@@ -152,6 +152,22 @@ impl Expected {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Integrity, problems.join("; ")).with_phase(Phase::Verify))
+    }
+
+    /// The error for content that nothing binds as strongly as the options require, before a byte is fetched.
+    pub(crate) fn lack(&self, require: Require) -> Option<Error> {
+        let what = match (require, self.verified()) {
+            (Require::Nothing, _) | (_, Verified::Digest(_)) | (Require::Length, Verified::Length(_)) => {
+                return None;
+            }
+            (Require::Length, _) => "neither a digest nor a size",
+            (Require::Digest, _) => "no digest",
+        };
+        let message = format!("{what} is declared to verify the content against, and one is required");
+        Some(Error::new(ErrorKind::Integrity, message).with_phase(Phase::Head).with_hint(
+            "hand over what the webhook declared (a line of `inbound --json`, or get --webhook), or require less \
+             (--require)",
+        ))
     }
 
     /// Who declared the strongest digest or size.

@@ -50,7 +50,7 @@ pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
 pub use observe::{Event, Observer};
 pub use offload::OffloadLimit;
-pub use options::{IfExists, OnMismatch, TransferOptions};
+pub use options::{IfExists, OnMismatch, Require, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
 
 /// A file that is stored under its final name.

@@ -34,6 +34,19 @@ pub enum IfExists {
     Replace,
 }
 
+/// What there must be to verify content against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Require {
+    /// Nothing: the receipt says what it was verified against, if anything.
+    #[default]
+    Nothing,
+    /// A size or a digest.
+    Length,
+    /// A digest.
+    Digest,
+}
+
 /// How one transfer is made.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -46,6 +59,9 @@ pub struct TransferOptions {
     pub sha256: Option<Sha256>,
     /// The size that the content must have, whatever others declare.
     pub size_bytes: Option<u64>,
+    /// What the caller, the webhook or the provider must declare, else nothing is fetched. A file that is kept was
+    /// judged when it was stored.
+    pub require: Require,
     /// What to do when the bytes are not what was declared.
     pub on_mismatch: OnMismatch,
     /// What to do when the final name is taken.
@@ -93,6 +109,13 @@ impl TransferOptions {
     #[must_use]
     pub fn with_size_bytes(mut self, size: impl Into<Option<u64>>) -> Self {
         self.size_bytes = size.into();
+        self
+    }
+
+    /// Sets what must be declared.
+    #[must_use]
+    pub fn with_require(mut self, require: Require) -> Self {
+        self.require = require;
         self
     }
 

@@ -10,7 +10,7 @@ use wamedia_core::{
     Capabilities, ContentMetadata, ErrorKind, MediaDescriptor, MediaHead, MediaRef, MediaStream, OpenOptions,
     Provider, ResolveOptions, Result, Sha256, Source,
 };
-use wamedia_transfer::{Fetched, OnMismatch, ProviderExt as _, Transfer, TransferOptions, Verified};
+use wamedia_transfer::{Fetched, OnMismatch, ProviderExt as _, Require, Transfer, TransferOptions, Verified};
 
 const NONE: ContentMetadata = ContentMetadata::EMPTY;
 
@@ -197,6 +197,29 @@ async fn what_the_caller_demands_binds() {
         if size != Some(999) {
             let receipt = recorded.unwrap().receipt;
             assert!(receipt.verified == Verified::None && !receipt.differences.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_required_must_be_declared_before_a_byte_is_fetched() {
+    let all = content(1000, 0);
+    let (digest, size) = (NONE.with_sha256(Sha256::of(&all)), NONE.with_size_bytes(1000));
+    for (declared, require, fits) in [
+        (NONE, Require::Nothing, true),
+        (NONE, Require::Length, false),
+        (NONE, Require::Digest, false),
+        (size.clone(), Require::Length, true),
+        (size, Require::Digest, false),
+        (digest.clone(), Require::Length, true),
+        (digest, Require::Digest, true),
+    ] {
+        let provider = Replies::new(declared.clone(), [Reply::whole(all.clone())]);
+        let options = TransferOptions::default().with_require(require);
+        let outcome = Transfer::new(&provider).with_options(options).fetch(&media("1")).await;
+        assert_eq!((outcome.is_ok(), provider.opens() > 0), (fits, fits), "{declared:?} {require:?}");
+        if let Err(error) = outcome {
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Integrity, false));
         }
     }
 }

@@ -97,6 +97,21 @@ async fn the_second_run_of_a_command_asks_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_run_adds_to_what_the_manifest_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = async |id| {
+        let target = Folder::new(folder.path()).with_manifest(true);
+        store(&target, &named(id, "photo.txt"), id, IfExists::Keep).await.unwrap().is_kept()
+    };
+    for id in ["one", "two", "three"] {
+        assert!(!run(id).await, "{id}");
+    }
+    for id in ["one", "two", "three"] {
+        assert!(run(id).await, "{id} is stored already");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn replace_swaps_only_what_is_still_the_recorded_file() {
     let folder = tempfile::tempdir().unwrap();
     let target = || Folder::new(folder.path()).with_manifest(true);

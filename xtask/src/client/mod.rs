@@ -9,6 +9,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ use crate::report::Requirements;
 use crate::{Outcome, cargo, root, step};
 use command::Commands;
 use row::Row;
+use run::Pace;
 
 /// So many programs at once: most of them wait most of the time.
 const AT_ONCE: usize = 12;
@@ -53,6 +55,13 @@ async fn score(
     rows: &[Row],
     requirements: &Requirements,
 ) -> Result<Vec<Value>, String> {
+    let mut controls = Vec::new();
+    for provider in providers {
+        controls.push(match commands.of(provider) {
+            Some(words) => control(provider, words).await?,
+            None => (Ok(()), Pace::of(Duration::ZERO)),
+        });
+    }
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut not_applicable = vec![Vec::new(); providers.len()];
@@ -65,10 +74,10 @@ async fn score(
                 continue;
             }
             let (row, words, provider) = (row.clone(), words.to_vec(), (*provider).to_owned());
-            let places = Arc::clone(&places);
+            let (places, pace) = (Arc::clone(&places), controls[column].1);
             running.spawn(async move {
                 let _place = places.acquire_owned().await;
-                (column, place, run::one(&provider, &row, &words).await)
+                (column, place, run::one(&provider, &row, &words, pace).await)
             });
         }
     }
@@ -80,7 +89,7 @@ async fn score(
     let mut reports = Vec::new();
     for (column, provider) in providers.iter().enumerate().filter(|(_, name)| commands.of(name).is_some()) {
         let of = |(place, row): (usize, &Row)| {
-            seen.get(&(column, place)).map(|seen| row.report(seen, requirements))
+            seen.get(&(column, place)).map(|seen| row.report(seen, &controls[column].0, requirements))
         };
         let cases: Vec<Value> = rows.iter().enumerate().filter_map(of).collect();
         reports.push(report(commands, provider, &cases, &not_applicable[column]));
@@ -89,6 +98,14 @@ async fn score(
         return Err("the client has no command for any of these providers".to_owned());
     }
     Ok(reports)
+}
+
+/// The fetch of a good file: whether it worked, and what that says about the machine.
+async fn control(provider: &str, words: &[String]) -> Result<(Result<(), String>, Pace), String> {
+    let row = Row::control();
+    let started = Instant::now();
+    let seen = run::one(provider, &row, words, Pace::of(Duration::from_secs(3))).await?;
+    Ok((row.judge(&seen), Pace::of(started.elapsed())))
 }
 
 /// The same shape as a provider's own report, with one profile: what can be seen from outside.
@@ -110,4 +127,25 @@ fn report(commands: &Commands, provider: &str, cases: &[Value], not_applicable: 
         "not_applicable": not_applicable,
         "cases": cases,
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_nothing_scores_nothing() {
+        let requirements = Requirements::load(&root().join("fixtures/requirements.json")).expect("readable");
+        for script in ["exit 1", "exit 0", ": > \"$1\"; exit 1"] {
+            let (reports, _) =
+                run(&format!("sh -c '{script}' sh {{out}}"), &["meta"], Some("flip"), &requirements)
+                    .expect("it runs");
+            let core = &reports[0]["profiles"][0]["core"];
+            assert_eq!(
+                (&core["passed"], &core["result"]),
+                (&0.into(), &"failure".into()),
+                "{script}: {core}"
+            );
+        }
+    }
 }

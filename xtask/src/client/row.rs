@@ -72,7 +72,35 @@ pub(super) struct Seen {
     pub(super) ms: u64,
 }
 
+impl Seen {
+    /// How it ended, apart from what was expected: the file is there and right, nothing is there and it was said, or
+    /// something else.
+    fn end(&self) -> &'static str {
+        let is_success = self.exits.contains(&Some(0));
+        match (self.ended, is_success, self.is_there) {
+            (false, ..) => "killed",
+            (true, true, true) if self.is_right => "recovered",
+            (true, false, false) => "clean",
+            (true, false, true) if self.is_untouched => "clean",
+            _ => "wrong",
+        }
+    }
+}
+
 impl Row {
+    /// The plain fetch of a good file: a client that fails it can do nothing, and what else it fails says nothing.
+    pub(super) fn control() -> Self {
+        Self {
+            id: "1001".to_owned(),
+            expect: Expect::Bytes,
+            how: How::Plain,
+            requests_at_most: None,
+            except: BTreeMap::new(),
+            fault: "control".to_owned(),
+            requirement: String::new(),
+        }
+    }
+
     pub(super) fn all(faults: &Value) -> Result<Vec<Self>, String> {
         let mut rows = Vec::new();
         for fault in faults["faults"].as_array().into_iter().flatten() {
@@ -92,17 +120,25 @@ impl Row {
         if self.id.starts_with(&self.fault) { self.id.clone() } else { format!("{}:{}", self.fault, self.id) }
     }
 
-    pub(super) fn report(&self, seen: &Seen, requirements: &Requirements) -> Value {
-        let verdict = self.judge(seen);
+    /// The row in the report. Without a passed control no row passes, whatever was seen.
+    pub(super) fn report(
+        &self,
+        seen: &Seen,
+        control: &Result<(), String>,
+        requirements: &Requirements,
+    ) -> Value {
+        let no_control = |why| format!("the client does not even fetch a good file: {why}");
+        let verdict = control.clone().map_err(no_control).and_then(|()| self.judge(seen));
         let level = requirements.0.get(&self.requirement).map(|row| row["level"].clone());
         json!({
             "id": self.requirement, "fault": self.fault, "case": self.case(), "level": level,
             "outcome": if verdict.is_ok() { "pass" } else { "fail" }, "why": verdict.err(),
+            "end": seen.end(),
             "ms": seen.ms, "requests": seen.requests, "exit": seen.exits,
         })
     }
 
-    fn judge(&self, seen: &Seen) -> Result<(), String> {
+    pub(super) fn judge(&self, seen: &Seen) -> Result<(), String> {
         let expected = |what: &str, got: &str| Err(format!("expected {what}, got: {got}"));
         if !seen.ended {
             return expected("an end within the limit", &format!("killed after {} ms", seen.ms));
@@ -181,6 +217,31 @@ mod tests {
         let exists = row(Expect::Either, How::Exists);
         assert!(exists.judge(&seen(1, true, false)).is_err(), "the old file is gone");
         assert_eq!(exists.judge(&Seen { is_untouched: true, ..seen(1, true, false) }), Ok(()));
+    }
+
+    #[test]
+    fn without_a_control_no_row_passes() {
+        let requirements = Requirements(BTreeMap::new());
+        let row = row(Expect::Failure, How::Plain);
+        let outcome = |control: Result<(), String>| {
+            row.report(&seen(1, false, false), &control, &requirements)["outcome"].clone()
+        };
+        assert_eq!((outcome(Ok(())), outcome(Err("no file".to_owned()))), ("pass".into(), "fail".into()));
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        for (seen, end) in [
+            (seen(0, true, true), "recovered"),
+            (seen(5, false, false), "clean"),
+            (Seen { is_untouched: true, ..seen(5, true, false) }, "clean"),
+            (seen(0, true, false), "wrong"),
+            (seen(0, false, false), "wrong"),
+            (seen(5, true, true), "wrong"),
+            (Seen { ended: false, ..seen(0, true, true) }, "killed"),
+        ] {
+            assert_eq!(seen.end(), end, "{seen:?}");
+        }
     }
 
     #[test]

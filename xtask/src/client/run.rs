@@ -17,23 +17,36 @@ use super::command::{filled, program};
 use super::row::{How, Row, Seen};
 use crate::root;
 
-/// A program that is not done by then is killed, and its row has failed.
+/// A program that is not done by then is killed, and its row has failed; longer where even a good file takes long.
 const LIMIT: Duration = Duration::from_secs(15);
 /// When a row that kills does so: long enough to be in the body.
 const KILL_AFTER: Duration = Duration::from_millis(1_500);
 const OLD: &[u8] = b"an older file of the same name";
 
+/// How long things may take, from what the client needed for a good file on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    limit: Duration,
+    kill_after: Duration,
+}
+
+impl Pace {
+    pub(super) fn of(control: Duration) -> Self {
+        Self { limit: LIMIT.max(control * 20), kill_after: KILL_AFTER.max(control * 3) }
+    }
+}
+
 /// Runs one row.
-pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<Seen, String> {
-    let place = |error: std::io::Error| format!("{provider} {}: {error}", row.case());
-    let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.map_err(place)?;
+pub(super) async fn one(provider: &str, row: &Row, words: &[String], pace: Pace) -> Result<Seen, String> {
+    let at_row = |error: std::io::Error| format!("{provider} {}: {error}", row.case());
+    let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.map_err(at_row)?;
     let info = sandbox.provider(provider).ok_or_else(|| format!("the sandbox has no {provider}"))?.clone();
-    let outer = tempfile::tempdir().map_err(place)?;
+    let outer = tempfile::tempdir().map_err(at_row)?;
     let folder = outer.path().join("a/b");
-    fs::create_dir_all(&folder).map_err(place)?;
+    fs::create_dir_all(&folder).map_err(at_row)?;
     let out = folder.join("media.jpg");
     if row.how == How::Exists {
-        fs::write(&out, OLD).map_err(place)?;
+        fs::write(&out, OLD).map_err(at_row)?;
     }
     let right = right_bytes(&info, row)?;
     // A plain id is the first that the sandbox has; it and the names of faults differ from provider to provider.
@@ -43,14 +56,14 @@ pub(super) async fn one(provider: &str, row: &Row, words: &[String]) -> Result<S
     };
     let mut command = command(&info, &id, words, &right, &out);
     let started = Instant::now();
-    let limit = if row.how == How::Kill { KILL_AFTER } else { LIMIT };
+    let limit = if row.how == How::Kill { pace.kill_after } else { pace.limit };
     let mut children = vec![command.spawn().map_err(|error| format!("{}: {error}", words[0]))?];
     if row.how == How::Twice {
-        children.push(command.spawn().map_err(place)?);
+        children.push(command.spawn().map_err(at_row)?);
     }
     let mut seen = Seen { ended: true, ..Seen::default() };
     for child in children {
-        match finish(child, limit.saturating_sub(started.elapsed())).await.map_err(place)? {
+        match finish(child, limit.saturating_sub(started.elapsed())).await.map_err(at_row)? {
             Some(output) => {
                 seen.exits.push(output.status.code());
                 seen.shown |= shows_secret(&output, &info);
@@ -150,6 +163,10 @@ mod tests {
         rows.into_iter().find(|row| row.case() == case).expect("a row of this name")
     }
 
+    fn pace() -> Pace {
+        Pace::of(Duration::ZERO)
+    }
+
     fn words(script: &str) -> Vec<String> {
         ["sh", "-c", script, "sh", "{out}"].map(ToOwned::to_owned).to_vec()
     }
@@ -158,18 +175,18 @@ mod tests {
     async fn a_program_that_hangs_is_killed_with_what_it_started_and_the_next_row_runs() {
         let mut kill = row("kill:drip-2");
         kill.how = How::Kill;
-        let seen = one("meta", &kill, &words("sleep 600 & wait")).await.expect("it runs");
+        let seen = one("meta", &kill, &words("sleep 600 & wait"), pace()).await.expect("it runs");
         assert!(seen.exits.is_empty() && seen.ms < 10_000, "{seen:?}");
-        let seen = one("meta", &row("flip-1"), &words("exit 7")).await.expect("the next one runs");
+        let seen = one("meta", &row("flip-1"), &words("exit 7"), pace()).await.expect("the next one runs");
         assert_eq!((seen.exits, seen.is_there), (vec![Some(7)], false));
     }
 
     #[tokio::test]
     async fn what_it_leaves_and_prints_is_seen() {
         let script = "echo \"$WAMEDIA_META_TOKEN\"; : > \"$1.part\"; : > ../../escaped; printf old > \"$1\"";
-        let seen = one("meta", &row("flip-1"), &words(script)).await.expect("it runs");
+        let seen = one("meta", &row("flip-1"), &words(script), pace()).await.expect("it runs");
         assert!(seen.shown && seen.is_there && !seen.is_right, "{seen:?}");
         assert_eq!(seen.strays, ["media.jpg.part", "escaped"]);
-        assert!(one("meta", &row("flip-1"), &["no-such-program".to_owned()]).await.is_err());
+        assert!(one("meta", &row("flip-1"), &["no-such-program".to_owned()], pace()).await.is_err());
     }
 }
