@@ -226,7 +226,7 @@ struct Events(Mutex<Vec<Event>>);
 
 impl Observer for Events {
     fn event(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
+        self.0.lock().unwrap().push(*event);
     }
 }
 
