@@ -67,7 +67,8 @@ fn not_found() -> Response {
 /// Whether the host is a name of this machine, and not a name that somebody else leads here.
 fn is_local(head: &Head) -> bool {
     let host = head.header("host").unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_port = |(_, port): &(&str, &str)| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(is_port).map_or(host, |(name, _)| name);
     name == "localhost"
         || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
@@ -184,10 +185,8 @@ mod tests {
     #[test]
     fn names_that_somebody_else_leads_here_are_refused() {
         let is_local = |host: &str| {
-            is_local(&Head {
-                headers: vec![("Host".to_owned(), host.as_bytes().to_vec())],
-                ..Head::default()
-            })
+            let headers = vec![("Host".to_owned(), host.as_bytes().to_vec())];
+            is_local(&Head { method: "GET".to_owned(), target: "/".to_owned(), minor_version: 1, headers })
         };
         for host in ["localhost", "localhost:4510", "127.0.0.1:4510", "127.8.8.8", "[::1]:4510", "[::1]"] {
             assert!(is_local(host), "{host}");
