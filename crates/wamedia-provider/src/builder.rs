@@ -165,22 +165,22 @@ mod tests {
     fn one_error_names_every_problem() {
         let mut problems = Problems::new("test");
         problems.check(true, "all is well");
-        assert_eq!(problems.secret("the token", &" TEST-canary ".into()).expose(), "TEST-canary");
+        assert_eq!(problems.secret("the token", "token", &" TEST-canary ".into()).expose(), "TEST-canary");
         assert_eq!(problems.bearer_token(&"Bearer TEST-canary".into()).expose(), "TEST-canary");
         assert_eq!(problems.bearer_token(&"TEST-canary".into()).expose(), "TEST-canary");
         assert!(problems.origin("base_url", "https://a.test").is_some());
         assert_eq!(problems.finish(Some(7)).unwrap(), 7);
         let mut problems = Problems::new("test");
         problems.check(false, "the number is missing");
-        let _ = problems.secret("the token", &" ".into());
-        let _ = problems.secret("the key", &"a\r\nb".into());
+        let _ = problems.secret("the token", "token", &" ".into());
+        let _ = problems.secret("the key", "key", &"a\r\nb".into());
         assert!(problems.origin("base_url", "http://a.test").is_none());
         let error = problems.finish(Some(7)).unwrap_err();
         assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidRequest, Some(Phase::Prepare)));
         assert_eq!(
             error.message(),
-            "the configuration is not usable: the number is missing; the token is missing; the key has characters \
-             that no header can carry; base_url is not an origin: http is accepted on a loopback address only; use \
+            "the configuration is not usable: the number is missing; the token is missing: set `token` (the program \
+             reads WAMEDIA_TEST_TOKEN too); the key has characters that no header can carry; base_url is not an origin: http is accepted on a loopback address only; use \
              https"
         );
         assert!(Problems::new("test").finish(None::<u8>).is_err());

@@ -3,11 +3,15 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use support::{Replies, Reply, media};
 use wamedia_core::{ContentMetadata, Result, Sha256};
-use wamedia_transfer::{Begin, BeginContext, Destination, Receipt, Transfer};
+use wamedia_transfer::{
+    Begin, BeginContext, Destination, Event, Observer, Receipt, Transfer, TransferOptions,
+};
 
 /// Writes down what it is told.
 #[derive(Default)]
@@ -91,4 +95,33 @@ async fn only_what_was_handed_over_is_taken_back() {
     assert_eq!(early, [&["begin"][..], &after].concat(), "nothing had been handed over");
     let late = calls(10_000, [broken(15_000), whole()]).await;
     assert_eq!(late, [&["begin", "write 15000", "restart 15000"][..], &after].concat());
+}
+
+/// Creates a file as soon as the first bytes arrive.
+#[derive(Debug)]
+struct Competitor(std::path::PathBuf);
+
+impl Observer for Competitor {
+    fn event(&self, event: &Event) {
+        if matches!(event, Event::Received { .. }) {
+            std::fs::write(&self.0, "another program's").unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_appears_meanwhile_stays_and_the_error_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.txt");
+    let store = async |observer: Option<Arc<dyn Observer>>| {
+        let provider = Replies::new(ContentMetadata::EMPTY, [Reply::whole("content")]);
+        let mut options = TransferOptions::default();
+        options.observer = observer;
+        Transfer::new(&provider).with_options(options).download_to(&media("1"), &path).await.unwrap_err()
+    };
+    let late = store(Some(Arc::new(Competitor(path.clone())))).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "another program's");
+    let early = store(None).await;
+    assert_eq!((late.kind(), late.message()), (early.kind(), early.message()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
