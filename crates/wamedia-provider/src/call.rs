@@ -148,30 +148,13 @@ impl<'a> Call<'a> {
             self.budget.count_request();
             let host = request.url.host_str().unwrap_or("-").to_owned();
             let port = request.url.port_or_known_default().unwrap_or_default();
-            let (method, shown) = (request.method.clone(), self.shown(&request));
-            let (address, link) = shown.unzip();
+            let shown = self.shown(&request);
             let sent_request = transport.send(request).await;
-            if let Err(Failure { error, .. }) = &sent_request {
-                debug!(
-                    http.request.method = %method,
-                    server.address = address,
-                    url.template = link,
-                    error.r#type = error.kind().name(),
-                    "not answered"
-                );
-            }
+            shown.log(&sent_request);
             let outcome = match sent_request {
                 Ok(mut response) => {
                     transport.clean_headers(response.headers_mut());
                     let status = response.status().as_u16();
-                    debug!(
-                        http.request.method = %method,
-                        server.address = address,
-                        url.template = link,
-                        http.response.status_code = status,
-                        http.response.body.size = response.content_length(),
-                        "answered"
-                    );
                     read(response).await.map_err(|error| Failure {
                         error: self.without_false_hope(status, context(error.with_phase(Phase::Head))),
                         is_unsent: false,
@@ -190,15 +173,15 @@ impl<'a> Call<'a> {
         work.instrument(span).await
     }
 
-    /// Host and address of a request as a log may show them: no value of a query, no part of a path that may be an id, and
-    /// no host that is named after a credential.
-    fn shown(self, request: &Request) -> Option<(String, String)> {
+    /// A request as a log may show it.
+    fn shown(self, request: &Request) -> Shown {
         // It costs time, and mostly nobody listens.
-        tracing::enabled!(tracing::Level::DEBUG).then(|| {
+        let place = tracing::enabled!(tracing::Level::DEBUG).then(|| {
             let clean = |text: String| self.api.transport.redactor().text(&text).unwrap_or(text);
             let host = request.url.host_str().unwrap_or("-").to_owned();
             (clean(host), clean(MediaLink::public(request.url.clone()).redacted()))
-        })
+        });
+        Shown { method: request.method.clone(), place }
     }
 
     /// Sends content, which can be done once only: checks it against `capabilities`, hands it to `build`, and reads
@@ -225,6 +208,37 @@ impl<'a> Call<'a> {
             None => Err(Error::new(ErrorKind::Local, "an upload is sent once")),
         };
         self.send(build, read).await
+    }
+}
+
+/// Method, host and address of a request: no value of a query, no part of a path that may be an id, and no host that is
+/// named after a credential.
+struct Shown {
+    method: http::Method,
+    place: Option<(String, String)>,
+}
+
+impl Shown {
+    /// Logs how it was answered, under OpenTelemetry's names.
+    fn log(self, sent: &Result<reqwest::Response, Failure>) {
+        let Some((host, link)) = self.place else { return };
+        match sent {
+            Ok(response) => debug!(
+                http.request.method = %self.method,
+                server.address = host,
+                url.template = link,
+                http.response.status_code = response.status().as_u16(),
+                http.response.body.size = response.content_length(),
+                "answered"
+            ),
+            Err(failure) => debug!(
+                http.request.method = %self.method,
+                server.address = host,
+                url.template = link,
+                error.r#type = failure.error.kind().name(),
+                "not answered"
+            ),
+        }
     }
 }
 

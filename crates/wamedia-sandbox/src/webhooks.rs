@@ -120,16 +120,20 @@ pub(crate) async fn delivery(
             body
         }
     };
-    let signature_header = match provider {
+    let signature_header = signature_header(state, provider).map(ToOwned::to_owned);
+    Ok(WebhookDelivery { headers, body: Bytes::from(body), signature_header })
+}
+
+/// The header that proves where a delivery comes from.
+fn signature_header(state: &State, provider: Provider) -> Option<&str> {
+    match provider {
         Provider::Meta => Some("X-Hub-Signature-256"),
         Provider::Chakra => Some("X-Chakra-Signature-256"),
-        Provider::Whapi => c.whapi_webhook_header.split(':').next().map(str::trim),
+        Provider::Whapi => state.credentials.whapi_webhook_header.split(':').next().map(str::trim),
         Provider::Nxcloud => Some("sign"),
         Provider::Twilio => Some("X-Twilio-Signature"),
         Provider::Dialog360 => None,
-    };
-    let signature_header = signature_header.map(ToOwned::to_owned);
-    Ok(WebhookDelivery { headers, body: Bytes::from(body), signature_header })
+    }
 }
 
 /// The digest and size that a delivery declares, after the fault.
