@@ -136,9 +136,17 @@ async fn a_stored_file_has_the_permissions_of_any_new_file() {
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode();
     let ordinary = folder.path().join("ordinary");
     std::fs::write(&ordinary, "").unwrap();
-    let provider = Replies::new(ContentMetadata::EMPTY, [Reply::whole("content"), Reply::whole("content")]);
-    let named =
-        Transfer::new(&provider).download_to(&media("1"), &folder.path().join("a.txt")).await.unwrap();
-    let in_folder = Transfer::new(&provider).download_in(&media("1"), folder.path()).await.unwrap();
-    assert_eq!((mode(&named.path), mode(&in_folder.path)), (mode(&ordinary), mode(&ordinary)));
+    // What a killed run left is for its owner alone.
+    let left = folder.path().join(".b.txt.wamedia-part");
+    std::fs::write(&left, "left").unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let provider = Replies::new(ContentMetadata::EMPTY, (0..3).map(|_| Reply::whole("content")));
+    let transfer = Transfer::new(&provider);
+    let new = transfer.download_to(&media("1"), &folder.path().join("a.txt")).await.unwrap();
+    let taken_over = transfer.download_to(&media("1"), &folder.path().join("b.txt")).await.unwrap();
+    let in_folder = transfer.download_in(&media("1"), folder.path()).await.unwrap();
+    assert!(!left.exists());
+    for stored in [new, taken_over, in_folder] {
+        assert_eq!(mode(&stored.path), mode(&ordinary), "{}", stored.path.display());
+    }
 }
