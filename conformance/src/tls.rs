@@ -67,7 +67,11 @@ pub(crate) struct Tls(pub(crate) Box<TlsStream<TcpStream>>);
 
 impl Transport for Tls {
     fn prepare_reset(&self) {
-        let _ = self.0.get_ref().0.set_zero_linger();
+        #[allow(
+            deprecated,
+            reason = "only in later versions of tokio, which name this case `set_zero_linger`"
+        )]
+        let _ = self.0.get_ref().0.set_linger(Some(std::time::Duration::ZERO));
     }
 }
 

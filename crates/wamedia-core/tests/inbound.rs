@@ -1,5 +1,7 @@
 //! The memory that the items of a delivery may take, and what happens beyond it.
 
+#![allow(clippy::unwrap_used, reason = "whatever fails here fails the test")]
+
 use bytes::Bytes;
 use url::Url;
 use wamedia_core::{

@@ -25,7 +25,6 @@ pub(crate) struct Settings {
     pub(crate) key: Credential,
     pub(crate) secret: Credential,
     pub(crate) access_key: Secret,
-    pub(crate) access_secret: Secret,
     pub(crate) business_phone: String,
     pub(crate) sha256: bool,
 }
@@ -79,9 +78,8 @@ impl NxCloudBuilder {
         Ok(Settings {
             api,
             key: Credential::new(access_key.clone(), [hosts.api.clone()]),
-            secret: Credential::new(access_secret.clone(), [hosts.api.clone()]),
+            secret: Credential::new(access_secret, [hosts.api.clone()]),
             access_key,
-            access_secret,
             business_phone: phone,
             sha256: self.sha256,
         })

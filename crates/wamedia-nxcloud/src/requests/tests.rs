@@ -91,10 +91,10 @@ fn an_upload_signs_no_body() {
 }
 
 #[test]
-fn without_a_secret_nothing_is_sent() {
-    let settings = NxCloud::builder("key", "").business_phone("1").build().unwrap().settings;
-    let error = media(&settings, "getMedia", &the_media(), at(0)).unwrap_err();
+fn without_a_secret_there_is_no_provider_that_could_send() {
+    let error = NxCloud::builder("key", " ").business_phone("1").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.message().contains("`access_secret`"), "{error}");
 }
 
 #[test]

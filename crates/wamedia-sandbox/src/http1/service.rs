@@ -44,7 +44,9 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl Transport for TcpStream {
     fn prepare_reset(&self) {
         // A failure leaves an orderly close, which is the best that is left.
-        let _ = self.set_zero_linger();
+        // Later versions of tokio name this case `set_zero_linger`; the least that is allowed does not have it.
+        #[allow(deprecated, reason = "only in later versions")]
+        let _ = self.set_linger(Some(std::time::Duration::ZERO));
     }
 }
 
