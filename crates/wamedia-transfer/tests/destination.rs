@@ -30,7 +30,7 @@ impl Destination for Recorder {
 
     async fn write(&mut self, chunks: Vec<Bytes>) -> Result<()> {
         let bytes = chunks.concat();
-        self.calls.push(format!("write {}", bytes.len()));
+        self.calls.push(format!("write {} in {}", bytes.len(), chunks.len()));
         self.content.extend(bytes);
         Ok(())
     }
@@ -71,10 +71,11 @@ async fn calls(batch: usize, replies: impl IntoIterator<Item = Reply>) -> Vec<St
 #[tokio::test(start_paused = true)]
 async fn bytes_come_in_batches_of_the_size_that_the_destination_asks_for() {
     for (chunk, sizes) in [
-        (5000, &[10_000, 10_000, 10_000][..]),
-        (6000, &[12_000, 12_000, 6000]),
-        (100, &[10_000, 10_000, 10_000]),
-        (10_001, &[10_001, 10_001, 9998]),
+        (5000, &["10000 in 2", "10000 in 2", "10000 in 2"][..]),
+        (6000, &["12000 in 2", "12000 in 2", "6000 in 1"]),
+        // Small chunks are joined, so that they take no more memory than their bytes.
+        (100, &["10000 in 1", "10000 in 1", "10000 in 1"]),
+        (10_001, &["10001 in 1", "10001 in 1", "9998 in 1"]),
     ] {
         let mut expected = vec!["begin".to_owned()];
         expected.extend(sizes.iter().map(|size| format!("write {size}")));
@@ -83,18 +84,18 @@ async fn bytes_come_in_batches_of_the_size_that_the_destination_asks_for() {
         assert_eq!(calls(10_000, [reply]).await, expected, "chunks of {chunk}");
     }
     let each = calls(0, [Reply::whole(content(300)).in_chunks(100)]).await;
-    assert_eq!(each, ["begin", "write 100", "write 100", "write 100", "commit"]);
+    assert_eq!(each, ["begin", "write 100 in 1", "write 100 in 1", "write 100 in 1", "commit"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_what_was_handed_over_is_taken_back() {
     let broken = |count| Reply::whole(content(30_000)).broken_after(count);
     let whole = || Reply::whole(content(30_000));
-    let after = ["write 30000", "commit"];
+    let after = ["write 30000 in 1", "commit"];
     let early = calls(10_000, [broken(9999), whole()]).await;
     assert_eq!(early, [&["begin"][..], &after].concat(), "nothing had been handed over");
     let late = calls(10_000, [broken(15_000), whole()]).await;
-    assert_eq!(late, [&["begin", "write 15000", "restart 15000"][..], &after].concat());
+    assert_eq!(late, [&["begin", "write 15000 in 1", "restart 15000"][..], &after].concat());
 }
 
 /// Creates a file as soon as the first bytes arrive.
@@ -124,4 +125,28 @@ async fn a_file_that_appears_meanwhile_stays_and_the_error_says_so() {
     let early = store(None).await;
     assert_eq!((late.kind(), late.message()), (early.kind(), early.message()));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_stored_file_has_the_permissions_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode();
+    let ordinary = folder.path().join("ordinary");
+    std::fs::write(&ordinary, "").unwrap();
+    // What a killed run left is for its owner alone.
+    let left = folder.path().join(".b.txt.wamedia-part");
+    std::fs::write(&left, "left").unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let provider = Replies::new(ContentMetadata::EMPTY, (0..3).map(|_| Reply::whole("content")));
+    let transfer = Transfer::new(&provider);
+    let new = transfer.download_to(&media("1"), &folder.path().join("a.txt")).await.unwrap();
+    let taken_over = transfer.download_to(&media("1"), &folder.path().join("b.txt")).await.unwrap();
+    let in_folder = transfer.download_in(&media("1"), folder.path()).await.unwrap();
+    assert!(!left.exists());
+    for stored in [new, taken_over, in_folder] {
+        assert_eq!(mode(&stored.path), mode(&ordinary), "{}", stored.path.display());
+    }
 }
