@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     install()?;
     let output = root().join("target/mutants");
     let mut command = mutants();
-    command.args(["--test-tool=nextest", "--timeout=120", "--output"]).arg(&output);
+    command.args(["--test-tool=nextest", "--all-features", "--timeout=120", "--output"]).arg(&output);
     match options.sample {
         Some(wanted) => {
             let files = SAMPLED.into_iter().flat_map(|file| ["--file", file]);

@@ -261,7 +261,7 @@ fn retry_is_logged(setup: &Setup) -> Verdict {
     exchanges.insert(0, busy);
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.fetched()?;
-    logs(&lines, "trying again", &["kind=\"upstream\"", "wait_ms=3000"])
+    logs(&lines, "trying again", &["error.type=\"upstream\"", "wait_ms=3000"])
 }
 
 fn refusal_is_logged(setup: &Setup) -> Verdict {
@@ -270,7 +270,7 @@ fn refusal_is_logged(setup: &Setup) -> Verdict {
     })?;
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.error()?;
-    logs(&lines, "given up", &["kind=\"refused\""])
+    logs(&lines, "given up", &["error.type=\"refused\""])
 }
 
 fn renewal_is_logged(setup: &Setup) -> Verdict {
@@ -281,7 +281,7 @@ fn renewal_is_logged(setup: &Setup) -> Verdict {
     exchanges.push(content);
     let (run, lines) = logged(|| setup.fetch(exchanges));
     run?.fetched()?;
-    logs(&lines, "resolving again", &["kind=\"expired\""])
+    logs(&lines, "resolving again", &["error.type=\"expired\""])
 }
 
 /// A kept connection is reset under the second fetch: every request on the wire is in a receipt.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wamedia::{Clock as _, Config, Secret, SystemClock};
-use wamedia_sandbox::{Fault, Options, ProviderInfo, RequestLog, Sandbox, post_webhook};
+use wamedia_sandbox::{Fault, Options, ProviderInfo, RequestLog, Sandbox, WebhookDelivery, post_webhook};
 
 use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
@@ -80,15 +80,35 @@ async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
         for provider in sandbox.providers() {
             let Some(media) = provider.media.first() else { continue };
             let delivery = sandbox.webhook(provider.name, &media.id).await?;
-            let status = post_webhook(url, &delivery)
-                .await
-                .map_err(|error| Failure::new(exit::OTHER, format!("cannot post the webhook: {error}")))?;
-            if !json {
-                output::line(&format!("{}: posted a signed delivery, answered {status}", provider.name))?;
-            }
+            tokio::spawn(post_until_answered(provider.name, url.clone(), delivery, json));
         }
     }
     Ok(sandbox)
+}
+
+/// Posts a delivery, again and again while nobody listens, as vendors do; they wait longer each time and go on for days.
+async fn post_until_answered(provider: &'static str, url: String, delivery: WebhookDelivery, json: bool) {
+    let mut wait = Duration::from_secs(1);
+    loop {
+        let said = match post_webhook(&url, &delivery).await {
+            Ok(status) => format!("{provider}: posted a signed delivery, answered {status}"),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return output::error_line(&format!("{provider}: cannot post the webhook: {error}"));
+            }
+            Err(error) => {
+                let seconds = wait.as_secs();
+                output::detail_line(&format!(
+                    "{provider}: nobody takes the webhook ({error}); again in {seconds} s"
+                ));
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(60));
+                continue;
+            }
+        };
+        // A reader that went away is no reason to stop.
+        let _ = if json { Ok(()) } else { output::line(&said) };
+        return;
+    }
 }
 
 pub(crate) fn cannot_start(error: &io::Error, port: Option<u16>) -> Failure {
@@ -134,33 +154,13 @@ fn welcome(sandbox: &Sandbox) -> String {
         for media in &provider.media {
             text.push_str(&format!("  media    {}  {}  {} bytes\n", media.id, media.mime, media.size_bytes));
         }
-        let id = provider.media.first().map_or("", |media| media.id.as_str());
-        let variables: Vec<_> =
-            provider.env.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
-        text.push_str(&format!(
-            "  try      env {} wamedia get {}:{id}\n",
-            variables.join(" "),
-            provider.name
-        ));
-        if let Some(curl) = curl(provider, id) {
-            text.push_str(&format!("  or       {curl}\n"));
+        for (label, command) in ["try ", "or  "].into_iter().zip(provider.commands()) {
+            text.push_str(&format!("  {label}     {command}\n"));
         }
     }
     text.push_str(&format!(
-        "\nAn id that begins with the name of a fault has it: flip-1, expired-1, stall-1, …\nWhat is stored and what was asked: {}/\n",
+        "\nAn id that begins with the name of a fault has it: flip-1, expired-1, stall-1, …\nThe page, with live requests, faults and webhooks to send: {}/\n",
         sandbox.providers().first().map_or("", |provider| provider.base_url.as_str())
     ));
     text
-}
-
-/// The same request by hand, where it needs no signature.
-fn curl(provider: &ProviderInfo, id: &str) -> Option<String> {
-    let token = provider.env.iter().find(|(name, _)| name.ends_with("_TOKEN")).map(|(_, value)| value)?;
-    let path = match provider.name {
-        "meta" => format!("/v25.0/{id}"),
-        "chakra" => format!("/v1/whatsapp/v22.0/media/{id}"),
-        "whapi" => format!("/media/{id} -o media.bin"),
-        _ => return None,
-    };
-    Some(format!("curl -H 'Authorization: Bearer {token}' {}{path}", provider.base_url))
 }

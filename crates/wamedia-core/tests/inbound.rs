@@ -12,7 +12,7 @@ use wamedia_core::{
 const MIB: usize = 1 << 20;
 
 fn media() -> MediaItem {
-    MediaItem::new(MediaRef::new("test", MediaId::new("1").unwrap()), MediaKind::Image, "entry[0]")
+    MediaItem::new(MediaRef::new("test", MediaId::new("1").expect("an id")), MediaKind::Image, "entry[0]")
 }
 
 /// Puts a text into one field of an item.
@@ -87,7 +87,7 @@ fn a_delivery_with_more_media_than_it_may_hold_is_refused_whole() {
 }
 
 fn others(items: Items) -> Vec<OtherItem> {
-    let items = items.into_inbound().unwrap().items;
+    let items = items.into_inbound().expect("nothing was lost").items;
     let other = |item| match item {
         InboundItem::Other(item) => *item,
         item => panic!("{item:?}"),

@@ -156,3 +156,56 @@ macro_rules! network_setters {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_error_names_every_problem() {
+        let mut problems = Problems::new("test");
+        problems.check(true, "all is well");
+        assert_eq!(problems.secret("the token", "token", &" TEST-canary ".into()).expose(), "TEST-canary");
+        assert_eq!(problems.bearer_token(&"Bearer TEST-canary".into()).expose(), "TEST-canary");
+        assert_eq!(problems.bearer_token(&"TEST-canary".into()).expose(), "TEST-canary");
+        assert!(problems.origin("base_url", "https://a.test").is_some());
+        assert_eq!(problems.finish(Some(7)).unwrap(), 7);
+        let mut problems = Problems::new("test");
+        problems.check(false, "the number is missing");
+        let _ = problems.secret("the token", "token", &" ".into());
+        let _ = problems.secret("the key", "key", &"a\r\nb".into());
+        assert!(problems.origin("base_url", "http://a.test").is_none());
+        let error = problems.finish(Some(7)).unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::InvalidRequest, Some(Phase::Prepare)));
+        assert_eq!(
+            error.message(),
+            "the configuration is not usable: the number is missing; the token is missing: set `token` (the program \
+             reads WAMEDIA_TEST_TOKEN too); the key has characters that no header can carry; base_url is not an origin: http is accepted on a loopback address only; use \
+             https"
+        );
+        assert!(Problems::new("test").finish(None::<u8>).is_err());
+    }
+
+    #[test]
+    fn only_what_the_caller_named_may_be_private() {
+        let hosts = |settings: &NetworkSettings| {
+            settings.hosts("https://api.test", &mut Problems::new("test")).expect("good origins")
+        };
+        let mut settings = NetworkSettings::default();
+        let own = hosts(&settings);
+        assert_eq!((own.api.to_string().as_str(), own.configured()), ("https://api.test", &[][..]));
+        settings.content_origins.push("https://files.test".to_owned());
+        let content = hosts(&settings);
+        assert_eq!(content.configured(), content.content);
+        let named = hosts(&settings.with_base_url("http://127.0.0.1:9"));
+        assert_eq!(named.api.to_string(), "http://127.0.0.1:9");
+        assert_eq!(named.configured(), [named.content[0].clone(), named.api.clone()]);
+    }
+
+    #[test]
+    fn digits_are_digits_alone() {
+        for (text, is_good) in [("0", true), ("391", true), ("", false), ("39 1", false), ("3a", false)] {
+            assert_eq!(is_digits(text), is_good, "{text:?}");
+        }
+    }
+}

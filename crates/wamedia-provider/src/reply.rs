@@ -150,4 +150,22 @@ mod tests {
             assert!(!Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
         }
     }
+
+    #[test]
+    fn a_failure_inside_a_success_is_judged_as_a_failure() {
+        let reply = Reply::new(200, "gone");
+        let failed = reply.with_status(404);
+        assert_eq!((failed.status, failed.is_success(), &*failed.text()), (404, false, "gone"));
+        assert_eq!((reply.status, reply.without_body().body.len()), (200, 0));
+    }
+
+    #[test]
+    fn four_statuses_say_that_a_link_is_dead() {
+        for status in [401, 403, 404, 410] {
+            assert_eq!(dead_link(&Reply::new(status, "")).unwrap().kind(), ErrorKind::Expired, "{status}");
+        }
+        for status in [200, 206, 302, 400, 405, 416, 429, 500] {
+            assert!(dead_link(&Reply::new(status, "")).is_none(), "{status}");
+        }
+    }
 }

@@ -74,6 +74,40 @@ mod tests {
     }
 
     #[test]
+    fn a_status_means_what_the_standard_says() {
+        use ErrorKind::{
+            Decode, Forbidden, InvalidRequest, NotFound, NotReady, RateLimited, Refused, Timeout, TooLarge,
+            Unauthorized, Upstream,
+        };
+        for (status, kind, is_retryable) in [
+            (100, Decode, false),
+            (200, Decode, false),
+            (302, Refused, false),
+            (400, InvalidRequest, false),
+            (401, Unauthorized, false),
+            (402, Forbidden, false),
+            (403, Forbidden, false),
+            (404, NotFound, false),
+            (408, Timeout, true),
+            (410, NotFound, false),
+            (413, TooLarge, false),
+            (415, InvalidRequest, false),
+            (425, NotReady, true),
+            (429, RateLimited, true),
+            (500, Upstream, true),
+            (501, Upstream, false),
+            (503, Upstream, true),
+            (505, Upstream, false),
+            (599, Upstream, true),
+            (600, Decode, false),
+        ] {
+            let error = error_for_status(&Reply::new(status, ""));
+            assert_eq!((error.kind(), error.is_retryable()), (kind, is_retryable), "{status}");
+            assert_eq!((error.status(), error.message()), (Some(status), &*format!("HTTP status {status}")));
+        }
+    }
+
+    #[test]
     fn retry_after_in_both_forms() {
         assert_eq!(wait("7"), Some(Duration::from_secs(7)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));

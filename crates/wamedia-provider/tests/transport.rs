@@ -9,8 +9,8 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wamedia_core::{
-    Budget, ContentMetadata, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef, Retry, Secret,
-    Source,
+    Budget, Capabilities, ContentMetadata, Error, ErrorKind, Limits, MediaDescriptor, MediaId, MediaRef,
+    Mime, Retry, Secret, Source, UploadContent, UploadResult,
 };
 use wamedia_provider::{
     Api, Body, Credential, HostRules, Hosts, NetworkSettings, Origin, Problems, Reply, Request,
@@ -213,6 +213,22 @@ async fn a_clear_refusal_of_an_upload_keeps_its_advice() {
 }
 
 #[tokio::test]
+async fn an_upload_is_sent_only_where_the_capabilities_have_one() {
+    let origin = serve(answer(200, "{}")).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let upload = async |capabilities: Capabilities| {
+        let budget = one_attempt();
+        let jpeg = Mime::parse("image/jpeg").unwrap();
+        let content = UploadContent::from_bytes(Bytes::from_static(b"bytes"), jpeg, "a.jpg");
+        let build = |_, _| Ok(Request::post(origin.join("/x")?, Body::Bytes(Bytes::from_static(b"bytes"))));
+        let outcome = api.once("upload", &budget).upload(content, &capabilities, build, |_| Ok(())).await;
+        (outcome.map_err(|error| error.kind()), budget.spent().requests)
+    };
+    assert_eq!(upload(Capabilities::NONE).await, (Err(ErrorKind::Unsupported), 0));
+    assert_eq!(upload(Capabilities::NONE.with_upload(UploadResult::Id, None)).await, (Ok(()), 1));
+}
+
+#[tokio::test]
 async fn a_link_that_no_client_can_parse_is_not_retryable() {
     let origin = serve(answer(200, "")).await;
     let api = client(TransportOptions::default(), &origin, &[]);
@@ -235,6 +251,56 @@ async fn a_refused_connection_keeps_its_cause() {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
     assert_eq!(cause.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused), "{error:?}");
     assert!(!error.message().contains("os error"), "the cause is not repeated: {error}");
+}
+
+#[tokio::test]
+async fn an_error_says_how_far_the_call_came() {
+    let token = |origin: &Origin| Credential::new("TEST-canary".into(), [origin.clone()]);
+    for (reply, words) in [
+        (&b""[..], "no answer"),
+        (&b"HTTP/1.1 200 x\r\ncontent-length: 9\r\nconnection: close\r\n\r\nhalf"[..], "the body broke off"),
+    ] {
+        let origin = serve(reply.to_vec()).await;
+        let error = read(&client(TransportOptions::default(), &origin, &[]), &origin, &token(&origin)).await;
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, true), "{error}");
+        assert!(error.message().starts_with(words), "{error}");
+    }
+}
+
+/// In paused time: no wait takes any.
+#[tokio::test(start_paused = true)]
+async fn waits_between_attempts_are_those_of_the_vendor_and_spend_the_budget() {
+    let budget_of = |max_attempts| {
+        let mut limits = Limits::default();
+        limits.max_attempts = max_attempts;
+        Budget::new(limits)
+    };
+    let fails = async |seconds: u64, budget: &Budget| {
+        let mut reply = answer(503, "busy");
+        reply.splice(14..14, format!(" x\r\nretry-after: {seconds}").into_bytes());
+        let origin = serve(reply).await;
+        let api = client(TransportOptions::default(), &origin, &[]);
+        let build = |_| Ok(Request::get(origin.join("/x")?));
+        let started = tokio::time::Instant::now();
+        let call = api.idempotent("resolve", budget);
+        let error = call.send(build, |reply| Err::<(), _>(error_for_status(reply))).await.unwrap_err();
+        (error, started.elapsed().as_secs())
+    };
+    let budget = budget_of(3);
+    let (error, seconds) = fails(7, &budget).await;
+    assert_eq!((seconds, budget.spent().retries, budget.spent().requests), (14, 2, 3));
+    assert_eq!(budget.spent().waited, Duration::from_secs(14));
+    assert!(error.message().ends_with("given up after 3 attempts"), "{error}");
+    let (error, seconds) = fails(7, &budget_of(1)).await;
+    assert_eq!((seconds, error.message()), (0, "HTTP status 503: busy"));
+    // A minute at a time, and three in all.
+    let budget = budget_of(10);
+    let (error, seconds) = fails(60, &budget).await;
+    assert_eq!((seconds, budget.spent().waited.as_secs()), (180, 180));
+    assert!(error.message().ends_with("a wait of 60 s is longer than allowed"), "{error}");
+    let (error, seconds) = fails(61, &budget_of(10)).await;
+    assert_eq!((seconds, error.retry_after()), (0, Some(Duration::from_secs(61))));
+    assert!(error.hint().is_some_and(|hint| hint.starts_with("try again in 61 s")), "{error:?}");
 }
 
 #[tokio::test]
@@ -290,4 +356,12 @@ async fn an_error_is_told_from_content_unless_everybody_declares_its_type() {
         let opened = api.content(&budget).open(&media, build, classify).await;
         assert_eq!(opened.is_ok(), is_content, "webhook {webhook:?}, reply {reply:?}");
     }
+    let picture = b"HTTP/1.1 200 x\r\ncontent-type: image/jpeg\r\ncontent-length: 1\r\n\r\nx";
+    let origin = serve(picture.to_vec()).await;
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let budget = one_attempt();
+    let build = |_| Ok(Request::get(origin.join("/x")?));
+    let classify = |_: &Reply| Some(Error::new(ErrorKind::Forbidden, "no"));
+    let opened = api.content(&budget).open(&media(), build, classify).await;
+    assert!(opened.is_ok(), "no vendor's error is a picture");
 }

@@ -49,7 +49,7 @@ use serde_json::{Map, Value, json};
 pub use faults::{Fault, FaultScope, UnknownFault};
 pub use media::SeedMedia;
 pub use record::{Leak, RequestLog};
-pub use webhooks::{WebhookDelivery, post_webhook};
+pub use webhooks::{Signature, WebhookDelivery, post_webhook};
 
 use http1::Server;
 use serve::{Handler, Listener};
@@ -417,8 +417,35 @@ fn info(state: &State, origins: &Origins, provider: Provider) -> ProviderInfo {
     ProviderInfo { name: provider.name(), base_url, content_origins, env, media }
 }
 
+impl ProviderInfo {
+    /// Commands that fetch its first object: by this project's program, and by curl where no signature is needed.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        let id = self.media.first().map_or("", |media| media.id.as_str());
+        let variables: Vec<_> = self.env.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+        let own = format!("env {} wamedia get {}:{id}", variables.join(" "), self.name);
+        [Some(own), self.curl(id)].into_iter().flatten().collect()
+    }
+
+    fn curl(&self, id: &str) -> Option<String> {
+        let token = self.env.iter().find(|(name, _)| name.ends_with("_TOKEN")).map(|(_, value)| value)?;
+        let path = match self.name {
+            "meta" => format!("/v25.0/{id}"),
+            "chakra" => format!("/v1/whatsapp/v22.0/media/{id}"),
+            "whapi" => format!("/media/{id} -o media.bin"),
+            _ => return None,
+        };
+        Some(format!("curl -H 'Authorization: Bearer {token}' {}{path}", self.base_url))
+    }
+}
+
 fn media_id(provider: Provider, id: &str) -> String {
     if provider == Provider::Twilio { twilio::media_id(id) } else { id.to_owned() }
+}
+
+/// The name that an object is stored under.
+fn stored_id(provider: Provider, id: &str) -> String {
+    if provider == Provider::Twilio { twilio::name(id) } else { id.to_owned() }
 }
 
 fn ready(info: &ProviderInfo) -> Value {

@@ -37,8 +37,10 @@ impl Service for Handler {
 impl Handler {
     async fn answer(&self, request: Request) -> Vec<Step> {
         let state = &self.state;
-        if self.listener == Listener::Api && request.head.method == "GET" && request.head.path() == "/" {
-            return control::page(state).into_steps();
+        if self.listener == Listener::Api
+            && let Some(reply) = control::answer(state, &request).await
+        {
+            return reply.into_steps();
         }
         if !state.latency.is_zero() {
             tokio::time::sleep(state.latency).await;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
 
 use crate::content::VendorStyle;
 use crate::faults::{Active, Fault, FaultSelector};
@@ -158,6 +159,23 @@ pub(crate) struct Origins {
     pub(crate) forbidden_host: String,
 }
 
+/// The last requests, and how many there were.
+#[derive(Debug, Default)]
+struct Requests {
+    last: VecDeque<RequestLog>,
+    count: u64,
+}
+
+impl Requests {
+    /// Those behind a number. One that is not given yet is from a sandbox before this one.
+    fn after(&self, known: u64) -> Vec<(u64, RequestLog)> {
+        let known = if known > self.count { 0 } else { known };
+        let first = self.count - self.last.len() as u64 + 1;
+        let numbered = (first..).zip(self.last.iter().cloned());
+        numbered.filter(|(number, _)| *number > known).collect()
+    }
+}
+
 pub(crate) struct State {
     pub(crate) now: Now,
     pub(crate) credentials: Credentials,
@@ -167,7 +185,8 @@ pub(crate) struct State {
     on_request: Option<OnRequest>,
     stores: [Mutex<Store>; Provider::COUNT],
     pub(crate) switched: Mutex<Vec<(Fault, u64)>>,
-    requests: Mutex<VecDeque<RequestLog>>,
+    requests: Mutex<Requests>,
+    recorded: Notify,
     leaks: Mutex<Vec<Leak>>,
 }
 
@@ -199,6 +218,7 @@ impl State {
             stores: Default::default(),
             switched: Mutex::default(),
             requests: Mutex::default(),
+            recorded: Notify::new(),
             leaks: Mutex::default(),
         };
         for provider in Provider::ALL {
@@ -343,14 +363,31 @@ impl State {
             on_request(&log);
         }
         let mut requests = lock(&self.requests);
-        if requests.len() >= REMEMBERED {
-            requests.pop_front();
+        if requests.last.len() >= REMEMBERED {
+            requests.last.pop_front();
         }
-        requests.push_back(log);
+        requests.last.push_back(log);
+        requests.count += 1;
+        drop(requests);
+        self.recorded.notify_waiters();
+    }
+
+    /// The requests behind number `known`, numbered from one, as soon as there are any.
+    pub(crate) async fn requests_after(&self, known: u64) -> Vec<(u64, RequestLog)> {
+        loop {
+            let mut next = std::pin::pin!(self.recorded.notified());
+            // From here on it hears of every request.
+            next.as_mut().enable();
+            let new = lock(&self.requests).after(known);
+            if !new.is_empty() {
+                return new;
+            }
+            next.await;
+        }
     }
 
     pub(crate) fn requests(&self) -> Vec<RequestLog> {
-        lock(&self.requests).iter().cloned().collect()
+        lock(&self.requests).last.iter().cloned().collect()
     }
 
     pub(crate) fn leaks(&self) -> Vec<Leak> {

@@ -24,6 +24,40 @@ pub struct WebhookDelivery {
     pub headers: Vec<(String, String)>,
     /// The exact bytes that are signed.
     pub body: Bytes,
+    /// The header that proves where it comes from, where the vendor has one.
+    pub signature_header: Option<String>,
+}
+
+/// What to do to the proof of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signature {
+    /// As the vendor signs.
+    Right,
+    /// One character is another.
+    Wrong,
+    /// Left out.
+    Missing,
+}
+
+impl WebhookDelivery {
+    /// The same with this signature.
+    #[must_use]
+    pub fn with_signature(mut self, signature: Signature) -> Self {
+        let name = self.signature_header.clone().unwrap_or_default();
+        match signature {
+            Signature::Right => {}
+            Signature::Missing => self.headers.retain(|(header, _)| *header != name),
+            Signature::Wrong => {
+                for (_, value) in self.headers.iter_mut().filter(|(header, _)| *header == name) {
+                    let Some(place) = value.rfind(|c: char| c.is_ascii_alphanumeric()) else { continue };
+                    let other = if value[place..].starts_with('0') { "1" } else { "0" };
+                    value.replace_range(place..=place, other);
+                }
+            }
+        }
+        self
+    }
 }
 
 pub(crate) async fn delivery(
@@ -86,7 +120,16 @@ pub(crate) async fn delivery(
             body
         }
     };
-    Ok(WebhookDelivery { headers, body: Bytes::from(body) })
+    let signature_header = match provider {
+        Provider::Meta => Some("X-Hub-Signature-256"),
+        Provider::Chakra => Some("X-Chakra-Signature-256"),
+        Provider::Whapi => c.whapi_webhook_header.split(':').next().map(str::trim),
+        Provider::Nxcloud => Some("sign"),
+        Provider::Twilio => Some("X-Twilio-Signature"),
+        Provider::Dialog360 => None,
+    };
+    let signature_header = signature_header.map(ToOwned::to_owned);
+    Ok(WebhookDelivery { headers, body: Bytes::from(body), signature_header })
 }
 
 /// The digest and size that a delivery declares, after the fault.

@@ -107,3 +107,19 @@ pub struct Receipt {
     /// Time from beginning to end.
     pub elapsed: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_verified_has_a_stable_name_and_says_against_whom() {
+        for (verified, name, by) in [
+            (Verified::Digest(DeclaredBy::Caller), "digest", Some(DeclaredBy::Caller)),
+            (Verified::Length(DeclaredBy::Provider), "length", Some(DeclaredBy::Provider)),
+            (Verified::None, "none", None),
+        ] {
+            assert_eq!((verified.name(), verified.declared_by()), (name, by));
+        }
+    }
+}

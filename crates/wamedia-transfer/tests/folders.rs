@@ -112,6 +112,27 @@ async fn each_run_adds_to_what_the_manifest_knows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn content_that_begins_again_in_a_folder_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = "text ".repeat(300_000);
+    let replies = [Reply::whole(content.clone()).broken_after(800_000), Reply::whole(content.clone())];
+    let provider = Replies::new(NONE, replies);
+    let stored = Transfer::new(&provider).download_in(&media("7"), folder.path()).await.unwrap();
+    assert!(std::fs::read(stored.path).unwrap() == content.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_that_cannot_be_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join(".wamedia/manifest.jsonl")).unwrap();
+    let provider = Replies::new(NONE, [Reply::whole("content")]);
+    let target = Folder::new(folder.path()).with_manifest(true);
+    let error = Transfer::new(&provider).download_in(&media("7"), target).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "what is stored already is not known: {error}");
+    assert_eq!(provider.opens(), 0, "it is known before the first request");
+}
+
+#[tokio::test(start_paused = true)]
 async fn replace_swaps_only_what_is_still_the_recorded_file() {
     let folder = tempfile::tempdir().unwrap();
     let target = || Folder::new(folder.path()).with_manifest(true);

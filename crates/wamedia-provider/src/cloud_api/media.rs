@@ -253,6 +253,20 @@ mod tests {
     }
 
     #[test]
+    fn a_version_has_two_numbers() {
+        for (text, is_good) in [
+            ("v25.0", true),
+            ("25.0", false),
+            ("v25", false),
+            ("v.0", false),
+            ("v25.", false),
+            ("v2x.0", false),
+        ] {
+            assert_eq!(is_version(text), is_good, "{text}");
+        }
+    }
+
+    #[test]
     fn every_row_has_its_source() {
         assert!(TABLE.iter().all(|row| row.source.starts_with("https://")));
     }

@@ -262,3 +262,23 @@ fn work_grows_with_the_delivery_and_no_faster() {
         );
     }
 }
+
+#[test]
+fn errors_beside_the_messages_are_told() {
+    let body = with_messages("").replace(r#""messages":[]"#, r#""errors":[{"code":131052,"title":"Media"}]"#);
+    let inbound = read(&body);
+    assert_eq!(kinds(&inbound), ["failed errors"]);
+    let failed = inbound.failed().next().unwrap();
+    assert_eq!(failed.provider_code.as_deref(), Some("131052"));
+    assert_eq!(failed.path, "entry[0].changes[0].value.errors[0]");
+}
+
+#[test]
+fn a_link_in_a_delivery_lives_as_long_as_the_vendor_says() {
+    let item = one(
+        r#"{"id":"m","timestamp":"1750000000","type":"image","image":{"id":"7","url":"https://x.test/7"}}"#,
+    );
+    let link = item.media.link.unwrap();
+    assert_eq!((link.url.as_str(), link.needs_credential), ("https://x.test/7", true));
+    assert_eq!(link.expires_at, unix_seconds(1_750_000_300));
+}
