@@ -199,7 +199,7 @@ impl NetworkOptions {
     /// is not readable.
     #[cfg(feature = "tls")]
     pub fn with_extra_roots_pem(mut self, pem: &[u8]) -> wamedia_core::Result<Self> {
-        self.extra_roots.extend(crate::tls::certificates(pem)?);
+        self.extra_roots.extend(certificates(pem)?);
         Ok(self)
     }
 
@@ -209,6 +209,22 @@ impl NetworkOptions {
         self.proxy = Some(proxy);
         self
     }
+}
+
+/// The certificates of a PEM file, as DER.
+#[cfg(feature = "tls")]
+fn certificates(pem: &[u8]) -> wamedia_core::Result<Vec<Vec<u8>>> {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject as _;
+    use wamedia_core::{Error, ErrorKind, Phase};
+
+    let invalid = |why: &str| Error::new(ErrorKind::InvalidRequest, why).with_phase(Phase::Prepare);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|_| invalid("the file of certificates is not valid PEM"))?;
+    if found.is_empty() {
+        return Err(invalid("the file of certificates has none; expected PEM, -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(found.into_iter().map(|certificate| certificate.to_vec()).collect())
 }
 
 #[derive(Debug)]

@@ -112,18 +112,3 @@ fn with_tls(
         None => Ok(builder.tls_certs_merge(extra)),
     }
 }
-
-/// The certificates of a PEM file, as DER.
-#[cfg(feature = "tls")]
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>> {
-    use rustls_pki_types::CertificateDer;
-    use rustls_pki_types::pem::PemObject as _;
-
-    let invalid = |why: &str| Error::new(ErrorKind::InvalidRequest, why).with_phase(Phase::Prepare);
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.map_err(|_| invalid("the file of certificates is not valid PEM"))?;
-    if found.is_empty() {
-        return Err(invalid("the file of certificates has none; expected PEM, -----BEGIN CERTIFICATE-----"));
-    }
-    Ok(found.into_iter().map(|certificate| certificate.to_vec()).collect())
-}
