@@ -17,7 +17,13 @@ pub fn unix_seconds(seconds: u64) -> Option<SystemTime> {
 
 /// Seconds from 1970 to the beginning of a day in UTC; `None` for what is not a date, and before 1970.
 pub fn unix_from_date(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let length = match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=length).contains(&day) {
         return None;
     }
     // Years begin in March, so that leap days come last.
@@ -62,8 +68,18 @@ mod tests {
             assert_eq!(midnight, seconds / 86_400 * 86_400);
         }
         assert_eq!(unix_seconds(u64::MAX), None);
-        for (year, month, day) in [(1969, 12, 31), (10_000, 1, 1), (2026, 0, 1), (2026, 13, 1), (2026, 1, 0)]
-        {
+        for (year, month, day) in [
+            (1969, 12, 31),
+            (10_000, 1, 1),
+            (2026, 0, 1),
+            (2026, 13, 1),
+            (2026, 1, 0),
+            (2026, 1, 32),
+            (2026, 2, 29),
+            (2100, 2, 29),
+            (2028, 2, 30),
+            (2026, 4, 31),
+        ] {
             assert_eq!(unix_from_date(year, month, day), None);
         }
     }
