@@ -192,8 +192,10 @@ impl Provider for Acme {
         }
         let json: serde_json::Value =
             serde_json::from_slice(&text).map_err(|_| decode("the description is not JSON"))?;
-        let link =
-            json["url"].as_str().filter(|link| !link.is_empty()).ok_or_else(|| decode("the answer has no link"))?;
+        let link = json["url"]
+            .as_str()
+            .filter(|link| !link.is_empty())
+            .ok_or_else(|| decode("the answer has no link"))?;
         let link = Url::parse(link).map_err(|_| decode("the link is none"))?;
         let declared = ContentMetadata::EMPTY
             .with_mime_text(json["mime_type"].as_str())
