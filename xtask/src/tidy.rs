@@ -1,4 +1,4 @@
-//! The rules of the house: layers, circles, tables, links.
+//! The rules of this repository: layers, circles, tables, links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,7 +41,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(crate::report::check_readme().err());
     problems.extend(crate::readme::check()?);
     if problems.is_empty() {
-        println!("the house is tidy");
+        println!("tidy: nothing to mend");
         return Ok(());
     }
     Err(problems.join("\n"))

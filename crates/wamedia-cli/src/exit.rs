@@ -70,7 +70,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
     let variables = || {
         let info = registry().info(provider)?;
         let credentials = info.settings.iter().filter(|setting| setting.required && setting.secret);
-        // A number is no credential, however private it is.
+        // A phone number is private, and still no credential.
         let credentials = credentials.filter(|setting| setting.key != "business_phone");
         let names: Vec<_> = credentials.map(|setting| variable(provider, setting.key)).collect();
         Some(names.join(" and "))

@@ -21,7 +21,7 @@ struct ExplainJson<'a> {
     story: Vec<Step>,
 }
 
-/// Fetches once without storing, telling every request and decision on the way, and says whose turn it is.
+/// Fetches once without storing, telling every request and decision on the way, and says what the outcome means.
 pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
     let story = (!args.common.verbose).then(Story::listen);
     let mut providers = Providers::new(&args.common)?;

@@ -107,7 +107,7 @@ impl Source {
             path.extension().and_then(|extension| Mime::from_extension(&extension.to_string_lossy()));
         let fallback =
             || Mime::parse("application/octet-stream").map_err(|error| Failure::usage(error.to_string()));
-        // The bytes know pictures and sound; the name knows which document a ZIP is.
+        // The content tells pictures and sound apart; the extension says which document a ZIP is.
         let sniffed = sniff(&head)
             .filter(|mime| !matches!(mime.essence(), "application/zip" | "application/x-ole-storage"));
         let mime = match mime.cloned().or(by_name).or(sniffed) {

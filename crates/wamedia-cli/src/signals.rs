@@ -1,4 +1,4 @@
-//! Ctrl-C, and the polite request to end that containers send.
+//! Ctrl-C and SIGTERM, with which containers are stopped.
 
 use crate::exit::Failure;
 

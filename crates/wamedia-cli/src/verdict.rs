@@ -1,4 +1,4 @@
-//! Whose turn it is after a failure, or a success that was not smooth.
+//! What an outcome means, and who can mend it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::net::TcpStream;
 use wamedia::{Error, ErrorKind, Phase, Receipt, Verified};
 
-/// Whose turn it is, in fixed words.
+/// What an outcome means, in fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {

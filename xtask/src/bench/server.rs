@@ -213,7 +213,7 @@ impl Body for Content {
     }
 }
 
-/// A made authority and what it signed for this address; both protocols are offered.
+/// A certificate authority made for this run, and the certificate that it signed for this address; both protocols are offered.
 fn tls() -> Result<(TlsAcceptor, String), Box<dyn std::error::Error>> {
     let ca_key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
