@@ -82,5 +82,5 @@ fn as_json(providers: &Providers<'_>, account: &Account) -> Result<serde_json::V
 /// The value, unless it is a secret or may hold one.
 fn shown(setting: &Effective) -> Option<String> {
     let value = setting.value.expose();
-    (!setting.is_secret && !value.contains('@')).then(|| value.to_owned())
+    (!setting.is_secret && !value.contains(['@', '?'])).then(|| value.to_owned())
 }

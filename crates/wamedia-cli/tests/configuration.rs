@@ -72,7 +72,7 @@ fn a_profile_is_an_account_that_a_reference_or_a_flag_names() {
 fn config_says_where_each_value_comes_from_and_shows_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
     let content = "[meta]\ntoken = \"TEST-canary\"\nphone_number_id = \"391\"\napi_version = \"v24.0\"\n\
-        [whapi.profiles.two]\nbase_url = \"https://a.test\"\n[network]\nproxy = \"http://user:TEST-canary@p.test:1\"\n";
+        [whapi.profiles.two]\nbase_url = \"https://a.test/?hash=TEST-canary\"\n[network]\nproxy = \"http://user:TEST-canary@p.test:1\"\n";
     let file = written(folder.path(), content);
     let run = |more: &[&str]| {
         let mut command = command(&["config", "--api-version", "v25.0", "--config"]);
