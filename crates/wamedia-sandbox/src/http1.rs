@@ -14,4 +14,4 @@ pub(crate) use message::decode;
 pub use message::{Exchange, Head, Outcome, Request, Step};
 pub use response::{Framing, Response};
 pub use server::Server;
-pub use service::{Answer, Limits, Service, Transport};
+pub use service::{Answer, Limits, Service, Transport, Wrap, Wrapped};

@@ -44,6 +44,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 pub use faults::{Fault, FaultScope, UnknownFault};
@@ -138,6 +139,8 @@ pub struct Options {
     pub latency: Duration,
     /// The emulated accounts.
     pub credentials: Credentials,
+    #[doc(hidden)]
+    pub wrap: Option<http1::Wrap>,
 }
 
 impl fmt::Debug for Options {
@@ -160,6 +163,7 @@ impl Options {
             on_request: None,
             latency: Duration::ZERO,
             credentials: Credentials::default(),
+            wrap: None,
         }
     }
 
@@ -188,6 +192,14 @@ impl Options {
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// Serves HTTPS: every connection goes through this first.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_wrap(mut self, wrap: http1::Wrap) -> Self {
+        self.wrap = Some(wrap);
         self
     }
 
@@ -229,18 +241,20 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts all listeners on loopback.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let Options { port, now, data_dir, on_request, latency, credentials } = options;
+        let Options { port, now, data_dir, on_request, latency, credentials, wrap } = options;
         let state = Arc::new(State::new(now, credentials, latency, data_dir, on_request).await?);
         let (mut api, mut content) = (Vec::new(), Vec::new());
         for (offset, provider) in (0..).zip(Provider::ALL) {
             let handler = |listener| Handler { state: Arc::clone(&state), provider, listener };
-            api.push(Server::bind(address(port, offset)?, handler(Listener::Api)).await?);
-            content.push(Server::bind(address(port, 10 + offset)?, handler(Listener::Content)).await?);
+            let bind = |at, listener| Server::bind_wrapped(at, handler(listener), wrap.clone());
+            api.push(bind(address(port, offset)?, Listener::Api).await?);
+            content.push(bind(address(port, 10 + offset)?, Listener::Content).await?);
         }
         // A host of their own, where the system has one: Linux answers on all of 127/8.
         let targets = |listener| Handler { state: Arc::clone(&state), provider: Provider::Meta, listener };
-        let foreign = bind_other_host(address(port, 20)?, || targets(Listener::Foreign)).await?;
-        let forbidden_host = bind_other_host(address(port, 21)?, || targets(Listener::ForbiddenHost)).await?;
+        let other = |at, listener| bind_other_host(at, move || targets(listener), wrap.clone());
+        let foreign = other(address(port, 20)?, Listener::Foreign).await?;
+        let forbidden_host = other(address(port, 21)?, Listener::ForbiddenHost).await?;
         let origin = |servers: &[Server], at: usize| servers.get(at).map(Server::origin).unwrap_or_default();
         let origins = Origins {
             api: std::array::from_fn(|at| origin(&api, at)),
@@ -266,6 +280,23 @@ impl Sandbox {
     /// What this provider calls an object: Twilio's ids are made from its name here, with the message's.
     pub fn media_id(&self, provider: &str, id: &str) -> String {
         Provider::named(provider).map_or_else(|| id.to_owned(), |provider| media_id(provider, id))
+    }
+
+    /// An object as the provider serves it: its type, and its bytes. None where there is no such object, or where its
+    /// bytes are made while they are sent.
+    pub async fn object(&self, provider: &str, id: &str) -> Option<(String, Bytes)> {
+        let provider = Provider::named(provider)?;
+        let media = self.state.find(provider, &stored_id(provider, id)).await?;
+        match &media.content {
+            media::Content::Stored(bytes) => Some((media.mime.clone(), bytes.clone())),
+            media::Content::Pattern(_) => None,
+        }
+    }
+
+    /// The ids of this provider's objects, oldest first.
+    pub fn ids(&self, provider: &str) -> Vec<String> {
+        let Some(provider) = Provider::named(provider) else { return Vec::new() };
+        self.state.store(provider).order.iter().map(|id| media_id(provider, id)).collect()
     }
 
     /// The first line of `wamedia sandbox --json`.
@@ -362,11 +393,15 @@ fn address(port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-async fn bind_other_host(address: SocketAddr, handler: impl Fn() -> Handler) -> io::Result<Server> {
+async fn bind_other_host(
+    address: SocketAddr,
+    handler: impl Fn() -> Handler,
+    wrap: Option<http1::Wrap>,
+) -> io::Result<Server> {
     let other = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), address.port()));
-    match Server::bind(other, handler()).await {
+    match Server::bind_wrapped(other, handler(), wrap.clone()).await {
         Ok(server) => Ok(server),
-        Err(_) => Server::bind(address, handler()).await,
+        Err(_) => Server::bind_wrapped(address, handler(), wrap).await,
     }
 }
 

@@ -188,8 +188,8 @@ impl State {
             return Some(foreign);
         }
         if active.is(Fault::Lookalike) {
-            let like = origins.content[provider as usize].trim_start_matches("http://");
-            return Some(foreign.replacen("http://", &format!("http://{like}@"), 1));
+            let (_, like) = origins.content[provider as usize].split_once("://")?;
+            return Some(foreign.replacen("://", &format!("://{like}@"), 1));
         }
         None
     }

@@ -15,11 +15,12 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::Connection;
 use super::message::Exchange;
-use super::service::{Limits, Service, Shared, Transport};
+use super::service::{Limits, Service, Shared, Transport, Wrap};
 
 /// A running server. Dropping it ends its listener and every connection.
 pub struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -43,6 +44,19 @@ impl Server {
         Self::start(listener, service, Limits::default(), |stream| async move { Ok(stream) })
     }
 
+    /// Serves HTTPS on this address where there is something that wraps connections in TLS, else plain HTTP.
+    pub async fn bind_wrapped(
+        address: SocketAddr,
+        service: impl Service,
+        wrap: Option<Wrap>,
+    ) -> io::Result<Self> {
+        let Some(wrap) = wrap else { return Self::bind(address, service).await };
+        let listener = TcpListener::bind(address).await?;
+        let mut server = Self::start(listener, service, Limits::default(), move |stream| wrap(stream))?;
+        server.scheme = "https";
+        Ok(server)
+    }
+
     /// Serves on a listener; `accept` turns each TCP connection into the transport, for example TLS.
     pub fn start<S, A, F>(
         listener: TcpListener,
@@ -64,7 +78,7 @@ impl Server {
             seen: Mutex::new(VecDeque::new()),
         });
         let task = tokio::spawn(accept_all(listener, Arc::clone(&shared), accept));
-        Ok(Self { address, shared, task })
+        Ok(Self { address, scheme: "http", shared, task })
     }
 
     /// Where it listens.
@@ -72,9 +86,9 @@ impl Server {
         self.address
     }
 
-    /// `http://` plus the address.
+    /// `http://` or `https://`, and the address.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// How many connections were accepted.

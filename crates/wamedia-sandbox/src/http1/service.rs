@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
@@ -51,6 +52,18 @@ impl Transport for TcpStream {
 }
 
 impl Transport for DuplexStream {}
+
+impl Transport for Box<dyn Transport> {
+    fn prepare_reset(&self) {
+        (**self).prepare_reset();
+    }
+}
+
+/// A connection that is being wrapped.
+pub type Wrapped = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// Turns each TCP connection into what the server talks over: TLS.
+pub type Wrap = Arc<dyn Fn(TcpStream) -> Wrapped + Send + Sync>;
 
 /// Limits of a server.
 #[derive(Debug, Clone)]
