@@ -25,11 +25,17 @@ mod log_capture;
 mod matching;
 mod mutations;
 mod operation;
+#[cfg(feature = "program")]
+pub mod outside;
+#[cfg(feature = "program")]
+pub mod render;
 mod replay;
 mod report;
 mod requirements;
 mod runner;
 mod script;
+#[cfg(feature = "program")]
+pub mod serve;
 pub mod simulation;
 mod snapshot;
 mod tls;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -26,6 +26,10 @@ fn authority() -> &'static Authority {
         let key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::new(Vec::new()).expect("no names, no problem");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for self-signed whose issuer has its own name, and newer Pythons want the
+        // purpose of an authority to be said.
+        params.distinguished_name.push(DnType::CommonName, "wamedia conformance, for tests only");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).expect("a certificate can be made");
         let (der, pem) = (certificate.der().to_vec(), certificate.pem());
         Authority { issuer: Issuer::new(params, key), der, pem }
@@ -45,7 +49,8 @@ pub(crate) fn root_pem() -> String {
 /// Accepts TLS for these names; with `trusted == false` with a self-signed certificate.
 pub(crate) fn acceptor(names: &[String], trusted: bool) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key can be made");
-    let params = CertificateParams::new(names.to_vec()).expect("host names are names");
+    let mut params = CertificateParams::new(names.to_vec()).expect("host names are names");
+    params.use_authority_key_identifier_extension = trusted;
     let certificate = if trusted {
         params.signed_by(&key, &authority().issuer).expect("the authority signs")
     } else {

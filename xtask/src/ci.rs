@@ -31,8 +31,8 @@ pub(crate) fn run() -> Outcome {
     simulate::run(&simulate::Options::default())?;
     for client in ["wamedia", "curl"] {
         println!("== {client} from outside");
-        let file = root().join("conformance/clients").join(client).with_extension("txt");
-        let client = Some(file.display().to_string());
+        let file = root().join("conformance/clients").join(client).with_extension("json");
+        let client = Some(file);
         conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
     }
     third_party()?;

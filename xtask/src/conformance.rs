@@ -1,13 +1,17 @@
 //! The behavioural suite: builds it, runs it, and says how it went.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::report::{self, cases, name};
-use crate::{Outcome, PROVIDERS, root, suite};
+use wamedia_conformance::outside::{self, Client, Score, Sentences};
+use wamedia_conformance::render::{self, cases, name};
+
+use crate::{Outcome, PROVIDERS, badge, cargo, root, step, suite};
 
 const PROFILES: [&str; 5] = ["receive", "send", "resume", "list", "signed-webhook"];
 
@@ -23,16 +27,22 @@ pub(crate) struct Options {
     /// Cases whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
-    /// Scores a program, in any language, on what can be seen from outside: `PROGRAM {base} {content} {provider}
-    /// {id} {out} {sha256} {size}`, or a file of commands
-    #[arg(long, value_name = "COMMAND|FILE")]
-    pub(crate) client: Option<String>,
+    /// Scores a program, in any language, on what can be seen from outside, as its file describes it; further options
+    /// are those of `wamedia-conformance client`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client: Option<PathBuf>,
     /// The report as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// The report as Markdown
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// The report in the XML of `JUnit`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// The report in the Test Anything Protocol
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tap: Option<PathBuf>,
     /// The badge (JSON, and SVG beside it), and the README's numbers
     #[arg(long, value_name = "FILE")]
     pub(crate) badge: Option<PathBuf>,
@@ -86,9 +96,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.list {
         return if failed.is_empty() { Ok(()) } else { Err(format!("{} cannot list", failed.join(", "))) };
     }
-    let requirements = requirements()?;
-    print!("{}", report::table(&reports, &requirements));
-    write_all(options, &reports, &requirements)?;
+    show(options, &reports)?;
     if !failed.is_empty() {
         return Err(format!("conformance failed for {}", failed.join(", ")));
     }
@@ -109,29 +117,48 @@ fn provider(name: &str) -> Result<String, String> {
 }
 
 /// Scores a program on what can be seen from outside.
-fn from_outside(options: &Options, client: &str) -> Outcome {
-    let requirements = requirements()?;
-    let (providers, filter) = (options.providers(), options.filter.as_deref());
-    let (reports, verdict) = crate::client::run(client, &providers, filter, &requirements)?;
-    print!("{}", report::table(&reports, &requirements));
-    write_all(options, &reports, &requirements)?;
-    verdict
+fn from_outside(options: &Options, file: &Path) -> Outcome {
+    let client = Client::read(file)?;
+    let score = Score {
+        client,
+        providers: options.provider.clone().into_iter().collect(),
+        filter: options.filter.clone(),
+        profile: options.profile.clone(),
+        strict: options.strict,
+        path: Some(path_with_own_program()?),
+        again: format!("cargo xtask conformance --client {} ROW", file.display()),
+    };
+    let reports = outside::score(&score)?;
+    show(options, &reports)?;
+    outside::verdict(&reports)
 }
 
-fn requirements() -> Result<report::Requirements, String> {
-    report::Requirements::load(&root().join("fixtures/requirements.json"))
+/// `PATH`, with the program of this repository before all others.
+fn path_with_own_program() -> Result<OsString, String> {
+    step("the program", &mut cargo(&["build", "--quiet", "--locked", "-p", "wamedia-cli"]))?;
+    let own = suite::target_folder().join("debug");
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(std::iter::once(own).chain(env::split_paths(&path))).map_err(|error| error.to_string())
 }
 
-/// Reports as files: JSON, Markdown, badge.
-fn write_all(options: &Options, reports: &[Value], requirements: &report::Requirements) -> Outcome {
+/// The table, and reports as files: JSON, Markdown, `JUnit`, TAP, badge.
+fn show(options: &Options, reports: &[Value]) -> Outcome {
+    let sentences = Sentences::embedded()?;
+    print!("{}", render::table(reports, &sentences));
     if let Some(file) = &options.json {
-        report::write(file, &report::document(reports))?;
+        badge::write(file, &render::document(reports))?;
     }
     if let Some(file) = &options.markdown {
-        report::write(file, &report::markdown(reports, requirements))?;
+        badge::write(file, &render::markdown(reports, &sentences))?;
+    }
+    if let Some(file) = &options.junit {
+        badge::write(file, &render::junit(reports))?;
+    }
+    if let Some(file) = &options.tap {
+        badge::write(file, &render::tap(reports))?;
     }
     if let Some(file) = &options.badge {
-        report::write_badge(file, reports)?;
+        badge::write_badge(file, reports)?;
     }
     Ok(())
 }
@@ -204,7 +231,7 @@ fn committed_badge(options: &Options, reports: &[Value]) -> Outcome {
         return Ok(());
     }
     let committed: Value = read(&path)?;
-    let now = report::badge(reports);
+    let now = badge::badge(reports);
     if committed == now {
         return Ok(());
     }

@@ -1,10 +1,10 @@
 //! Tasks of this repository: `cargo xtask ci`, `bench`, `conformance`, `fixtures check`, `tidy`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
+mod badge;
 mod bench;
 mod ci;
 mod circles;
-mod client;
 mod conformance;
 mod features;
 mod files;
@@ -14,7 +14,6 @@ mod mutations;
 mod new_provider;
 mod package;
 mod readme;
-mod report;
 mod simulate;
 mod suite;
 mod tidy;

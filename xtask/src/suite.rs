@@ -1,6 +1,7 @@
 //! The programs of the behavioural suite, one per provider.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -40,6 +41,11 @@ pub(crate) fn build(wanted: &[&str]) -> Result<BTreeMap<String, PathBuf>, String
         }
     }
     Ok(programs)
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 /// Whether there is a crate of this provider, with a suite.

@@ -38,7 +38,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(tables()?);
     problems.extend(links());
     problems.extend(circles()?);
-    problems.extend(crate::report::check_readme().err());
+    problems.extend(crate::badge::check_readme().err());
     problems.extend(crate::readme::check()?);
     if problems.is_empty() {
         println!("tidy: nothing to mend");

@@ -1,0 +1,373 @@
+//! What drivers can do besides fetching: the rows of `operations.json`, judged by what the server saw.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use wamedia_core::Sha256;
+use wamedia_sandbox::WebhookDelivery;
+
+use super::driver;
+use super::start::{Place, Starter, finish, spawn};
+
+/// One operation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operation {
+    pub(super) case: String,
+    pub(super) op: String,
+    /// The row that must pass before this one says anything.
+    #[serde(default)]
+    pub(super) control: Option<String>,
+    pub(super) profile: String,
+    pub(super) requirements: BTreeSet<String>,
+    /// Providers that have no such operation, and why.
+    #[serde(default)]
+    pub(super) except: BTreeMap<String, String>,
+}
+
+/// How an operation came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Pass,
+    NotOffered,
+    Fail(String),
+}
+
+impl From<Result<(), String>> for Verdict {
+    fn from(result: Result<(), String>) -> Self {
+        result.map_or_else(Self::Fail, |()| Self::Pass)
+    }
+}
+
+pub(super) fn all() -> Result<Vec<Operation>, String> {
+    #[derive(Deserialize)]
+    struct File {
+        operations: Vec<Operation>,
+    }
+    let text =
+        wamedia_fixtures::embedded().read_text("operations.json").map_err(|error| error.to_string())?;
+    let file: File = serde_json::from_str(&text).map_err(|error| format!("operations.json: {error}"))?;
+    Ok(file.operations)
+}
+
+/// Runs one operation in a sandbox of its own.
+pub(super) async fn one(
+    provider: &str,
+    operation: &Operation,
+    starter: &Starter,
+    limit: Duration,
+) -> Result<Verdict, String> {
+    let place = Place::new(provider, starter.client.plain_http).await.map_err(|error| error.to_string())?;
+    let verdict = perform(&place, operation, &Talk { place: &place, starter, limit }).await?;
+    let leaks = place.sandbox.leaks().len();
+    place.sandbox.shutdown().await;
+    Ok(match verdict {
+        Verdict::Pass if leaks > 0 => Verdict::Fail(format!(
+            "expected no credential at other hosts, got: {leaks} requests that carried one"
+        )),
+        verdict => verdict,
+    })
+}
+
+async fn perform(place: &Place, operation: &Operation, talk: &Talk<'_>) -> Result<Verdict, String> {
+    match operation.case.as_str() {
+        "upload" => upload(place, talk, true).await,
+        "upload-wrong-credential" => upload(place, talk, false).await,
+        "delete" => delete(place, talk, 1).await,
+        "delete-twice" => delete(place, talk, 3).await,
+        "list" => list(place, talk).await,
+        "parse" => parse(place, talk).await,
+        "verify" => verify(place, talk, Tamper::Nothing).await,
+        "verify-changed" => verify(place, talk, Tamper::Body).await,
+        "verify-missing" => verify(place, talk, Tamper::Signature).await,
+        other => Err(format!("operations.json: {other} is not known")),
+    }
+}
+
+/// Starts the driver once for a list of requests.
+struct Talk<'a> {
+    place: &'a Place,
+    starter: &'a Starter,
+    limit: Duration,
+}
+
+/// What a driver said to a list of requests.
+enum Said {
+    NotOffered,
+    Answers(Vec<Value>),
+    Nothing(String),
+}
+
+impl Talk<'_> {
+    async fn ask(&self, requests: &[Value]) -> Result<Said, String> {
+        let mut command =
+            self.place.command(self.starter, &[]).ok_or("there is no command for this provider")?;
+        let child = spawn(&mut command, requests).await?;
+        let Some(output) = finish(child, self.limit).await.map_err(|error| error.to_string())? else {
+            return Ok(Said::Nothing(format!("killed after {} s", self.limit.as_secs())));
+        };
+        let answers = driver::answers(&output);
+        if answers.iter().any(|answer| answer["offered"] == false) {
+            return Ok(Said::NotOffered);
+        }
+        if answers.len() != requests.len() {
+            return Ok(Said::Nothing(format!("{} answers to {} requests", answers.len(), requests.len())));
+        }
+        Ok(Said::Answers(answers))
+    }
+}
+
+/// Takes the answers, or returns how it ended without them.
+macro_rules! answers {
+    ($said:expr) => {
+        match $said {
+            Said::NotOffered => return Ok(Verdict::NotOffered),
+            Said::Nothing(got) => {
+                return Ok(Verdict::Fail(format!("expected an answer a request, got: {got}")))
+            }
+            Said::Answers(answers) => answers,
+        }
+    };
+}
+
+fn differs<T>(what: &str, got: impl std::fmt::Display) -> Result<T, String> {
+    Err(format!("expected {what}, got: {got}"))
+}
+
+async fn upload(place: &Place, talk: &Talk<'_>, is_right: bool) -> Result<Verdict, String> {
+    let provider = place.info.name;
+    let first = place.info.media.first().ok_or("the sandbox has no media")?;
+    let (mime, bytes) = place.sandbox.object(provider, &first.id).await.ok_or("its media has no bytes")?;
+    let file = place.folder.join("photo.jpg");
+    fs::write(&file, &bytes).map_err(|error| error.to_string())?;
+    let before: BTreeSet<String> = place.sandbox.ids(provider).into_iter().collect();
+    let request = driver::upload(place, &file, &mime);
+    let request = if is_right { request } else { driver::with_wrong_credentials(request) };
+    let answers = answers!(talk.ask(&[request]).await?);
+    let new: Vec<String> =
+        place.sandbox.ids(provider).into_iter().filter(|id| !before.contains(id)).collect();
+    if !is_right {
+        return Ok(refused(&answers[0], &new).into());
+    }
+    let stored = match &new[..] {
+        [id] => place.sandbox.object(provider, id).await,
+        _ => None,
+    };
+    Ok(uploaded(&answers[0], &new, stored, &bytes, &mime).into())
+}
+
+fn refused(answer: &Value, new: &[String]) -> Result<(), String> {
+    if answer["ok"] == true {
+        return differs("an error for a wrong credential", answer);
+    }
+    if new.is_empty() { Ok(()) } else { differs("no new object", format!("{} of them", new.len())) }
+}
+
+fn uploaded(
+    answer: &Value,
+    new: &[String],
+    stored: Option<(String, Bytes)>,
+    bytes: &Bytes,
+    mime: &str,
+) -> Result<(), String> {
+    if answer["ok"] != true {
+        return differs("success", answer);
+    }
+    let Some((stored_mime, stored)) = stored else {
+        return differs("one new object", format!("{} of them", new.len()));
+    };
+    if stored != *bytes {
+        return differs("the bytes of the file at the server", format!("{} others", stored.len()));
+    }
+    if stored_mime.split(';').next() != mime.split(';').next() {
+        return differs(&format!("the type {mime} at the server"), stored_mime);
+    }
+    match (answer["id"].as_str(), answer["link"].as_str()) {
+        (Some(id), _) if new.iter().any(|new| new == id) => Ok(()),
+        (Some(id), None) => differs("the id of the new object", id),
+        (_, Some(link)) if !link.is_empty() => Ok(()),
+        _ => differs("an id or a link", answer),
+    }
+}
+
+async fn delete(place: &Place, talk: &Talk<'_>, times: usize) -> Result<Verdict, String> {
+    let provider = place.info.name;
+    let id = place.sandbox.ids(provider).into_iter().next().ok_or("the sandbox has no media")?;
+    let answers = answers!(talk.ask(&vec![driver::delete(place, &id); times]).await?);
+    let is_there = place.sandbox.ids(provider).contains(&id);
+    Ok(deleted(&answers, is_there).into())
+}
+
+fn deleted(answers: &[Value], is_there: bool) -> Result<(), String> {
+    if answers[0]["ok"] != true {
+        return differs("success", &answers[0]);
+    }
+    if is_there {
+        return differs("no such object at the server", "it is still there");
+    }
+    // What is already gone may be success or an error, as long as it is the same every time.
+    match answers {
+        [_, second, third] if !second["ok"].is_boolean() || second["ok"] != third["ok"] => {
+            differs("the same answer for what is already gone", format!("{second} and {third}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn list(place: &Place, talk: &Talk<'_>) -> Result<Verdict, String> {
+    let answers = answers!(talk.ask(&[driver::list(place)]).await?);
+    let have = place.sandbox.ids(place.info.name);
+    let said = answers[0]["ids"].as_array().into_iter().flatten();
+    let mut said: Vec<String> = said.filter_map(|id| id.as_str().map(ToOwned::to_owned)).collect();
+    let mut all = have;
+    said.sort();
+    all.sort();
+    let is_right = answers[0]["ok"] == true && said == all;
+    Ok(if is_right { Ok(()) } else { differs(&format!("the ids {}", all.join(", ")), said.join(", ")) }
+        .into())
+}
+
+async fn parse(place: &Place, talk: &Talk<'_>) -> Result<Verdict, String> {
+    let provider = place.info.name;
+    let mut requests = Vec::new();
+    for media in &place.info.media {
+        let delivery = place.sandbox.webhook(provider, &media.id).await.map_err(|error| error.to_string())?;
+        requests.push(driver::delivery("parse", place, &delivery));
+    }
+    let answers = answers!(talk.ask(&requests).await?);
+    for (media, answer) in place.info.media.iter().zip(&answers) {
+        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let [item] = items else { return Ok(differs("one item", answer).into()) };
+        if item["id"] != media.id.as_str() {
+            return Ok(differs(&format!("the id {}", media.id), &item["id"]).into());
+        }
+        // A client that reads the digest reads it right.
+        if item["sha256"].as_str().is_some_and(|digest| !is_digest(digest, &media.sha256_hex)) {
+            return Ok(differs(&format!("the digest {}", media.sha256_hex), &item["sha256"]).into());
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+fn is_digest(said: &str, hex: &str) -> bool {
+    said.parse::<Sha256>().is_ok_and(|digest| digest.to_hex() == hex)
+}
+
+/// What is done to a delivery before it is verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tamper {
+    Nothing,
+    /// One byte of the body.
+    Body,
+    /// The signature's header is taken out.
+    Signature,
+}
+
+async fn verify(place: &Place, talk: &Talk<'_>, tamper: Tamper) -> Result<Verdict, String> {
+    let first = place.info.media.first().ok_or("the sandbox has no media")?;
+    let delivery =
+        place.sandbox.webhook(place.info.name, &first.id).await.map_err(|error| error.to_string())?;
+    let delivery = tampered(delivery, tamper);
+    let answers = answers!(talk.ask(&[driver::delivery("verify", place, &delivery)]).await?);
+    let (want, got) = (tamper == Tamper::Nothing, &answers[0]);
+    // A refusal is a "no" as well.
+    let is_valid = got["valid"] == true || (got["ok"] == true && got["valid"].is_null());
+    let what = if want { "a valid signature" } else { "no valid signature" };
+    Ok(if is_valid == want { Ok(()) } else { differs(what, got) }.into())
+}
+
+fn tampered(mut delivery: WebhookDelivery, tamper: Tamper) -> WebhookDelivery {
+    match tamper {
+        Tamper::Nothing => {}
+        Tamper::Body => {
+            let mut body = delivery.body.to_vec();
+            // A digit changes to another, so that the delivery stays readable.
+            if let Some(digit) = body.iter_mut().rev().find(|byte| byte.is_ascii_digit()) {
+                *digit = if *digit == b'7' { b'8' } else { b'7' };
+            }
+            delivery.body = Bytes::from(body);
+        }
+        Tamper::Signature => {
+            let name = delivery.signature_header.clone().unwrap_or_default();
+            delivery.headers.retain(|(header, _)| !header.eq_ignore_ascii_case(&name));
+        }
+    }
+    delivery
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_is_judged_by_what_the_server_has() {
+        let bytes = Bytes::from_static(b"photo");
+        let judge = |answer: Value, new: &[&str], stored: Option<&str>, mime: &str| {
+            let new: Vec<String> = new.iter().map(|id| (*id).to_owned()).collect();
+            let stored = stored.map(|text| (mime.to_owned(), Bytes::copy_from_slice(text.as_bytes())));
+            uploaded(&answer, &new, stored, &bytes, "image/jpeg").is_ok()
+        };
+        let good = json!({"ok": true, "id": "7"});
+        assert!(judge(good.clone(), &["7"], Some("photo"), "image/jpeg"));
+        assert!(judge(json!({"ok": true, "link": "https://x.test/7"}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(!judge(good.clone(), &["7"], Some("phot"), "image/jpeg"));
+        assert!(!judge(good.clone(), &["7"], Some("photo"), "text/plain"));
+        assert!(!judge(good.clone(), &[], None, "image/jpeg"));
+        assert!(!judge(good, &["8"], Some("photo"), "image/jpeg"));
+        assert!(!judge(json!({"ok": true}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(!judge(json!({"ok": false, "id": "7"}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(refused(&json!({"ok": false}), &[]).is_ok());
+        assert!(
+            refused(&json!({"ok": true}), &[]).is_err()
+                && refused(&json!({"ok": false}), &["7".to_owned()]).is_err()
+        );
+    }
+
+    #[test]
+    fn a_deletion_is_judged_by_what_the_server_has() {
+        let (yes, no) = (json!({"ok": true}), json!({"ok": false}));
+        let once = |answer: &Value, is_there: bool| deleted(std::slice::from_ref(answer), is_there);
+        assert!(once(&yes, false).is_ok() && once(&yes, true).is_err() && once(&no, false).is_err());
+        let again =
+            |second: &Value, third: &Value| deleted(&[yes.clone(), second.clone(), third.clone()], false);
+        assert!(again(&no, &no).is_ok() && again(&yes, &yes).is_ok());
+        assert!(again(&no, &yes).is_err() && again(&json!({}), &json!({})).is_err());
+    }
+
+    #[test]
+    fn tampering_changes_one_thing() {
+        let delivery = || {
+            let mut delivery = some_delivery();
+            delivery.signature_header = Some("Sign".to_owned());
+            delivery
+        };
+        let changed = tampered(delivery(), Tamper::Body);
+        assert_eq!((changed.body, changed.headers.len()), (Bytes::from_static(b"{\"a\":7}"), 2));
+        let missing = tampered(delivery(), Tamper::Signature);
+        assert_eq!((missing.body, missing.headers.len()), (delivery().body, 1));
+    }
+
+    fn some_delivery() -> WebhookDelivery {
+        let headers = vec![("sign".to_owned(), "x".to_owned()), ("other".to_owned(), "y".to_owned())];
+        let mut delivery = WebhookDelivery::default();
+        (delivery.headers, delivery.body) = (headers, Bytes::from_static(b"{\"a\":1}"));
+        delivery
+    }
+
+    #[test]
+    fn every_operation_is_known_and_its_control_is_one() {
+        let all = all().expect("readable");
+        for operation in &all {
+            assert!(!operation.requirements.is_empty(), "{}", operation.case);
+            if let Some(control) = &operation.control {
+                assert!(all.iter().any(|other| other.case == *control), "{control}");
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! One start of a client: a sandbox, a folder, the program, and what was seen of it.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+use wamedia_core::{Clock as _, Sha256};
+use wamedia_provider::SystemClock;
+use wamedia_sandbox::http1::{Transport, Wrap};
+use wamedia_sandbox::{Options, ProviderInfo, Sandbox};
+
+use super::client::{Client, filled};
+use super::driver;
+use super::row::{How, Row, Seen};
+use crate::tls;
+
+/// A program that is not done by then is killed, and its row has failed; longer where even a good file takes long.
+const LIMIT: Duration = Duration::from_secs(15);
+/// When a row that kills does so: long enough to be in the body.
+const KILL_AFTER: Duration = Duration::from_millis(1_500);
+const OLD: &[u8] = b"an older file of the same name";
+
+/// How long things may take, from what the client needed for a good file on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) whole: Duration,
+    kill_after: Duration,
+}
+
+impl Limits {
+    pub(super) fn of(control: Duration) -> Self {
+        Self { whole: LIMIT.max(control * 20), kill_after: KILL_AFTER.max(control * 3) }
+    }
+}
+
+/// A client, and where its programs are looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Starter {
+    pub(super) client: Arc<Client>,
+    pub(super) path: Option<OsString>,
+}
+
+/// A sandbox and a folder that no other start has.
+pub(super) struct Place {
+    pub(super) sandbox: Sandbox,
+    pub(super) info: ProviderInfo,
+    outer: tempfile::TempDir,
+    pub(super) folder: PathBuf,
+    ca: PathBuf,
+}
+
+impl Place {
+    pub(super) async fn new(provider: &str, plain_http: bool) -> std::io::Result<Self> {
+        let mut options = Options::new(Arc::new(|| SystemClock.now()));
+        if !plain_http {
+            options = options.with_wrap(wrap());
+        }
+        let sandbox = Sandbox::start(options).await?;
+        let unknown = || std::io::Error::other(format!("the sandbox has no {provider}"));
+        let info = sandbox.provider(provider).ok_or_else(unknown)?.clone();
+        let outer = tempfile::tempdir()?;
+        let folder = outer.path().join("a/b");
+        fs::create_dir_all(&folder)?;
+        let ca = outer.path().join("ca.pem");
+        fs::write(&ca, tls::root_pem())?;
+        Ok(Self { sandbox, info, outer, folder, ca })
+    }
+
+    pub(super) fn ca_file(&self) -> &Path {
+        &self.ca
+    }
+
+    /// A command of the client with test credentials, trust in the suite's authority, and nothing else but `PATH`.
+    pub(super) fn command(&self, starter: &Starter, values: &[(&str, &str)]) -> Option<Command> {
+        let words = starter.client.command(self.info.name)?;
+        let ca = self.ca.display().to_string();
+        let content = self.info.content_origins.first().map_or("", String::as_str);
+        let shared = [
+            ("base", &*self.info.base_url),
+            ("content", content),
+            ("provider", self.info.name),
+            ("ca", &*ca),
+        ];
+        let words = filled(words, &[values, &shared].concat());
+        let (program, arguments) = words.split_first()?;
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(self.info.env.iter().cloned());
+        for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+            command.env(name, &self.ca);
+        }
+        let path = starter.path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
+        command.env("PATH", path).env("HOME", self.folder.join("no-home")).current_dir(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A group of its own, so that what it started is killed with it.
+        #[cfg(unix)]
+        command.process_group(0);
+        Some(command)
+    }
+
+    /// Files that are neither this one nor the suite's own.
+    fn strays(&self, out: &Path) -> Vec<String> {
+        let all = files(self.outer.path()).into_iter();
+        let stray = all.filter(|path| path != out && *path != self.ca);
+        stray.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect()
+    }
+
+    fn shows_secret(&self, output: &Output) -> bool {
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        let text = String::from_utf8_lossy(&text);
+        self.info.env.iter().any(|(_, value)| value.starts_with("TEST-") && text.contains(value.as_str()))
+    }
+}
+
+/// TLS on every connection, for both of the sandbox's hosts.
+pub(crate) fn wrap() -> Wrap {
+    let acceptor = tls::acceptor(&["127.0.0.1".to_owned(), "127.0.0.2".to_owned()], true);
+    Arc::new(move |stream| {
+        let accepted = acceptor.accept(stream);
+        Box::pin(async move { Ok(Box::new(tls::Tls(Box::new(accepted.await?))) as Box<dyn Transport>) })
+    })
+}
+
+/// Runs one row.
+pub(super) async fn one(
+    provider: &str,
+    row: &Row,
+    starter: &Starter,
+    limits: Limits,
+) -> Result<Seen, String> {
+    let at_row = |error: std::io::Error| format!("{provider} {}: {error}", row.case());
+    let place = Place::new(provider, starter.client.plain_http).await.map_err(at_row)?;
+    let out = place.folder.join("media.jpg");
+    if row.how == How::Exists {
+        fs::write(&out, OLD).map_err(at_row)?;
+    }
+    // A plain id is the first that the sandbox has; it and the names of faults differ from provider to provider.
+    let id = match place.info.media.first() {
+        Some(first) if row.id == "1001" => first.id.clone(),
+        _ => place.sandbox.media_id(provider, &row.id),
+    };
+    // An id that the sandbox does not know has no right bytes.
+    let right = place.sandbox.object(provider, &id).await.map(|(_, bytes)| bytes).unwrap_or_default();
+    let (digest, size, target) =
+        (Sha256::of(&right).to_hex(), right.len().to_string(), out.display().to_string());
+    let request = starter.client.driver.then(|| driver::fetch(&place, &id, &digest, right.len(), &out));
+    let values = [("id", &*id), ("out", &*target), ("sha256", &*digest), ("size", &*size)];
+    let mut command = place.command(starter, &values).ok_or("there is no command for this provider")?;
+    let mut children = vec![spawn(&mut command, request.as_slice()).await?];
+    if row.how == How::Twice {
+        children.push(spawn(&mut command, request.as_slice()).await?);
+    }
+    let mut seen = watch(&place, children, row.how, starter.client.driver, limits).await.map_err(at_row)?;
+    // What it sent last is in the log a moment later.
+    sleep(Duration::from_millis(20)).await;
+    let bytes = fs::read(&out).ok();
+    seen.is_there = bytes.is_some();
+    seen.is_right = bytes.as_deref() == Some(&*right);
+    seen.is_untouched = bytes.as_deref() == Some(OLD);
+    // A killed program may leave what it can recognise and remove later, not what looks finished.
+    if row.how != How::Kill {
+        seen.strays = place.strays(&out);
+    }
+    seen.requests = place.sandbox.requests().len();
+    seen.leaks = place.sandbox.leaks().len();
+    seen.forbidden = place.sandbox.forbidden_host_connections();
+    place.sandbox.shutdown().await;
+    Ok(seen)
+}
+
+/// Waits for programs to end, and kills them where they do not.
+async fn watch(
+    place: &Place,
+    children: Vec<Child>,
+    how: How,
+    is_driver: bool,
+    limits: Limits,
+) -> std::io::Result<Seen> {
+    let begun = Instant::now();
+    let limit = if how == How::Kill { limits.kill_after } else { limits.whole };
+    let mut seen = Seen { ended: true, ..Seen::default() };
+    for child in children {
+        let Some(output) = finish(child, limit.saturating_sub(begun.elapsed())).await? else {
+            seen.ended = how == How::Kill;
+            continue;
+        };
+        seen.shown |= place.shows_secret(&output);
+        seen.said = last_line(&output.stderr);
+        seen.exits.push(if is_driver {
+            let answer = driver::answers(&output).into_iter().next();
+            seen.not_offered |= answer.as_ref().is_some_and(|answer| answer["offered"] == false);
+            answer.map(|answer| i32::from(answer["ok"] != true))
+        } else {
+            output.status.code()
+        });
+    }
+    seen.ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(seen)
+}
+
+/// Starts a program; a driver gets its requests, one a line, and then the end of its input.
+pub(super) async fn spawn(command: &mut Command, requests: &[Value]) -> Result<Child, String> {
+    if !requests.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        let lines = requests.iter().map(|request| format!("{request}\n")).collect::<Vec<_>>().concat();
+        // One that does not read is judged by what it answers.
+        let _ = input.write_all(lines.as_bytes()).await;
+    }
+    Ok(child)
+}
+
+/// What it printed and how it ended; none when it had to be killed.
+pub(super) async fn finish(child: Child, limit: Duration) -> std::io::Result<Option<Output>> {
+    let id = child.id();
+    if let Ok(output) = timeout(limit, child.wait_with_output()).await {
+        return output.map(Some);
+    }
+    // The child itself is killed by being dropped; this is for its children.
+    if let (true, Some(id)) = (cfg!(unix), id) {
+        let group = format!("-{id}");
+        let killed = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status().await;
+        drop(killed);
+    }
+    Ok(None)
+}
+
+/// What a program said last, on one line and not too long.
+fn last_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().filter(|character| !character.is_control()).take(200).collect()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { out.extend(files(&path)) } else { out.push(path) }
+    }
+    out.sort();
+    out
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::outside::rows;
+
+    fn row(case: &str) -> Row {
+        rows().expect("rows").into_iter().find(|row| row.case() == case).expect("a row of this name")
+    }
+
+    fn starter(script: &str) -> Starter {
+        let words = ["sh", "-c", script, "sh", "{out}"].map(ToOwned::to_owned).to_vec();
+        let client = Client::from_words(words, false).expect("a command");
+        Starter { client: Arc::new(client), path: None }
+    }
+
+    fn limits() -> Limits {
+        Limits::of(Duration::ZERO)
+    }
+
+    fn some_provider(sandbox: &Sandbox) -> String {
+        sandbox.providers().first().expect("a provider").name.to_owned()
+    }
+
+    async fn one(row: &Row, script: &str) -> Result<Seen, String> {
+        let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.expect("it starts");
+        super::one(&some_provider(&sandbox), row, &starter(script), limits()).await
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_killed_with_what_it_started_and_the_next_row_runs() {
+        let mut kill = row("kill:drip-2");
+        kill.how = How::Kill;
+        let seen = one(&kill, "sleep 600 & wait").await.expect("it runs");
+        assert!(seen.exits.is_empty() && seen.ms < 10_000, "{seen:?}");
+        let seen = one(&row("flip-1"), "exit 7").await.expect("the next one runs");
+        assert_eq!((seen.exits, seen.is_there), (vec![Some(7)], false));
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_and_prints_is_seen() {
+        let script = "env | grep TEST- ; test -s \"$SSL_CERT_FILE\" || exit 3; : > \"$1.part\"; : > ../../escaped; printf old > \"$1\"";
+        let seen = one(&row("flip-1"), script).await.expect("it runs");
+        assert!(seen.shown && seen.is_there && !seen.is_right, "{seen:?}");
+        assert_eq!(
+            (seen.strays, seen.exits),
+            (vec!["media.jpg.part".to_owned(), "escaped".to_owned()], vec![Some(0)])
+        );
+        let words = vec!["no-such-program".to_owned(), "{out}".to_owned()];
+        let client = Arc::new(Client::from_words(words, false).expect("a command"));
+        let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.expect("it starts");
+        let starter = Starter { client, path: None };
+        let why = super::one(&some_provider(&sandbox), &row("flip-1"), &starter, limits())
+            .await
+            .expect_err("no program");
+        assert!(why.contains("no-such-program"), "{why}");
+    }
+}
