@@ -134,7 +134,7 @@ fn from_outside(options: &Options, file: &Path) -> Outcome {
 }
 
 /// `PATH`, with the program of this repository before all others.
-fn path_with_own_program() -> Result<OsString, String> {
+pub(crate) fn path_with_own_program() -> Result<OsString, String> {
     step("the program", &mut cargo(&["build", "--quiet", "--locked", "-p", "wamedia-cli"]))?;
     let own = suite::target_folder().join("debug");
     let path = env::var_os("PATH").unwrap_or_default();

@@ -14,6 +14,7 @@ mod mutations;
 mod new_provider;
 mod package;
 mod readme;
+mod scoreboard;
 mod simulate;
 mod suite;
 mod tidy;
@@ -59,6 +60,8 @@ enum Task {
     NewProvider(new_provider::Options),
     /// The packages as they would be published: their files, and a program that uses nothing else
     Package(package::Options),
+    /// Scores other clients, as their registries give them, and writes the page
+    Scoreboard(scoreboard::Options),
     /// Random worlds against oracles, and all known regressions
     Simulate(simulate::Options),
     /// Layers, circles of modules, capability tables, links
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Task::Mutations => mutations::run(false),
         Task::NewProvider(options) => new_provider::run(&options),
         Task::Package(options) => package::run(&options),
+        Task::Scoreboard(options) => scoreboard::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),
     };

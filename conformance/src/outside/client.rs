@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::{env, fs};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,6 +26,10 @@ pub struct Client {
     /// Where it comes from.
     #[serde(default)]
     pub url: Option<String>,
+    /// The packages that it needs, by the registry's own installer: `pip` or `npm`. The first is the client itself,
+    /// in the version that is said here.
+    #[serde(default)]
+    pub install: BTreeMap<String, Vec<String>>,
     /// It speaks the protocol of drivers; else each start is one download.
     #[serde(default)]
     pub driver: bool,
@@ -33,7 +37,7 @@ pub struct Client {
     #[serde(default)]
     pub plain_http: bool,
     /// Program and arguments by provider, `*` for all others. A word may hold `{base}`, `{content}`, `{provider}`,
-    /// `{id}`, `{out}`, `{sha256}`, `{size}` and `{ca}`.
+    /// `{id}`, `{out}`, `{sha256}`, `{size}` and `{ca}`; one that names a file does so from where this description is.
     pub commands: BTreeMap<String, Vec<String>>,
     /// Rows that it fails, and why.
     #[serde(default)]
@@ -74,7 +78,8 @@ impl Client {
         let at_file = |why: String| format!("{}: {why}", file.display());
         let text = fs::read_to_string(file).map_err(|error| at_file(error.to_string()))?;
         let client: Self = serde_json::from_str(&text).map_err(|error| at_file(error.to_string()))?;
-        client.checked().map_err(at_file)
+        let here = file.canonicalize().map_err(|error| at_file(error.to_string()))?;
+        client.checked().map_err(at_file)?.seen_from(here.parent().unwrap_or(Path::new("/")))
     }
 
     /// The client that a command line starts, for every provider.
@@ -94,7 +99,20 @@ impl Client {
         };
         let commands = BTreeMap::from([("*".to_owned(), words)]);
         let schema = SCHEMA.to_owned();
-        Self { schema, name, driver, commands, ..Self::default() }.checked()
+        let here = env::current_dir().map_err(|error| error.to_string())?;
+        Self { schema, name, driver, commands, ..Self::default() }.checked()?.seen_from(&here)
+    }
+
+    /// Programs run in a folder of their own, so words that name a file are written out from where they were meant.
+    fn seen_from(mut self, here: &Path) -> Result<Self, String> {
+        for word in self.commands.values_mut().flatten().filter(|word| word.contains(['/', '.'])) {
+            let path = here.join(&*word);
+            if Path::new(word).is_relative() && path.is_file() {
+                let path = path.to_str().ok_or_else(|| format!("{}: its name is no text", path.display()))?;
+                path.clone_into(word);
+            }
+        }
+        Ok(self)
     }
 
     fn checked(self) -> Result<Self, String> {
@@ -197,5 +215,14 @@ mod tests {
         assert!(words("sh -c 'x {out}").expect_err("refused").contains("quote"));
         assert_eq!(words("sh -c 'x {out}'").expect("a line").command("any").map(<[_]>::len), Some(3));
         assert!(Client::from_words(vec!["driver".to_owned()], true).is_ok());
+    }
+
+    #[test]
+    fn a_word_that_names_a_file_does_so_from_where_it_was_written() {
+        let words = ["./src/lib.rs", "src/lib.rs", "lib.rs", "{out}"].map(ToOwned::to_owned).to_vec();
+        let client = Client::from_words(words, false).expect("a command");
+        let words = client.command("any").expect("a command");
+        assert!(words[..2].iter().all(|word| Path::new(word).is_absolute()), "{words:?}");
+        assert_eq!(words[2..], ["lib.rs", "{out}"], "there is no such file here");
     }
 }

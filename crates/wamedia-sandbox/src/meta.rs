@@ -191,7 +191,11 @@ async fn upload(state: &State, request: &Request, number: &str) -> Reply {
         return invalid("(#100) The parameter messaging_product is required.");
     };
     let part = |name: &str| parts.iter().find(|part| part.name == name);
-    if part("messaging_product").is_none_or(|part| &part.body[..] != b"whatsapp") {
+    // GUESS(meta): parameters count in the query as well, as everywhere in the Graph API; whatsapp-api-js sends this
+    // one there.
+    let product = request.head.query("messaging_product").map(String::into_bytes);
+    let product = product.or_else(|| part("messaging_product").map(|part| part.body.to_vec()));
+    if product.as_deref() != Some(b"whatsapp") {
         return invalid("(#100) The parameter messaging_product is required.");
     }
     let Some(file) = part("file") else { return invalid("(#100) The parameter file is required.") };

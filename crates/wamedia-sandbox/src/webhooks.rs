@@ -169,6 +169,7 @@ fn meta_shape(state: &State, media: &Media, number: u64) -> Value {
     }
     let mut message = json!({
         "from": "15557770102",
+        "from_user_id": "US.13490000000000000001",
         "id": format!("wamid.TEST{number:020}"),
         "timestamp": state.now_s().to_string(),
         "type": kind,
@@ -180,7 +181,8 @@ fn meta_shape(state: &State, media: &Media, number: u64) -> Value {
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": "15557010001",
                 "phone_number_id": state.credentials.phone_number_id},
-            "contacts": [{"profile": {"name": "Zo\u{eb}"}, "wa_id": "15557770102"}],
+            "contacts": [{"profile": {"name": "Zo\u{eb}"}, "wa_id": "15557770102",
+                "user_id": "US.13490000000000000001"}],
             "messages": [message],
         },
     }]}]})

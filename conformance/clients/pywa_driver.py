@@ -1,0 +1,51 @@
+"""pywa as its own documentation uses it; only the address of the API is changed."""
+import base64
+import json
+
+import httpx
+from driver import serve
+from pywa import WhatsApp, utils
+from pywa.types import Message
+
+
+def client(request, **options):
+    account = request["credentials"]
+    session = httpx.Client()
+    wa = WhatsApp(account["phone_number_id"], account["token"], session=session, **options)
+    session.base_url = str(session.base_url).replace("https://graph.facebook.com", request["base_url"])
+    return wa
+
+
+def fetch(request):
+    wa = client(request)
+    folder, _, name = request["out"].rpartition("/")
+    wa.download_media(url=wa.get_media_url(request["id"]).url, path=folder, filename=name)
+
+
+def upload(request):
+    media = client(request).upload_media(request["file"], mime_type=request["mime"], filename=request["name"])
+    return {"id": media.id}
+
+
+def delete(request):
+    if not client(request).delete_media(request["id"]):
+        raise RuntimeError("not deleted")
+
+
+def parse(request):
+    wa, delivery = client(request), json.loads(base64.b64decode(request["body_base64"]))
+    media = Message.from_update(client=wa, update=delivery).media
+    return {"items": [{"id": media.id, "mime": media.mime_type, "sha256": media.sha256}] if media else []}
+
+
+def verify(request):
+    signature = {name.lower(): value for name, value in request["headers"].items()}.get("x-hub-signature-256")
+    right = signature and utils.webhook_updates_validator(
+        app_secret=request["credentials"]["app_secret"],
+        request_body=base64.b64decode(request["body_base64"]),
+        x_hub_signature=signature,
+    )
+    return {"valid": bool(right)}
+
+
+serve(fetch=fetch, upload=upload, delete=delete, parse=parse, verify=verify)
