@@ -71,7 +71,8 @@ fn names(folder: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 fn copy(from: &Path, to: &Path) -> Outcome {
-    for entry in fs::read_dir(from).map_err(|error| error.to_string())?.flatten() {
+    let entries = fs::read_dir(from).map_err(|error| error.to_string())?.flatten();
+    for entry in entries.filter(|entry| entry.path().is_file()) {
         fs::copy(entry.path(), to.join(entry.file_name())).map_err(|error| error.to_string())?;
     }
     Ok(())
