@@ -145,6 +145,7 @@ pub(crate) fn path_with_own_program() -> Result<OsString, String> {
 fn show(options: &Options, reports: &[Value]) -> Outcome {
     let sentences = Sentences::embedded()?;
     print!("{}", render::table(reports, &sentences));
+    follows_schema(&render::document(reports))?;
     if let Some(file) = &options.json {
         badge::write(file, &render::document(reports))?;
     }
@@ -161,6 +162,20 @@ fn show(options: &Options, reports: &[Value]) -> Outcome {
         badge::write_badge(file, reports)?;
     }
     Ok(())
+}
+
+/// Whoever reads reports relies on their schema.
+fn follows_schema(document: &str) -> Outcome {
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
+    let schema =
+        jsonschema::validator_for(&parsed(outside::REPORT_SCHEMA)?).map_err(|error| error.to_string())?;
+    let document = parsed(document)?;
+    match schema.iter_errors(&document).next() {
+        None => Ok(()),
+        Some(error) => {
+            Err(format!("the report does not follow its schema: {}: {error}", error.instance_path()))
+        }
+    }
 }
 
 /// Runs one provider's suite: its report, and whether it passed.
@@ -271,6 +286,16 @@ mod tests {
             let why = parse(words).expect_err("refused").to_string();
             assert!(why.contains(part), "{why}");
         }
+    }
+
+    #[test]
+    fn a_report_that_does_not_follow_its_schema_is_refused() {
+        let case = json!({ "id": "IN-001", "case": "flip", "level": "MUST", "outcome": "pass" });
+        let mut report = json!({ "schema": "wamedia-report/1", "suite": "0.1.0", "date": "2026-11-27", "strict": false,
+            "subject": { "name": "x" }, "profiles": [], "not_applicable": [], "cases": [case] });
+        assert_eq!(follows_schema(&render::document(&[report.clone()])), Ok(()));
+        report["cases"][0]["outcome"] = json!("splendid");
+        assert!(follows_schema(&render::document(&[report])).expect_err("refused").contains("outcome"));
     }
 
     #[test]
