@@ -15,7 +15,17 @@ const ORDER: [&str; 6] = ["meta", "nxcloud", "whapi", "chakra", "360dialog", "tw
 /// Which requirements caught each mutation.
 type Caught = BTreeMap<String, BTreeSet<String>>;
 
-/// Runs each mutation against the cases of its requirements; with `matrix`, against all of them.
+/// What one provider's suite noticed.
+struct Noticed {
+    /// Every mutation that there is.
+    known: BTreeSet<String>,
+    /// By a case that failed.
+    caught: Caught,
+    /// Only by cases that did not end: the client hangs, or the machine was slow.
+    timed_out: Caught,
+}
+
+/// Runs each mutation against the cases of its requirements; with `matrix`, against all cases of every provider.
 pub(crate) fn run(matrix: bool) -> Outcome {
     let path = root().join("fixtures/requirements.json");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -44,15 +54,23 @@ pub(crate) fn run(matrix: bool) -> Outcome {
         if which.is_empty() {
             break;
         }
-        let (known, rows) = against(provider, program(provider)?, &which.join(","))?;
-        problems.extend(
-            known.difference(&named).map(|mutation| format!("no requirement names the mutation {mutation}")),
-        );
-        merge(&mut caught, rows);
+        let noticed = against(provider, program(provider)?, &which.join(","))?;
+        let unnamed = noticed.known.difference(&named);
+        problems.extend(unnamed.map(|mutation| format!("no requirement names the mutation {mutation}")));
+        // What hangs is noticed as well.
+        merge(&mut caught, noticed.caught);
+        merge(&mut caught, noticed.timed_out);
         pairs.retain(|(mutation, id)| !caught.get(mutation).is_some_and(|ids| ids.contains(id)));
     }
     if matrix {
-        merge(&mut caught, against(ORDER[0], program(ORDER[0])?, "all")?.1);
+        let mut columns = Vec::new();
+        for provider in ORDER {
+            columns.push(against(provider, program(provider)?, "all")?);
+        }
+        print!("{}", table(&columns));
+        for column in columns {
+            merge(&mut caught, column.caught);
+        }
     }
     for (mutation, ids) in &caught {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -75,8 +93,27 @@ fn merge(caught: &mut Caught, rows: Caught) {
     }
 }
 
-/// Runs mutations of one provider; every mutation there is, and what caught those that were run.
-fn against(provider: &str, program: &Path, which: &str) -> Result<(BTreeSet<String>, Caught), String> {
+/// A row per mutation, a column per provider: how many requirements caught it, and how many only hung.
+fn table(columns: &[Noticed]) -> String {
+    let line = |title: &str, cells: Vec<String>| {
+        let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+        format!("{title:<32}{}\n", cells.concat())
+    };
+    let mut out = line("", ORDER.iter().take(columns.len()).map(ToString::to_string).collect());
+    for mutation in columns.iter().flat_map(|column| &column.known).collect::<BTreeSet<_>>() {
+        let count = |rows: &Caught| rows.get(mutation).map_or(0, BTreeSet::len);
+        let cell = |column: &Noticed| match (count(&column.caught), count(&column.timed_out)) {
+            (0, 0) => "-".to_owned(),
+            (caught, 0) => caught.to_string(),
+            (caught, hung) => format!("{caught} +{hung} hung"),
+        };
+        out.push_str(&line(mutation, columns.iter().map(cell).collect()));
+    }
+    out
+}
+
+/// Runs mutations of one provider.
+fn against(provider: &str, program: &Path, which: &str) -> Result<Noticed, String> {
     println!("== mutations of {provider}");
     let report = root().join("target").join(format!("mutations-{provider}.json"));
     let _ = fs::remove_file(&report);
@@ -95,7 +132,24 @@ fn against(provider: &str, program: &Path, which: &str) -> Result<(BTreeSet<Stri
     }
     let text = fs::read_to_string(&report).map_err(|error| format!("{}: {error}", report.display()))?;
     let report: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let of = |key: &str| serde_json::from_value(report[key].clone()).map_err(|error| error.to_string());
     let known = serde_json::from_value(report["mutations"].clone()).map_err(|error| error.to_string())?;
-    let caught = serde_json::from_value(report["caught"].clone()).map_err(|error| error.to_string())?;
-    Ok((known, caught))
+    Ok(Noticed { known, caught: of("caught")?, timed_out: of("timed_out")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_tells_what_failed_from_what_hung() {
+        let rows = |name: &str, ids: &[&str]| {
+            Caught::from([(name.to_owned(), ids.iter().map(ToString::to_string).collect())])
+        };
+        let known = BTreeSet::from(["waits".to_owned(), "lies".to_owned()]);
+        let column = Noticed { known, caught: rows("lies", &["A", "B"]), timed_out: rows("waits", &["C"]) };
+        let table = table(&[column]);
+        let line = |name: &str| table.lines().find(|line| line.starts_with(name)).expect("a row").to_owned();
+        assert!(line("lies").ends_with("           2") && line("waits").ends_with("0 +1 hung"), "{table}");
+    }
 }

@@ -32,8 +32,19 @@ pub(crate) fn on_request(setup: Setup) -> Result<Option<Setup>, String> {
     }
 }
 
-/// The requirements that caught a mutation.
-type Caught = BTreeSet<&'static str>;
+/// The requirements that noticed a mutation: by a case that failed, or only by one that never ended.
+#[derive(Default)]
+struct Noticed {
+    caught: BTreeSet<&'static str>,
+    timed_out: BTreeSet<&'static str>,
+}
+
+impl Noticed {
+    fn extend(&mut self, other: Self) {
+        self.caught.extend(other.caught);
+        self.timed_out.extend(other.timed_out);
+    }
+}
 
 /// Runs the mutations in `which` and writes what caught them: `all`, or names with commas between; a name
 /// may be followed by `=` and the one requirement whose cases are run.
@@ -50,48 +61,67 @@ fn run(setup: &Setup, which: &str, report: &Path) -> Result<(), String> {
     };
     // Panics of the mutated clients are expected; their messages are noise.
     set_hook(Box::new(|_| {}));
-    let caught: Mutex<BTreeMap<String, Caught>> = Mutex::default();
+    let noticed: Mutex<BTreeMap<String, Noticed>> = Mutex::default();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
                 while let Some((mutation, only)) = mutations.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let row = row(setup, *mutation, *only);
-                    let mut caught = caught.lock().unwrap_or_else(PoisonError::into_inner);
-                    caught.entry(mutation.name()).or_default().extend(row);
+                    let mut noticed = noticed.lock().unwrap_or_else(PoisonError::into_inner);
+                    noticed.entry(mutation.name()).or_default().extend(row);
                 }
             });
         }
     });
-    let caught = caught.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let noticed = noticed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let names: Vec<String> = ALL.iter().map(|mutation| mutation.name()).collect();
-    let report_json = json!({ "provider": setup.name, "mutations": names, "caught": caught });
+    let caught: BTreeMap<_, _> = noticed.iter().map(|(name, row)| (name, &row.caught)).collect();
+    let timed_out: BTreeMap<_, _> = noticed.iter().map(|(name, row)| (name, &row.timed_out)).collect();
+    let report_json =
+        json!({ "provider": setup.name, "mutations": names, "caught": caught, "timed_out": timed_out });
     std::fs::write(report, format!("{report_json:#}\n"))
         .map_err(|error| format!("{}: {error}", report.display()))
 }
 
-fn row(setup: &Setup, mutation: Mutation, only: Option<&str>) -> Caught {
+fn row(setup: &Setup, mutation: Mutation, only: Option<&str>) -> Noticed {
     let broken = Arc::new(setup.with_mutation(mutation));
     // wiremock and the fake server check the same exchanges, so one of them is enough.
     let all = cases::all(setup).into_iter().filter(|case| {
         !case.name.ends_with("::wiremock") && only.is_none_or(|only| only == case.requirement)
     });
-    let mut caught = Caught::new();
+    let mut noticed = Noticed::default();
     for case in all {
         let requirement = case.requirement;
-        if !caught.contains(requirement) && fails(&broken, case) {
-            caught.insert(requirement);
+        if noticed.caught.contains(requirement) {
+            continue;
+        }
+        match outcome(&broken, case) {
+            Outcome::Passed => {}
+            Outcome::Failed => drop(noticed.caught.insert(requirement)),
+            Outcome::NeverEnded => drop(noticed.timed_out.insert(requirement)),
         }
     }
-    caught
+    noticed.timed_out.retain(|requirement| !noticed.caught.contains(requirement));
+    noticed
 }
 
-fn fails(setup: &Arc<Setup>, case: Case) -> bool {
+enum Outcome {
+    Passed,
+    Failed,
+    NeverEnded,
+}
+
+fn outcome(setup: &Arc<Setup>, case: Case) -> Outcome {
     let (sender, receiver) = mpsc::channel();
     let setup = Arc::clone(setup);
     std::thread::spawn(move || {
         let verdict = catch_unwind(AssertUnwindSafe(|| (case.run)(&setup)));
-        let _ = sender.send(!matches!(verdict, Ok(Ok(()))));
+        let _ = sender.send(matches!(verdict, Ok(Ok(()))));
     });
-    receiver.recv_timeout(PATIENCE).unwrap_or(true)
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(true) => Outcome::Passed,
+        Ok(false) => Outcome::Failed,
+        Err(_) => Outcome::NeverEnded,
+    }
 }
