@@ -20,7 +20,7 @@ use crate::configuration::{Providers, transfer_options};
 use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
-use crate::progress::Bars;
+use crate::progress::{self, Bars};
 use crate::reference::Reference;
 use crate::{inbound, input};
 
@@ -106,7 +106,8 @@ async fn to_files(
     for reference in &refs {
         let provider = providers.get(&reference.account)?;
         let mut options = options.clone();
-        options.observer = bars.as_ref().map(|bars| bars.observer(&reference.to_string()));
+        options.observer =
+            bars.as_ref().map(|bars| bars.observer(&reference.to_string(), size_of(reference)));
         jobs.push(Job::new(provider, reference.media.clone(), target.clone()).with_options(options));
     }
     let mut unfinished = refs;
@@ -124,19 +125,20 @@ async fn to_files(
         };
         let Some(place) = place else { continue };
         let reference = unfinished.remove(place);
-        let print = || report(&reference, &outcome, args);
-        match &bars {
-            Some(bars) => {
-                bars.finished_one();
-                bars.suspend(print)?;
-            }
-            None => print()?,
+        if let Some(bars) = &bars {
+            bars.finished_one(outcome.is_ok());
         }
+        progress::above(bars.as_ref(), || report(&reference, &outcome, args))?;
         if let Err(error) = &outcome {
             codes.push(exit::code(error));
         }
     }
     Failure::reported(&codes)
+}
+
+/// The size that came with the reference.
+fn size_of(reference: &Reference) -> Option<u64> {
+    reference.media.declared.size_bytes
 }
 
 /// References from the command line, then from `--from`.

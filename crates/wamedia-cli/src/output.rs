@@ -83,12 +83,17 @@ pub(crate) fn write_all(bytes: &[u8]) -> Result<(), Failure> {
 
 /// An error on standard error.
 pub(crate) fn error_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "wamedia: {}", printable(text));
+    message(Paint::Bad, text);
+}
+
+fn message(colour: Paint, text: &str) {
+    let name = if fancy() { paint(colour, "wamedia:") } else { "wamedia:".to_owned() };
+    let _ = writeln!(io::stderr().lock(), "{name} {}", printable(text));
 }
 
 /// A warning on standard error.
 pub(crate) fn warning_line(text: &str) {
-    error_line(&format!("warning: {text}"));
+    message(Paint::Warn, &format!("warning: {text}"));
 }
 
 /// More about an error.
@@ -108,6 +113,22 @@ pub(crate) fn human(bytes: u64) -> String {
         unit = next;
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// What a colour means.
+#[derive(Clone, Copy)]
+pub(crate) enum Paint {
+    Bad,
+    Warn,
+}
+
+/// Text in a colour, for terminals only: see [`fancy`].
+pub(crate) fn paint(colour: Paint, text: &str) -> String {
+    let code = match colour {
+        Paint::Bad => 31,
+        Paint::Warn => 33,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 /// Bars and colour are for terminals of people who want them.

@@ -21,7 +21,7 @@ use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::input;
 use crate::output;
-use crate::progress::Bars;
+use crate::progress::{self, Bars};
 use crate::reference::{Account, Reference};
 
 const PIECE: usize = 128 * 1024;
@@ -193,12 +193,16 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
     let bars = Bars::new(args.files.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
     for path in &args.files {
-        match one(path, &args, &provider, bars.as_ref(), &deadline).await {
+        let outcome = one(path, &args, &provider, bars.as_ref(), &deadline).await;
+        if let Some(bars) = &bars {
+            bars.finished_one(outcome.is_ok());
+        }
+        match outcome {
             Ok(()) => {}
             Err(failure) if failure.code == 0 => return Err(failure),
             Err(failure) => {
                 codes.push(failure.code);
-                exit::print(&failure);
+                progress::above(bars.as_ref(), || exit::print(&failure));
             }
         }
     }
@@ -223,14 +227,14 @@ async fn one(
     if capabilities.upload && !args.no_check {
         let report = source.check(capabilities)?;
         if !report.fits() {
-            print_report(&source, &report, args.common.json, args.common.quiet)?;
+            progress::above(bars, || print_report(&source, &report, args.common.json, args.common.quiet))?;
             let why = "not sent, since it would be refused; --no-check sends it all the same";
             return Err(Failure::new(9, format!("{}: {why}", path.display())));
         }
     }
     let own_name = path.file_name().filter(|name| *name != "-").map(|name| name.to_string_lossy());
     let told = safe_name(args.name.as_deref().or(own_name.as_deref()), Some(&source.mime), "file");
-    let observer = bars.map(|bars| bars.observer(&told));
+    let observer = bars.map(|bars| bars.observer(&told, Some(source.size)));
     let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
     let content = source.content(told, observer, Arc::clone(&hasher))?;
     let mut options = UploadOptions::default();
@@ -240,7 +244,7 @@ async fn one(
     match outcome {
         Ok(uploaded) => {
             let digest = Sha256::from_bytes(digest.into());
-            print_uploaded(&source, &uploaded, digest, provider.account, args)
+            progress::above(bars, || print_uploaded(&source, &uploaded, digest, provider.account, args))
         }
         Err(error) => {
             if args.common.json {
