@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    ContentMetadata, Downloaded, Error, Folder, Job, ManyOptions, MediaKind, Receipt, Target, Transfer,
-    TransferOptions, transfer_many,
+    ContentMetadata, Downloaded, Error, ErrorKind, Folder, Job, ManyOptions, MediaKind, Receipt, Target,
+    Transfer, TransferOptions, transfer_many,
 };
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
@@ -125,6 +125,7 @@ async fn to_files(
         };
         let Some(place) = place else { continue };
         let reference = unfinished.remove(place);
+        let outcome = outcome.map_err(|error| located(error, target));
         if let Some(bars) = &bars {
             bars.finished_one(outcome.is_ok());
         }
@@ -134,6 +135,20 @@ async fn to_files(
         }
     }
     Failure::reported(&codes)
+}
+
+/// A local error with the place that it is about.
+fn located(error: Error, target: &Target) -> Error {
+    let place = match target {
+        Target::File(path) => path.as_path(),
+        Target::Folder(folder) => folder.path(),
+        _ => return error,
+    };
+    let place = output::printable(&place.to_string_lossy());
+    if error.kind() != ErrorKind::Local || error.message().contains(&place) {
+        return error;
+    }
+    error.with_note(format!("the place is {place}"))
 }
 
 /// The size that came with the reference.
@@ -216,6 +231,7 @@ fn prepared(folder: Option<PathBuf>, has_manifest: bool) -> Result<Folder, Failu
             exit::LOCAL,
             format!("cannot make the folder {}: {error}", output::typed(&folder.to_string_lossy())),
         )
+        .with_hint("name a folder that can be made, with --dir")
     })?;
     Ok(Folder::new(folder).with_manifest(has_manifest))
 }
