@@ -438,6 +438,8 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
         if crate::output::is_link(value) {
             text = text.replace(value, "a link");
             pasted = true;
+        } else if crate::output::may_be_secret(value) {
+            text = text.replace(value, "a value that may be a credential");
         }
     }
     let mut lines = text.trim_end().split('\n');

@@ -67,6 +67,26 @@ impl<'a> Providers<'a> {
         capabilities(known(&account.provider)?, self.config(account)?)
     }
 
+    /// The optional settings that are not set, each of which alone would make something possible.
+    pub(crate) fn missing_for(
+        &self,
+        account: &Account,
+        is_possible: impl Fn(&Capabilities) -> bool,
+    ) -> Result<Vec<&'static str>, Failure> {
+        let info = known(&account.provider)?;
+        let mut missing = Vec::new();
+        for setting in info.settings.iter().filter(|setting| !setting.required) {
+            let mut config = self.config(account)?;
+            if config.secret(setting.key).is_none() {
+                config.values.insert(setting.key.to_owned(), placeholder(setting.key).into());
+                if capabilities(info, config).is_ok_and(|capabilities| is_possible(&capabilities)) {
+                    missing.push(setting.key);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
     /// The account that `--provider` and `--profile` name.
     pub(crate) fn chosen(&self) -> Result<Account, Failure> {
         let provider = self.common.provider.clone().ok_or_else(|| {

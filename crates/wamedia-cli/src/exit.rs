@@ -1,5 +1,7 @@
 //! Exit codes, and what a failure says to people.
 
+use std::io;
+
 use wamedia::{Error, ErrorKind, Phase};
 
 pub(crate) use crate::failure::{Failure, LOCAL, OTHER, USAGE};
@@ -15,6 +17,18 @@ impl From<Error> for Failure {
             hint: hint(&error),
         }
     }
+}
+
+/// What keeps a command from an error of the library, in the shape of one.
+pub(crate) fn failure_json(failure: &Failure) -> serde_json::Value {
+    let kind = match failure.code {
+        LOCAL => ErrorKind::Local,
+        9 => ErrorKind::Refused,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let mut json = error_json(&Error::new(kind, failure.message.clone().unwrap_or_default()));
+    json["hint"] = failure.hint.clone().into();
+    json
 }
 
 /// An error as `--json` prints it: with the hint of this program.
@@ -83,11 +97,30 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             )),
             None => error.hint().map(ToOwned::to_owned),
         },
+        ErrorKind::Local => local_hint(error).map(ToOwned::to_owned),
         ErrorKind::Unsupported if !provider.is_empty() => {
             Some(format!("`wamedia providers {provider}` shows what works"))
         }
         _ => error.hint().map(ToOwned::to_owned),
     }
+}
+
+/// What solves a problem with a place.
+fn local_hint(error: &Error) -> Option<&str> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let cause = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    Some(match cause {
+        Some(io::ErrorKind::NotFound) => {
+            "the folder is missing: make it first, or name another with -o or --dir"
+        }
+        Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            "nothing may be written there: change its permissions, or name another place with -o or --dir"
+        }
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            "make room, or name another place with -o or --dir"
+        }
+        _ => return error.hint(),
+    })
 }
 
 /// Prints an error of one of several references.

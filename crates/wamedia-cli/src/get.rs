@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    ContentMetadata, Downloaded, Error, Folder, Job, ManyOptions, MediaKind, Receipt, Target, Transfer,
-    TransferOptions, transfer_many,
+    ContentMetadata, Downloaded, Error, ErrorKind, Folder, Job, ManyOptions, MediaKind, Receipt, Target,
+    Transfer, TransferOptions, transfer_many,
 };
 
 use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
@@ -20,7 +20,7 @@ use crate::configuration::{Providers, transfer_options};
 use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
-use crate::progress::Bars;
+use crate::progress::{self, Bars};
 use crate::reference::Reference;
 use crate::{inbound, input};
 
@@ -106,7 +106,8 @@ async fn to_files(
     for reference in &refs {
         let provider = providers.get(&reference.account)?;
         let mut options = options.clone();
-        options.observer = bars.as_ref().map(|bars| bars.observer(&reference.to_string()));
+        options.observer =
+            bars.as_ref().map(|bars| bars.observer(&reference.to_string(), size_of(reference)));
         jobs.push(Job::new(provider, reference.media.clone(), target.clone()).with_options(options));
     }
     let mut unfinished = refs;
@@ -124,19 +125,35 @@ async fn to_files(
         };
         let Some(place) = place else { continue };
         let reference = unfinished.remove(place);
-        let print = || report(&reference, &outcome, args);
-        match &bars {
-            Some(bars) => {
-                bars.finished_one();
-                bars.suspend(print)?;
-            }
-            None => print()?,
+        let outcome = outcome.map_err(|error| located(error, target));
+        if let Some(bars) = &bars {
+            bars.finished_one(outcome.is_ok());
         }
+        progress::above(bars.as_ref(), || report(&reference, &outcome, args))?;
         if let Err(error) = &outcome {
             codes.push(exit::code(error));
         }
     }
     Failure::reported(&codes)
+}
+
+/// A local error with the place that it is about.
+fn located(error: Error, target: &Target) -> Error {
+    let place = match target {
+        Target::File(path) => path.as_path(),
+        Target::Folder(folder) => folder.path(),
+        _ => return error,
+    };
+    let place = output::printable(&place.to_string_lossy());
+    if error.kind() != ErrorKind::Local || error.message().contains(&place) {
+        return error;
+    }
+    error.with_note(format!("the place is {place}"))
+}
+
+/// The size that came with the reference.
+fn size_of(reference: &Reference) -> Option<u64> {
+    reference.media.declared.size_bytes
 }
 
 /// References from the command line, then from `--from`.
@@ -214,6 +231,7 @@ fn prepared(folder: Option<PathBuf>, has_manifest: bool) -> Result<Folder, Failu
             exit::LOCAL,
             format!("cannot make the folder {}: {error}", output::typed(&folder.to_string_lossy())),
         )
+        .with_hint("name a folder that can be made, with --dir")
     })?;
     Ok(Folder::new(folder).with_manifest(has_manifest))
 }

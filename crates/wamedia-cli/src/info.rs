@@ -6,7 +6,7 @@ use wamedia::{Budget, ContentMetadata, MediaDescriptor, ResolveOptions, Source, 
 use crate::args::InfoArgs;
 use crate::configuration::{Providers, limits};
 use crate::deadline::Deadline;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::output;
 use crate::reference::Reference;
 
@@ -21,13 +21,29 @@ struct InfoJson {
     expires_at: Option<String>,
 }
 
+#[derive(Serialize)]
+struct FailedJson {
+    r#ref: String,
+    outcome: &'static str,
+    error: serde_json::Value,
+}
+
 pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
     let reference = providers.reference(&args.media)?;
     let provider = providers.get(&reference.account)?;
     let options = ResolveOptions::default().with_budget(Budget::new(limits(&args.common)));
     let deadline = Deadline::of(&args.common);
-    let descriptor = deadline.bound("resolve", provider.resolve(&reference.media, options)).await?;
+    let descriptor = match deadline.bound("resolve", provider.resolve(&reference.media, options)).await {
+        Ok(descriptor) => descriptor,
+        Err(error) => {
+            if args.common.json {
+                let (r#ref, error) = (reference.to_string(), exit::error_json(&error));
+                output::json(&FailedJson { r#ref, outcome: "failed", error })?;
+            }
+            return Err(error.into());
+        }
+    };
     let info = describe(&reference, &descriptor, args.show_link);
     if args.common.json {
         return output::json(&info);

@@ -20,7 +20,17 @@ pub(crate) async fn read(file: &str, max: u64) -> Result<Vec<u8>, Failure> {
         Ok(bytes)
     };
     let read: io::Result<_> = beside(work).await;
-    read.map_err(|error| Failure::new(exit::LOCAL, format!("cannot read {}: {error}", output::typed(file))))
+    read.map_err(|error| unreadable(file, &error.to_string()))
+}
+
+/// Why a file cannot be read, and what to do.
+pub(crate) fn unreadable(file: &str, why: &str) -> Failure {
+    let hint = if output::is_link(file) {
+        "name a file on this machine; a link is not followed"
+    } else {
+        "check the path, and whether the file may be read"
+    };
+    Failure::new(exit::LOCAL, format!("cannot read {}: {why}", output::typed(file))).with_hint(hint)
 }
 
 /// Does work that blocks on a thread of its own: nobody waits for it when the program is to end.

@@ -41,9 +41,21 @@ fn is_odd(c: char) -> bool {
 pub(crate) fn typed(text: &str) -> String {
     if is_link(text) {
         "a link".to_owned()
+    } else if may_be_secret(text) {
+        "a value that may be a credential".to_owned()
     } else {
         format!("\"{}\"", printable(&text.chars().take(80).collect::<String>()))
     }
+}
+
+/// Whether a text has a long word of digits and letters of both cases, as tokens are. Names of files may look alike.
+pub(crate) fn may_be_secret(text: &str) -> bool {
+    let min = if text.contains(['.', '/']) { 32 } else { 14 };
+    let has = |word: &str, is_of: fn(&char) -> bool| word.chars().any(|c| is_of(&c));
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let is_mixed = has(word, char::is_ascii_uppercase) && has(word, char::is_ascii_lowercase);
+        word.len() >= min && is_mixed && (word.starts_with("EAA") || has(word, char::is_ascii_digit))
+    })
 }
 
 /// Whether a text is a link or a part of one.
@@ -83,12 +95,17 @@ pub(crate) fn write_all(bytes: &[u8]) -> Result<(), Failure> {
 
 /// An error on standard error.
 pub(crate) fn error_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "wamedia: {}", printable(text));
+    message(Paint::Bad, text);
+}
+
+fn message(colour: Paint, text: &str) {
+    let name = if fancy() { paint(colour, "wamedia:") } else { "wamedia:".to_owned() };
+    let _ = writeln!(io::stderr().lock(), "{name} {}", printable(text));
 }
 
 /// A warning on standard error.
 pub(crate) fn warning_line(text: &str) {
-    error_line(&format!("warning: {text}"));
+    message(Paint::Warn, &format!("warning: {text}"));
 }
 
 /// More about an error.
@@ -108,6 +125,22 @@ pub(crate) fn human(bytes: u64) -> String {
         unit = next;
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// What a colour means.
+#[derive(Clone, Copy)]
+pub(crate) enum Paint {
+    Bad,
+    Warn,
+}
+
+/// Text in a colour, for terminals only: see [`fancy`].
+pub(crate) fn paint(colour: Paint, text: &str) -> String {
+    let code = match colour {
+        Paint::Bad => 31,
+        Paint::Warn => 33,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 /// Bars and colour are for terminals of people who want them.
@@ -154,6 +187,18 @@ mod tests {
             ["meta:1", "whapi:?kind=image&link=https%3A//a.test/1.jpg", "dir/photo.jpg", "C:\\x", "-"]
         {
             assert!(!is_link(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_from_names() {
+        for token in ["EAAGsecrettoken", "meta:EAAGm0PX4ZCpsBA", "xBq7Zr3nYt5KwLm2"] {
+            assert!(may_be_secret(token), "{token}");
+        }
+        for other in
+            ["metta:1279128", "WAMEDIA_META_TOKEN", "Screenshot20261127.png", "jpeg-3a00112233445566"]
+        {
+            assert!(!may_be_secret(other), "{other}");
         }
     }
 

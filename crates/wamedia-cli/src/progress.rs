@@ -1,90 +1,99 @@
-//! Progress bars on a terminal: one per transfer, and one for the whole when there are many.
+//! Progress on a terminal: one line for every transfer that runs, and one for the whole when there are many.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+mod state;
+#[cfg(test)]
+mod tests;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use wamedia::{Event, Observer};
 
+use self::state::State;
+
+/// How often the lines are drawn anew: rates and waits change without an event.
+const TICK: Duration = Duration::from_millis(200);
+
+/// All lines together are one block, drawn from the state of all transfers.
 #[derive(Debug)]
 pub(crate) struct Bars {
-    all: MultiProgress,
-    whole: Option<ProgressBar>,
+    block: ProgressBar,
+    state: Shared,
+}
+
+type Shared = Arc<Mutex<State>>;
+
+fn locked(state: &Shared) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bars {
-    /// Bars for so many transfers; `None` where nobody would see them.
-    pub(crate) fn new(count: usize, wanted: bool) -> Option<Self> {
+    /// Lines for so many transfers; `None` where nobody would see them.
+    pub(crate) fn new(files: usize, wanted: bool) -> Option<Self> {
         if !wanted || !crate::output::fancy() {
             return None;
         }
-        let all = MultiProgress::new();
-        let whole = (count > 1).then(|| {
-            let bar = all.add(ProgressBar::new(count as u64));
-            bar.set_style(style("{bar:30} {pos}/{len} files {elapsed}"));
-            bar
-        });
-        Some(Self { all, whole })
+        let bars = Self::on(ProgressDrawTarget::stderr(), files);
+        bars.block.enable_steady_tick(TICK);
+        Some(bars)
     }
 
-    pub(crate) fn observer(&self, name: &str) -> Arc<dyn Observer> {
-        let bar = self.whole.as_ref().map_or_else(
-            || self.all.add(ProgressBar::no_length()),
-            |whole| self.all.insert_before(whole, ProgressBar::no_length()),
-        );
-        bar.set_style(style("{msg:28!} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
-        bar.set_message(crate::output::printable(&name.chars().take(60).collect::<String>()));
-        Arc::new(Bar { bar, received: AtomicU64::new(0) })
+    fn on(target: ProgressDrawTarget, files: usize) -> Self {
+        let state = Arc::new(Mutex::new(State::new(files, Instant::now())));
+        let block = ProgressBar::with_draw_target(None, target);
+        let drawn = Arc::clone(&state);
+        let lines = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = out.write_str(&locked(&drawn).lines(Instant::now()).join("\n"));
+        };
+        let style = ProgressStyle::with_template("{lines}").map(|style| style.with_key("lines", lines));
+        block.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { block, state }
     }
 
-    pub(crate) fn finished_one(&self) {
-        if let Some(whole) = &self.whole {
-            whole.inc(1);
-        }
+    /// What is told of one transfer, and how many bytes it has where that is known beforehand.
+    pub(crate) fn observer(&self, name: &str, size_bytes: Option<u64>) -> Arc<dyn Observer> {
+        let name = crate::output::printable(name);
+        let number = locked(&self.state).add(name, size_bytes);
+        Arc::new(Bar { number, state: Arc::clone(&self.state) })
     }
 
-    /// Prints above the bars.
-    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.all.suspend(print)
+    /// One more ended, with its bytes or without.
+    pub(crate) fn finished_one(&self, is_success: bool) {
+        locked(&self.state).count(is_success);
+    }
+}
+
+/// Prints above the lines, where there are some.
+pub(crate) fn above<T>(bars: Option<&Bars>, print: impl FnOnce() -> T) -> T {
+    match bars {
+        Some(bars) => bars.block.suspend(print),
+        None => print(),
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        let _ = self.all.clear();
+        self.block.finish_and_clear();
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
+/// One transfer. Its line goes when the transfer drops it.
 #[derive(Debug)]
 struct Bar {
-    bar: ProgressBar,
-    received: AtomicU64,
+    number: usize,
+    state: Shared,
 }
 
 impl Observer for Bar {
     fn event(&self, event: &Event) {
-        match *event {
-            Event::Resolved { size_bytes: Some(size) } | Event::Opened { size_bytes: Some(size), .. } => {
-                self.bar.set_length(size);
-            }
-            Event::Received { bytes } => {
-                self.bar.set_position(self.received.fetch_add(bytes, Relaxed) + bytes);
-            }
-            Event::Restarted => {
-                self.received.store(0, Relaxed);
-                self.bar.set_position(0);
-            }
-            _ => {}
-        }
+        locked(&self.state).event(self.number, event, Instant::now());
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        locked(&self.state).remove(self.number);
     }
 }

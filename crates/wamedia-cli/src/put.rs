@@ -16,12 +16,12 @@ use wamedia::{
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
-use crate::configuration::{Providers, limits};
+use crate::configuration::{Providers, limits, not_configured};
 use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::input;
 use crate::output;
-use crate::progress::Bars;
+use crate::progress::{self, Bars};
 use crate::reference::{Account, Reference};
 
 const PIECE: usize = 128 * 1024;
@@ -81,12 +81,7 @@ impl Source {
     }
 
     fn open_now(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
-        let local = |why: String| {
-            Failure::new(
-                exit::LOCAL,
-                format!("cannot read {}: {why}", output::typed(&path.to_string_lossy())),
-            )
-        };
+        let local = |why: String| input::unreadable(&path.to_string_lossy(), &why);
         let (mut file, size) = if path == Path::new("-") {
             spool(&mut std::io::stdin().lock()).map_err(|error| local(error.to_string()))?
         } else {
@@ -175,7 +170,10 @@ fn spool(pipe: &mut dyn std::io::Read) -> std::io::Result<(File, u64)> {
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
     let account = providers.chosen()?;
-    let mut source = Source::open(&args.file, args.mime.as_ref(), args.kind).await?;
+    let mut source = match Source::open(&args.file, args.mime.as_ref(), args.kind).await {
+        Ok(source) => source,
+        Err(failure) => return Err(told(&args.file, failure, args.common.json)),
+    };
     let report = source.check(&providers.capabilities(&account)?)?;
     print_report(&source, &report, args.common.json, args.common.quiet)?;
     if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
@@ -188,21 +186,40 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
         return Err(Failure::usage("--name is for one file"));
     }
     let api = providers.get(&account)?;
+    if !api.capabilities().upload {
+        let missing = providers.missing_for(&account, |capabilities| capabilities.upload)?;
+        if !missing.is_empty() {
+            return Err(Failure::usage(not_configured(&account, &missing)));
+        }
+    }
     let provider = Chosen { api: &*api, account: &account };
     let mut codes = Vec::new();
     let bars = Bars::new(args.files.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
     for path in &args.files {
-        match one(path, &args, &provider, bars.as_ref(), &deadline).await {
+        let outcome = one(path, &args, &provider, bars.as_ref(), &deadline).await;
+        if let Some(bars) = &bars {
+            bars.finished_one(outcome.is_ok());
+        }
+        match outcome {
             Ok(()) => {}
             Err(failure) if failure.code == 0 => return Err(failure),
             Err(failure) => {
                 codes.push(failure.code);
-                exit::print(&failure);
+                progress::above(bars.as_ref(), || exit::print(&failure));
             }
         }
     }
     Failure::reported(&codes)
+}
+
+/// A file that cannot be read has its line too.
+fn told(path: &Path, failure: Failure, json: bool) -> Failure {
+    if !json {
+        return failure;
+    }
+    let (file, error) = (path.to_string_lossy(), exit::failure_json(&failure));
+    output::json(&FailedJson { file: &file, outcome: "failed", error }).err().unwrap_or(failure)
 }
 
 /// The account that files go to.
@@ -218,19 +235,25 @@ async fn one(
     bars: Option<&Bars>,
     deadline: &Deadline,
 ) -> Result<(), Failure> {
-    let mut source = Source::open(path, args.mime.as_ref(), args.kind).await?;
+    let mut source = match Source::open(path, args.mime.as_ref(), args.kind).await {
+        Ok(source) => source,
+        Err(failure) => return Err(told(path, failure, args.common.json)),
+    };
     let capabilities = provider.api.capabilities();
     if capabilities.upload && !args.no_check {
         let report = source.check(capabilities)?;
         if !report.fits() {
-            print_report(&source, &report, args.common.json, args.common.quiet)?;
-            let why = "not sent, since it would be refused; --no-check sends it all the same";
-            return Err(Failure::new(9, format!("{}: {why}", path.display())));
+            progress::above(bars, || print_report(&source, &report, args.common.json, args.common.quiet))?;
+            let mut refused = report.findings.iter().filter(|finding| finding.severity == Severity::Refused);
+            let why = refused.next().map_or_else(String::new, ToString::to_string);
+            let file = output::printable(&path.to_string_lossy());
+            return Err(Failure::new(9, format!("{file}: not sent: {why}"))
+                .with_hint("mend the file, or send it all the same with --no-check"));
         }
     }
     let own_name = path.file_name().filter(|name| *name != "-").map(|name| name.to_string_lossy());
     let told = safe_name(args.name.as_deref().or(own_name.as_deref()), Some(&source.mime), "file");
-    let observer = bars.map(|bars| bars.observer(&told));
+    let observer = bars.map(|bars| bars.observer(&told, Some(source.size)));
     let hasher = Arc::new(Mutex::new(sha2::Sha256::new()));
     let content = source.content(told, observer, Arc::clone(&hasher))?;
     let mut options = UploadOptions::default();
@@ -240,7 +263,7 @@ async fn one(
     match outcome {
         Ok(uploaded) => {
             let digest = Sha256::from_bytes(digest.into());
-            print_uploaded(&source, &uploaded, digest, provider.account, args)
+            progress::above(bars, || print_uploaded(&source, &uploaded, digest, provider.account, args))
         }
         Err(error) => {
             if args.common.json {

@@ -32,7 +32,9 @@ impl Verdict {
             Self::Fine => "all is well",
             Self::FineAfterRenewal => "the link was dead, and a new one gave the media",
             Self::FineAfterRetry => "the media came, though not at the first attempt",
-            Self::FineUnverified => "the media came, and nothing was declared to verify it against",
+            Self::FineUnverified => {
+                "the media came, and no digest was declared: its length at most could be verified"
+            }
             Self::Gone => "the media is gone, or belongs to another account",
             Self::NotYet => "the media is not there yet; ask again in a while",
             Self::Credential => "your credential is refused",
@@ -51,7 +53,7 @@ impl Verdict {
             Self::FineAfterRenewal
         } else if receipt.attempts > 1 || receipt.resumes > 0 || !receipt.waited.is_zero() {
             Self::FineAfterRetry
-        } else if receipt.verified == Verified::None {
+        } else if !matches!(receipt.verified, Verified::Digest { .. }) {
             Self::FineUnverified
         } else {
             Self::Fine
