@@ -261,7 +261,9 @@ impl Run<'_> {
         };
         let (outcome, why) = fixed.unwrap_or_else(|| self.outcome(provider, case, &broken));
         let first = broken.first().map_or_else(|| exercised.first().cloned(), |(id, _)| Some(id.clone()));
-        let level = if outcome == "non-strict" { "SHOULD" } else { "MUST" };
+        let is_should =
+            !broken.is_empty() && broken.iter().all(|(id, _)| self.sentences.level(id) == "SHOULD");
+        let level = if is_should { "SHOULD" } else { "MUST" };
         json!({
             "id": first, "case": case, "group": group, "level": level, "outcome": outcome, "why": why,
             "requirements": row::requirement_rows(exercised, &broken, is_judged, &self.sentences),
