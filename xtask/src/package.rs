@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -14,8 +15,12 @@ const REQUIRED: [&str; 5] = ["CHANGELOG.md", "Cargo.toml", "LICENSE-APACHE", "LI
 const ALLOWED: [&str; 5] =
     [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig", "REQUIREMENTS.md", "build.rs"];
 /// Folders of code and documentation, and how the names of their files end.
-const FOLDERS: [(&str, &[&str]); 3] =
-    [("docs", &["md", "svg"]), ("examples", &["rs"]), ("src", &["gz", "html", "rs"])];
+const FOLDERS: [(&str, &[&str]); 4] = [
+    ("clients", &["json", "mjs", "py"]),
+    ("docs", &["md", "svg"]),
+    ("examples", &["rs"]),
+    ("src", &["gz", "html", "json", "rs"]),
+];
 /// The package whose other folders are its data.
 const DATA: &str = "wamedia-fixtures";
 /// What a page on crates.io is found by.
@@ -159,9 +164,19 @@ fn stranger() -> Outcome {
         &["install", "--quiet", "--debug", "--path", ".", "--root", &installed],
         &program,
     )?;
-    let cli =
-        unpacked.iter().find(|path| name_of(path) == "wamedia-cli").ok_or("no wamedia-cli is packaged")?;
-    run("the program wamedia", &["install", "--quiet", "--debug", "--path", ".", "--root", &installed], cli)?;
+    for package in ["wamedia-cli", "wamedia-conformance"] {
+        let unpacked = unpacked.iter().find(|path| name_of(path) == package);
+        let unpacked = unpacked.ok_or_else(|| format!("no {package} is packaged"))?;
+        let what = format!("the program of {package}");
+        run(&what, &["install", "--quiet", "--debug", "--path", ".", "--root", &installed], unpacked)?;
+    }
+    // The suite, installed, scores the program, installed.
+    let programs = folder.join("installed/bin");
+    let command =
+        ["get", "{provider}:{id}", "-o", "{out}", "--sha256", "{sha256}", "--ca-file", "{ca}", "--quiet"];
+    let mut score = Command::new(programs.join("wamedia-conformance"));
+    score.args(["client", "--provider", "meta", "--filter", "flip", "--"]).arg(programs.join("wamedia"));
+    step("a client, scored by the installed suite", score.args(command).current_dir(folder))?;
     for package in &unpacked {
         let what = format!("the tests and examples of {}", name_of(package));
         run(&what, &["check", "--quiet", "--all-targets", "--all-features"], package)?;
