@@ -173,7 +173,7 @@ pub(crate) struct GetArgs {
     /// How many bytes it must be
     #[arg(long, value_name = "N", value_parser = bytes)]
     pub(crate) size: Option<u64>,
-    /// Fetch only what a digest, or a length or a digest, is declared for; a file that is kept was judged when it was stored
+    /// Fetch only what a digest, or a length or a digest, is declared for; what a folder holds with less is fetched again
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireArg>,
     /// When the bytes are not what was declared

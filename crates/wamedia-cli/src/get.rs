@@ -110,21 +110,18 @@ async fn to_files(
             bars.as_ref().map(|bars| bars.observer(&reference.to_string(), size_of(reference)));
         jobs.push(Job::new(provider, reference.media.clone(), target.clone()).with_options(options));
     }
-    let mut unfinished = refs;
+    let mut unfinished: Vec<_> = refs.into_iter().map(Some).collect();
     let mut codes = Vec::new();
     let many = ManyOptions::new(usize::from(args.concurrency));
     let mut results = std::pin::pin!(transfer_many(futures_util::stream::iter(jobs), many));
-    while !unfinished.is_empty() {
+    while let Some(first) = unfinished.iter().position(Option::is_some) {
         let (place, outcome) = match deadline.reached(results.next()).await {
-            Ok(Some(done)) => {
-                (unfinished.iter().position(|reference| reference.media == done.media), done.outcome)
-            }
+            Ok(Some(done)) => (done.index, done.outcome),
             Ok(None) => break,
             // What has not begun, or does not end by itself, ends here.
-            Err(error) => (Some(0), Err(error)),
+            Err(error) => (first, Err(error)),
         };
-        let Some(place) = place else { continue };
-        let reference = unfinished.remove(place);
+        let Some(reference) = unfinished.get_mut(place).and_then(Option::take) else { continue };
         let outcome = outcome.map_err(|error| located(error, target));
         if let Some(bars) = &bars {
             bars.finished_one(outcome.is_ok());

@@ -44,6 +44,7 @@ pub struct Job {
     /// How. [`ManyOptions::offload`] takes the place of the limit in here.
     pub options: TransferOptions,
     key: Option<JobKey>,
+    index: usize,
 }
 
 /// Jobs with the same key share their turns with each other, not with others.
@@ -52,7 +53,7 @@ type JobKey = Arc<str>;
 impl Job {
     /// A download with default options.
     pub fn new(provider: Arc<dyn Provider>, media: MediaRef, target: Target) -> Self {
-        Self { provider, media, target, options: TransferOptions::default(), key: None }
+        Self { provider, media, target, options: TransferOptions::default(), key: None, index: 0 }
     }
 
     /// Sets the options.
@@ -88,7 +89,7 @@ impl Job {
             Target::File(path) => transfer.download_to(&self.media, path).await,
             Target::Folder(folder) => transfer.download_in(&self.media, folder).await,
         };
-        Finished { media: self.media, outcome }
+        Finished { index: self.index, media: self.media, outcome }
     }
 }
 
@@ -96,6 +97,8 @@ impl Job {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished {
+    /// The place of its job in the stream, from zero. Two jobs may fetch the same reference.
+    pub index: usize,
     /// What was to be fetched.
     pub media: MediaRef,
     /// The file, or why there is none.
@@ -176,6 +179,8 @@ pub fn transfer_many(
 struct ProviderQueues {
     by_key: BTreeMap<JobKey, ProviderQueue>,
     options: ManyOptions,
+    /// Jobs that were pulled so far.
+    added: usize,
     /// Jobs that have not started.
     waiting: usize,
     /// Jobs that resolve and then wait for their turn.
@@ -200,10 +205,21 @@ struct ProviderQueue {
 
 impl ProviderQueues {
     fn new(options: ManyOptions) -> Self {
-        Self { by_key: BTreeMap::new(), options, waiting: 0, ahead: 0, running: 0, started: 0, turns: 0 }
+        Self {
+            by_key: BTreeMap::new(),
+            options,
+            added: 0,
+            waiting: 0,
+            ahead: 0,
+            running: 0,
+            started: 0,
+            turns: 0,
+        }
     }
 
     fn add(&mut self, mut job: Job) {
+        job.index = self.added;
+        self.added += 1;
         job.options.offload = self.options.offload.clone();
         self.by_key.entry(job.key()).or_default().waiting.push_back(job);
         self.waiting += 1;

@@ -59,7 +59,8 @@ pub struct TransferOptions {
     pub sha256: Option<Sha256>,
     /// The size that the content must have, whatever others declare.
     pub size_bytes: Option<u64>,
-    /// What the caller, the webhook or the provider must declare, else nothing is fetched. A file that is kept was
+    /// What the caller, the webhook or the provider must declare, else nothing is fetched. A file that a
+    /// folder's manifest records as verified less strongly is fetched again; one that [`File`](crate::File) keeps was
     /// judged when it was stored.
     pub require: Require,
     /// What to do when the bytes are not what was declared.

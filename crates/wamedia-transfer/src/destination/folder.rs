@@ -384,8 +384,10 @@ impl Destination for FolderEntry {
         };
         if let Some(record) = stored {
             let target = self.folder.path().join(&record.name);
-            let is_wanted = options.sha256.is_none_or(|digest| digest == record.sha256)
-                && options.size_bytes.is_none_or(|size| size == record.size);
+            // The caller's digest verifies the record now, whatever it was verified against before.
+            let is_wanted =
+                options.sha256.map_or_else(|| record.meets(options.require), |d| d == record.sha256)
+                    && options.size_bytes.is_none_or(|size| size == record.size);
             match self.exists {
                 IfExists::Refuse => return Err(already_exists(&target)),
                 IfExists::Keep if is_wanted => {
@@ -416,7 +418,12 @@ impl Destination for FolderEntry {
         if self.sync {
             partial.sync().await?;
         }
-        let record = Record { name: self.name_for(receipt), size: receipt.bytes, sha256: receipt.sha256 };
+        let record = Record {
+            name: self.name_for(receipt),
+            size: receipt.bytes,
+            sha256: receipt.sha256,
+            verified: receipt.verified.name().to_owned(),
+        };
         let old = if self.exists == IfExists::Replace { self.recorded(session).await } else { None };
         let target = match old {
             Some(old) => self.replace(session, partial, Record { name: old.name, ..record }),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use wamedia_core::Sha256;
 
 use super::steps::Steps;
+use crate::Require;
 
 /// A file that the folder holds for a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +21,37 @@ pub(crate) struct Record {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) sha256: Sha256,
+    /// What it was verified against, by [`Verified::name`](crate::Verified::name); empty where a line does not say.
+    pub(crate) verified: String,
+}
+
+impl Record {
+    /// Whether it was verified as strongly as is required.
+    pub(crate) fn meets(&self, require: Require) -> bool {
+        match require {
+            Require::Nothing => true,
+            Require::Length => matches!(&*self.verified, "digest" | "length"),
+            Require::Digest => self.verified == "digest",
+        }
+    }
 }
 
 /// A line of the manifest.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Stored { r#ref: String, name: String, size: u64, sha256: String, part: String },
-    Void { void: String },
+    Stored {
+        r#ref: String,
+        name: String,
+        size: u64,
+        sha256: String,
+        part: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        verified: String,
+    },
+    Void {
+        void: String,
+    },
 }
 
 #[derive(Debug)]
@@ -64,7 +88,7 @@ impl Manifest {
         let mut records = HashMap::new();
         let mut unfinished = Vec::new();
         for line in &lines {
-            let Line::Stored { r#ref, name, size, sha256, part } = line else { continue };
+            let Line::Stored { r#ref, name, size, sha256, part, verified } = line else { continue };
             let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(part.as_str())) else {
                 continue;
             };
@@ -76,7 +100,8 @@ impl Manifest {
             if Path::new(name).file_name().is_none_or(|base| base != name.as_str()) {
                 continue;
             }
-            records.insert(r#ref.clone(), Record { name: name.clone(), size: *size, sha256 });
+            let (name, verified) = (name.clone(), verified.clone());
+            records.insert(r#ref.clone(), Record { name, size: *size, sha256, verified });
         }
         let is_torn = text.last().is_some_and(|byte| *byte != b'\n');
         Ok(Self { path, file: None, records, unfinished, is_torn, steps: steps.clone() })
@@ -97,6 +122,7 @@ impl Manifest {
             size: record.size,
             sha256: record.sha256.to_hex(),
             part: part.to_owned(),
+            verified: record.verified.clone(),
         })
     }
 
@@ -159,7 +185,19 @@ mod tests {
     use super::*;
 
     fn record(name: &str) -> Record {
-        Record { name: name.to_owned(), size: 3, sha256: Sha256::of(b"abc") }
+        Record { name: name.to_owned(), size: 3, sha256: Sha256::of(b"abc"), verified: "length".to_owned() }
+    }
+
+    #[test]
+    fn a_record_says_how_strongly_its_file_was_verified() {
+        let with = |verified: &str| Record { verified: verified.to_owned(), ..record("a") };
+        let meets = |verified: &str| {
+            [Require::Nothing, Require::Length, Require::Digest].map(|require| with(verified).meets(require))
+        };
+        assert_eq!(meets("digest"), [true, true, true]);
+        assert_eq!(meets("length"), [true, true, false]);
+        // A line of an earlier version says nothing.
+        assert_eq!((meets("none"), meets("")), ([true, false, false], [true, false, false]));
     }
 
     #[test]
