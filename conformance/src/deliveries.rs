@@ -1,26 +1,16 @@
-//! What a vendor's deliveries look like and how they are signed: facts that the cases about deliveries need.
-
-/// The format of a vendor's deliveries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DeliveryFormat {
-    /// JSON with lists at the top, `messages` among them.
-    #[default]
-    Messages,
-    /// The JSON of the Cloud API: entries, changes, values.
-    CloudApi,
-    /// The same, and in place of it a vendor's own envelope: `payload.message_echoes`.
-    CloudApiOrPayload,
-    /// One message as an HTML form: `MessageSid`, `NumMedia`, `MediaUrl0`, `MediaContentType0`.
-    Form,
-}
+//! How a vendor proves its deliveries: a rule, and so code of a harness. What its fields are called is data, in
+//! `profile.json` beside its fixtures.
 
 /// How a vendor writes the signature of a delivery, and what it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureFormat {
-    /// Hex over the body.
+    /// The vendor signs nothing.
     #[default]
+    None,
+    /// No signature: the header holds a fixed secret.
+    SharedSecret,
+    /// Hex over the body.
     Hex,
     /// Hex behind `sha256=`, over the body.
     PrefixedHex,
@@ -31,8 +21,13 @@ pub enum SignatureFormat {
 }
 
 impl SignatureFormat {
+    /// Whether what proves a delivery depends on its content.
+    pub(crate) fn is_signature(self) -> bool {
+        !matches!(self, Self::None | Self::SharedSecret)
+    }
+
     pub(crate) fn is_hex(self) -> bool {
-        self != Self::Base64OfUrlAndForm
+        self.is_signature() && self != Self::Base64OfUrlAndForm
     }
 
     /// Whether a signature with `sha256=` before it is accepted.

@@ -12,7 +12,7 @@ use wamedia_provider::{Lookup, NetworkOptions, Resolver, TransportOptions};
 use wamedia_sandbox::http1::{Answer, Exchange, Head, Limits, Request, Response, Server, Service, Step};
 
 use crate::matching::{Body, Received};
-use crate::mutations::{Mutation, Proxy};
+use crate::mutations::{Proxy, Tampering};
 use crate::script::ExpectedExchange;
 use crate::tls::{self, Tls};
 use crate::{TestClock, TestNet};
@@ -70,7 +70,7 @@ impl FakeServer {
         exchanges: Vec<ExpectedExchange>,
         clock: SystemTime,
         options: Options,
-        mutation: Option<Mutation>,
+        tampering: Option<Tampering>,
     ) -> io::Result<Self> {
         // Where an exchange is repeated, so are the redirects that lead to it.
         let group = exchanges.last().map_or(0, ExpectedExchange::requests);
@@ -90,11 +90,11 @@ impl FakeServer {
         let taken = Mutex::new(vec![false; exchanges.len()]);
         let script = Script { log: Arc::clone(&log), exchanges, group, any_order: options.any_order, taken };
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (server, proxy) = match mutation.filter(|mutation| mutation.is_on_the_wire()) {
+        let (server, proxy) = match tampering.filter(|tampering| tampering.mutation.is_on_the_wire()) {
             None => (over_tls(script, acceptor, options.silent).await?, None),
-            Some(mutation) => {
+            Some(tampering) => {
                 let server = Server::bind(loopback, script).await?;
-                let proxy = Proxy { mutation, server: server.address() };
+                let proxy = Proxy { tampering, server: server.address() };
                 (server, Some(over_tls(proxy, acceptor, options.silent).await?))
             }
         };

@@ -27,6 +27,7 @@ mod mutations;
 mod operation;
 #[cfg(feature = "program")]
 pub mod outside;
+mod profile;
 #[cfg(feature = "program")]
 pub mod render;
 mod replay;
@@ -50,7 +51,7 @@ use wamedia_core::{Clock, Provider, Webhooks};
 use wamedia_fixtures::Fixtures;
 use wamedia_provider::TransportOptions;
 
-pub use deliveries::{DeliveryFormat, SignatureFormat};
+pub use deliveries::SignatureFormat;
 pub use errors::{ErrorRow, check_errors, documented_errors};
 pub use operation::{read_all, run_operation};
 pub use runner::run;
@@ -69,10 +70,8 @@ pub const VERIFY_TOKEN: &str = "TEST-verify";
 pub trait ProviderUnderTest: 'static {
     /// The provider's name, which is also the folder of its fixtures.
     const NAME: &'static str;
-    /// The format of the vendor's deliveries.
-    const DELIVERIES: DeliveryFormat = DeliveryFormat::Messages;
     /// How the vendor writes the signatures of its deliveries, where it signs them.
-    const SIGNATURE: SignatureFormat = SignatureFormat::Hex;
+    const SIGNATURE: SignatureFormat = SignatureFormat::None;
 
     /// Builds the provider with test credentials, for the network of one case.
     fn build(net: &TestNet) -> Arc<dyn Provider>;

@@ -12,7 +12,7 @@ use crate::fake_server::{FakeServer, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::script::ExpectedExchange;
 
-/// Runs `work` against the exchanges of the embedded fixture `id`, such as `meta/operation/resumable`: over TLS, under
+/// Runs `work` against the exchanges of the embedded fixture `id`, such as `acme/operation/resumable`: over TLS, under
 /// the vendor's host names, in paused time. Every request must be the next one of the fixture, and none may be
 /// left over.
 ///

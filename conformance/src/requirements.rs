@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wamedia_core::{Capabilities, WebhookCapabilities};
+use wamedia_core::{Capabilities, DigestSource, WebhookCapabilities};
 use wamedia_fixtures::Fixtures;
+
+use crate::SignatureFormat;
+use crate::profile::Profile;
 
 /// One row of `requirements.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +39,11 @@ impl Requirement {
 pub(crate) fn features(
     can: &Capabilities,
     webhooks: Option<&WebhookCapabilities>,
-) -> [(&'static str, bool); 12] {
+    signature: SignatureFormat,
+    profile: &Profile,
+) -> [(&'static str, bool); 18] {
+    let every_operation = can.resolve && can.open && can.upload && can.delete && can.list;
+    let proven = webhooks.is_some_and(|can| can.signed);
     [
         ("resolve", can.resolve),
         ("resolve-remote", can.resolve_remote),
@@ -44,11 +51,17 @@ pub(crate) fn features(
         ("range", can.open_range),
         ("expiring-links", can.expiring_links),
         ("signed-requests", can.signed_requests),
+        ("every-operation", every_operation),
+        ("reply-digest", can.resolve_remote && can.digest == DigestSource::ResolveAndWebhook),
+        ("reply-size", profile.descriptor.as_ref().is_some_and(|names| names.size.is_some())),
         ("upload", can.upload),
+        ("upload-limits", can.upload && !can.limits.is_empty()),
         ("delete", can.delete),
         ("list", can.list),
         ("webhook", webhooks.is_some()),
-        ("signed-webhook", webhooks.is_some_and(|can| can.signed)),
+        ("nested-deliveries", profile.json().is_some()),
+        ("signed-webhook", proven && signature.is_signature()),
+        ("webhook-secret", proven && signature == SignatureFormat::SharedSecret),
         ("handshake", webhooks.is_some_and(|can| can.handshake)),
     ]
 }
@@ -77,7 +90,18 @@ pub(crate) struct Reason {
     /// True where the requirement cannot apply to such a provider: then it does not count.
     /// False where a case is missing: then the result is partial.
     pub(crate) not_applicable: bool,
+    /// What of the provider makes it so; it must be true, and a requirement that does not apply needs it.
+    #[serde(default)]
+    pub(crate) because: Option<Because>,
     pub(crate) why: String,
+}
+
+/// A capability and its value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Because {
+    pub(crate) capability: String,
+    pub(crate) is: bool,
 }
 
 /// All rules of a run.
@@ -138,6 +162,32 @@ impl Rules {
         self.known.iter().find(|known| known.requirement == requirement && known.case == case)
     }
 
+    /// Refuses reasons that the provider's capabilities do not support.
+    pub(crate) fn check_reasons(
+        &self,
+        provider: &str,
+        features: &[(&'static str, bool)],
+    ) -> Result<(), String> {
+        for (id, reason) in self.reasons_of(provider) {
+            let Some(because) = &reason.because else {
+                if reason.not_applicable {
+                    return Err(format!(
+                        "the reason why {id} does not apply to {provider} names no capability; add `because`"
+                    ));
+                }
+                continue;
+            };
+            let has = features.iter().find(|(name, _)| *name == because.capability).map(|(_, has)| *has);
+            if has != Some(because.is) {
+                let Because { capability, is } = because;
+                return Err(format!(
+                    "the reason for {id} says that {capability} is {is} for {provider}, and it is {has:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The reasons of one provider, by requirement.
     pub(crate) fn reasons_of(&self, provider: &str) -> BTreeMap<&str, &Reason> {
         let of = |reason: &&Reason| reason.providers.iter().any(|name| name == provider);
@@ -162,6 +212,10 @@ fn read<T: DeserializeOwned>(root: &Fixtures, path: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
+    fn none() -> [(&'static str, bool); 18] {
+        features(&Capabilities::NONE, None, SignatureFormat::None, &Profile::default())
+    }
+
     fn requirement(capability: Option<&str>) -> Requirement {
         Requirement {
             id: "RS-001".to_owned(),
@@ -174,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_capability_switches_a_requirement_on_and_its_negation_off() {
-        let without = features(&Capabilities::NONE, None);
+        let without = none();
         assert!(requirement(None).applies(&without));
         assert!(!requirement(Some("range")).applies(&without));
         assert!(requirement(Some("!range")).applies(&without));
@@ -183,11 +237,39 @@ mod tests {
 
     #[test]
     fn every_capability_of_the_catalogue_is_one_that_providers_can_declare() {
-        let rules = Rules::load(&wamedia_fixtures::embedded(), "meta").expect("the catalogue is readable");
-        let names = features(&Capabilities::NONE, None).map(|(name, _)| name);
+        let rules = Rules::load(&wamedia_fixtures::embedded(), "nobody").expect("the catalogue is readable");
+        let names = none().map(|(name, _)| name);
         for requirement in rules.requirements {
             let Some(name) = requirement.capability else { continue };
             assert!(names.contains(&name.trim_start_matches('!')), "{}: {name}", requirement.id);
         }
+    }
+
+    #[test]
+    fn a_reason_must_be_what_the_capabilities_say() {
+        let check = |because: &str| {
+            let text = format!(
+                r#"{{"requirement":"UP-001","providers":["nobody"],"not_applicable":true,{because}"why":"so"}}"#
+            );
+            let reasons = vec![serde_json::from_str(&text).expect("a reason")];
+            let rules = Rules { requirements: Vec::new(), reasons, known: Vec::new() };
+            rules.check_reasons("nobody", &none()).is_ok()
+        };
+        assert!(check(r#""because":{"capability":"upload","is":false},"#));
+        assert!(!check(r#""because":{"capability":"upload","is":true},"#));
+        assert!(!check(r#""because":{"capability":"uploads","is":false},"#));
+        assert!(!check(""));
+    }
+
+    #[test]
+    fn a_fixed_secret_is_not_a_signature() {
+        let can = WebhookCapabilities::new(1).with_signed();
+        let of = |signature, name: &str| {
+            let all = features(&Capabilities::NONE, Some(&can), signature, &Profile::default());
+            all.iter().any(|(feature, has)| *feature == name && *has)
+        };
+        assert!(of(SignatureFormat::Hex, "signed-webhook") && !of(SignatureFormat::Hex, "webhook-secret"));
+        let secret = SignatureFormat::SharedSecret;
+        assert!(!of(secret, "signed-webhook") && of(secret, "webhook-secret"));
     }
 }

@@ -12,6 +12,7 @@ use wamedia_provider::SystemClock;
 
 use crate::cases::{self, Case, Setup};
 use crate::fixture::Fixture;
+use crate::profile::Profile;
 use crate::report::{self, About, Outcome, Row};
 use crate::requirements::{self, Requirement, Rules};
 use crate::{Package, ProviderUnderTest, TestNet, mutations, snapshot};
@@ -47,23 +48,28 @@ fn prepared<H: ProviderUnderTest>(package: Package) -> Result<ExitCode, String> 
     snapshot::keep_in(H::snapshots());
     let fixtures = Arc::new(Fixture::load_all(&root, H::NAME)?);
     let rules = Rules::load(&root, H::NAME)?;
+    let profile = Profile::load(&root, H::NAME)?;
     let net = TestNet::new(wamedia_provider::TransportOptions::default());
     let capabilities = *H::build(&net).capabilities();
     let webhook_capabilities = H::webhooks(&net).map(|webhooks| *webhooks.capabilities());
-    let features = requirements::features(&capabilities, webhook_capabilities.as_ref());
+    let features =
+        requirements::features(&capabilities, webhook_capabilities.as_ref(), H::SIGNATURE, &profile);
+    rules.check_reasons(H::NAME, &features)?;
     let setup = Setup {
         build: H::build,
         webhooks: H::webhooks,
         name: H::NAME,
+        package: package.name,
         root,
         fixtures,
         capabilities,
         webhook_capabilities,
-        deliveries: H::DELIVERIES,
+        profile: Arc::new(profile),
         signature: H::SIGNATURE,
         with_range: false,
         mutation: None,
     };
+    setup.check_profile()?;
     let Some(setup) = mutations::on_request(setup)? else { return Ok(ExitCode::SUCCESS) };
     let profile = env::var(PROFILE).ok().filter(|name| !name.is_empty());
     if let Some(name) = profile.as_deref().filter(|name| !report::PROFILES.contains(name)) {
@@ -214,11 +220,12 @@ mod tests {
             build: |_| unreachable!("nothing is built here"),
             webhooks: |_| None,
             name: "nobody",
+            package: "nobody",
             root,
             fixtures: Arc::default(),
             capabilities: wamedia_core::Capabilities::NONE,
             webhook_capabilities: None,
-            deliveries: crate::DeliveryFormat::default(),
+            profile: Arc::default(),
             signature: crate::SignatureFormat::default(),
             with_range: false,
             mutation: None,

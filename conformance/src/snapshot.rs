@@ -65,7 +65,7 @@ pub(crate) enum Done {
     Listed(Vec<MediaPage>),
 }
 
-pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received]) -> Value {
+pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received], signed_anew: &[String]) -> Value {
     let result = match outcome {
         // The content counts, whatever the receipt says about it.
         Ok(Done::Fetched(fetched)) => json!({
@@ -77,7 +77,7 @@ pub(crate) fn of_done(outcome: &Result<Done>, received: &[Received]) -> Value {
         Ok(Done::Listed(pages)) => json!(pages),
         Err(error) => json!({ "error": error }),
     };
-    json!({ "result": result, "requests": received.iter().map(of_request).collect::<Vec<_>>() })
+    json!({ "result": result, "requests": received.iter().map(|row| of_request(row, signed_anew)).collect::<Vec<_>>() })
 }
 
 pub(crate) fn of_inbound(inbound: &Result<Inbound>) -> Value {
@@ -88,14 +88,14 @@ pub(crate) fn of_inbound(inbound: &Result<Inbound>) -> Value {
 }
 
 /// A request without what differs from run to run and without the value of any credential.
-fn of_request(received: &Received) -> Value {
+fn of_request(received: &Received, signed_anew: &[String]) -> Value {
     let mut headers: Vec<_> = received
         .headers
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
         .map(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            let secret = shows_canary(value) || matches!(name.as_str(), "sign" | "ts");
+            let secret = shows_canary(value) || signed_anew.contains(&name);
             let version = name == "user-agent";
             let value = if secret {
                 "[secret]"

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -37,6 +38,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(without_client()?);
     problems.extend(tables()?);
     problems.extend(links());
+    problems.extend(vendors(&root().join("conformance/src")));
     problems.extend(circles()?);
     problems.extend(crate::badge::check_readme().err());
     problems.extend(crate::readme::check()?);
@@ -225,4 +227,63 @@ fn links() -> Vec<String> {
         }
     }
     problems
+}
+
+/// Spellings of the vendors besides the names of their crates.
+const COMPANIES: &[&str] =
+    &["facebook", "fbsbx", "graph api", "whatsapp_", "whatsapp:", "d360", "nxtele", "chakrahq"];
+
+/// The cases of the suite are for any provider: what a vendor calls things stands in its `profile.json`, and how it signs in
+/// its harness. The program that scores clients from outside has providers in its examples, and is not looked at.
+fn vendors(suite: &Path) -> Vec<String> {
+    let program = ["main.rs", "outside", "simulation"].map(|name| suite.join(name));
+    let names: Vec<_> = PROVIDERS.iter().chain(COMPANIES).collect();
+    let mut problems = Vec::new();
+    for path in files(suite) {
+        if program.iter().any(|part| path.starts_with(part)) {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (line, text) in text.lines().enumerate() {
+            let text = text.to_lowercase();
+            for name in names.iter().filter(|name| has_word(&text, name)) {
+                problems.push(format!(
+                    "{}:{}: it names a vendor ({name}); move that to the provider's profile.json or harness",
+                    path.display(),
+                    line + 1
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Whether a text has this word, not as part of a longer one of letters: `metadata` is not `meta`.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    let ends_openly = !word.ends_with(char::is_alphanumeric);
+    text.match_indices(word).any(|(at, _)| {
+        let after = text[at + word.len()..].chars().next();
+        !is_letter(text[..at].chars().next_back()) && (ends_openly || !is_letter(after))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vendor_in_the_suite_is_found_and_a_longer_word_is_not_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+        write("good.rs", "let metadata = \"metallic\"; // meters");
+        write("main.rs", "wamedia-conformance client --provider meta");
+        assert_eq!(vendors(folder.path()), Vec::<String>::new());
+        for text in
+            ["// as at Meta", "\"X-Chakra-Signature-256\"", "\"whatsapp_business_account\"", "api.twilio.com"]
+        {
+            write("bad.rs", text);
+            assert_eq!(vendors(folder.path()).len(), 1, "{text}");
+        }
+    }
 }

@@ -68,7 +68,7 @@ fn numbered(setup: &Setup, number: usize) -> Result<(MediaRef, Vec<ExpectedExcha
                 serde_json::from_str(&json.to_string().replace(&id, &new_id)).map_err(|e| e.to_string())?;
         }
         // A signature covers the id.
-        exchange.request.headers.remove("sign");
+        exchange.request.headers.retain(|name, _| !setup.profile.signed_anew.contains(name));
         for (_, value) in &mut exchange.reply.headers {
             *value = value.replace(&old_target, &new_target);
         }
@@ -76,12 +76,8 @@ fn numbered(setup: &Setup, number: usize) -> Result<(MediaRef, Vec<ExpectedExcha
             continue;
         }
         let reply = String::from_utf8_lossy(&exchange.reply.body).replace(&old_target, &new_target);
-        let mut json: serde_json::Value = serde_json::from_str(&reply).map_err(|error| error.to_string())?;
-        if let Some(object) = json.as_object_mut() {
-            object.remove("sha256");
-            object.remove("file_size");
-        }
-        exchange.reply.body = json.to_string().into();
+        exchange.reply.body = reply.into();
+        exchange.reply = setup.strip_declared(exchange.reply.clone());
     }
     exchanges[last].request.target = Matcher::EqualTo(new_target);
     let new_body = body.clone();

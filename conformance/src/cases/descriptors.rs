@@ -10,6 +10,7 @@ use wamedia_core::{
 use super::{Case, Run, Setup, Verdict, ensure, equal, paused, settled};
 use crate::credentials;
 use crate::fake_server::Options;
+use crate::profile::{self, Descriptor};
 use crate::script::ExpectedExchange;
 use wamedia_sandbox::http1::{Framing, Response};
 
@@ -20,13 +21,16 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let can = &setup.capabilities;
     let mut cases = Vec::new();
     if can.resolve && can.resolve_remote {
-        cases.extend(hostile());
+        cases.extend(hostile(setup));
         cases.extend([
             Case::new("RV-006", "unknown-fields", unknown_fields),
             Case::new("RV-006", "null-fields", null_fields),
-            Case::new("RV-005", "type-with-a-parameter", type_of_the_reply),
+            match setup.names().mime {
+                Some(_) => Case::new("RV-005", "type-with-a-parameter", type_of_the_reply),
+                None => Case::new("RV-005", "type-with-a-parameter", type_of_the_reference),
+            },
         ]);
-        if has_field(setup, "file_size") {
+        if setup.names().size.is_some() {
             for (name, size, known) in [
                 ("text", json!("18411"), true),
                 ("negative", json!(-1), false),
@@ -82,30 +86,25 @@ fn base64(digest: &Sha256, for_urls: bool) -> String {
     credentials::base64(&bytes, for_urls)
 }
 
+impl Setup {
+    /// Where the facts of a descriptor stand; [`Setup::check_profile`] has seen that they are there.
+    fn names(&self) -> &Descriptor {
+        static NONE: Descriptor = Descriptor::NONE;
+        self.profile.descriptor.as_ref().unwrap_or(&NONE)
+    }
+}
+
 fn with_json(reply: Response, change: impl FnOnce(&mut Value)) -> Response {
     let Ok(mut json) = serde_json::from_slice(&reply.body) else { return reply };
     change(&mut json);
     reply.body(json.to_string())
 }
 
-/// Sets a field wherever it stands.
-fn set(json: &mut Value, name: &str, to: &Value) {
-    match json {
-        Value::Object(object) => {
-            for (key, value) in object.iter_mut() {
-                if key == name { value.clone_from(to) } else { set(value, name, to) }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| set(item, name, to)),
-        _ => {}
+/// Sets a fact of a descriptor, where the vendor states it.
+fn set(json: &mut Value, path: Option<&String>, to: &Value) {
+    if let Some(path) = path {
+        profile::set(json, path, to);
     }
-}
-
-fn has_field(setup: &Setup, name: &str) -> bool {
-    let Ok((before, _)) = setup.split() else { return false };
-    before
-        .iter()
-        .any(|exchange| String::from_utf8_lossy(&exchange.reply.body).contains(&format!("\"{name}\"")))
 }
 
 /// The plain fetch with another reply to resolve.
@@ -118,14 +117,14 @@ fn resolved_as(setup: &Setup, change: impl Fn(&mut Value)) -> Result<Run, String
 }
 
 fn size_is(setup: &Setup, size: &Value, known: bool) -> Verdict {
-    let run = resolved_as(setup, |json| set(json, "file_size", size))?;
+    let run = resolved_as(setup, |json| set(json, setup.names().size.as_ref(), size))?;
     let want = known.then_some(setup.content_bytes()?.len() as u64);
     equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &want)
 }
 
 fn digest_in_reply(setup: &Setup, spelling: Spelling) -> Verdict {
     let (text, usable) = spelling(&Sha256::of(&setup.content_bytes()?));
-    let run = resolved_as(setup, |json| set(json, "sha256", &json!(text)))?;
+    let run = resolved_as(setup, |json| set(json, setup.names().digest.as_ref(), &json!(text)))?;
     let verified = run.fetched()?.receipt.verified.name();
     ensure((verified == "digest") == usable, format!("{text} leads to {verified:?}"))
 }
@@ -153,7 +152,7 @@ fn type_of_the_reply(setup: &Setup) -> Verdict {
     let mut media = setup.media(setup.base()?)?;
     media.declared.mime = None;
     let (before, content) = setup.split()?;
-    let odd = |reply| with_json(reply, |json| set(json, "mime_type", &json!(ODD_TYPE)));
+    let odd = |reply| with_json(reply, |json| set(json, setup.names().mime.as_ref(), &json!(ODD_TYPE)));
     let mut exchanges: Vec<ExpectedExchange> =
         before.into_iter().map(|exchange| exchange.with(odd)).collect();
     exchanges.push(content);
@@ -169,7 +168,15 @@ fn type_of_the_reference(setup: &Setup) -> Verdict {
 
 fn unknown_fields(setup: &Setup) -> Verdict {
     let run = resolved_as(setup, |json| {
-        json["new_in_2031"] = json!({ "url": 7, "deep": [[[null]]] });
+        let link = setup.names().link.rsplit('.').next().unwrap_or_default();
+        let new = json!({ link: 7, "deep": [[[null]]] });
+        // Beside the link as well, where that does not stand at the top.
+        if let Some((holder, _)) = setup.names().link.rsplit_once('.')
+            && let Some(holder) = profile::at(json, holder)
+        {
+            holder["new_in_2031"] = new.clone();
+        }
+        json["new_in_2031"] = new;
         json["another"] = json!("text");
     })?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
@@ -177,23 +184,30 @@ fn unknown_fields(setup: &Setup) -> Verdict {
 
 fn null_fields(setup: &Setup) -> Verdict {
     let run = resolved_as(setup, |json| {
-        for name in ["sha256", "file_size", "mime_type", "file_name", "message", "messaging_product"] {
-            set(json, name, &Value::Null);
+        let names = setup.names();
+        for name in [&names.digest, &names.size, &names.mime, &names.name].into_iter().flatten() {
+            profile::set(json, name, &Value::Null);
+        }
+        for name in &names.others {
+            profile::set(json, name, &Value::Null);
         }
     })?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 
 /// Replies to resolve that are not what was promised.
-fn hostile() -> Vec<Case> {
-    let deep = format!("{}1{}", "{\"url\":".repeat(200), "}".repeat(200));
+fn hostile(setup: &Setup) -> Vec<Case> {
+    // Up to the value of the link.
+    let link = profile::before_value(&setup.names().link);
+    let depth = link.matches('{').count();
+    let deep = format!("{}1{}", link.repeat(200), "}".repeat(200 * depth));
     let deepest = "[".repeat(100_000);
     [
         ("html", "<!DOCTYPE html><html>TEST-canary-7f3a</html>".to_owned().into_bytes()),
         ("xml", b"<?xml version=\"1.0\"?><Error><Code>No</Code></Error>".to_vec()),
         ("empty", Vec::new()),
-        ("cut", b"{\"url\": \"https://lookas".to_vec()),
-        ("not-utf-8", b"{\"url\": \"\xff\xfe\"}".to_vec()),
+        ("cut", format!("{link} \"https://lookas").into_bytes()),
+        ("not-utf-8", [link.as_bytes(), b" \"\xff\xfe\"", "}".repeat(depth).as_bytes()].concat()),
         ("deep", deep.into_bytes()),
         ("deepest", deepest.into_bytes()),
         ("array", b"[]".to_vec()),
@@ -284,8 +298,8 @@ fn renewed_is_another(setup: &Setup) -> Verdict {
     let digest = Sha256::of(&other).to_hex();
     let renewed = |reply| {
         with_json(reply, |json| {
-            set(json, "sha256", &json!(digest));
-            set(json, "file_size", &json!(9000));
+            set(json, setup.names().digest.as_ref(), &json!(digest));
+            set(json, setup.names().size.as_ref(), &json!(9000));
         })
     };
     let mut exchanges = before.clone();

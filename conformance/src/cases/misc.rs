@@ -7,6 +7,7 @@ use wamedia_core::{
 
 use super::{Case, Setup, Verdict, ensure, equal, paused};
 use crate::fake_server::Options;
+use crate::profile;
 use crate::script::ExpectedExchange;
 use wamedia_sandbox::http1::Response;
 
@@ -40,6 +41,9 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             }));
         }
         cases.push(Case::new("ER-005", "long-and-coloured-error", long_error));
+        if setup.profile.error.is_some() {
+            cases.push(Case::new("ER-005", "long-text-in-the-envelope", long_text));
+        }
         cases.push(Case::new("CC-005", "connections-are-kept", kept_connections));
         cases.push(Case::new("CC-006", "both-runtimes", both_runtimes));
     }
@@ -118,10 +122,27 @@ fn status_table(setup: &Setup, status: u16, kind: ErrorKind) -> Verdict {
 }
 
 fn long_error(setup: &Setup) -> Verdict {
-    let mut exchanges = nothing_expected(setup)?;
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
-    exchanges[0] =
-        exchanges[0].clone().with(|_| Response::new(400).header("content-type", "text/plain").body(text));
+    is_bounded(setup, Response::new(400).header("content-type", "text/plain").body(text)).map(|_| ())
+}
+
+/// The same in the vendor's own envelope, where it is kept: bounded and on one line.
+fn long_text(setup: &Setup) -> Verdict {
+    let envelope =
+        setup.profile.error.as_ref().ok_or("profile.json does not say what an error looks like")?;
+    let mut json = envelope.json.clone();
+    let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(30_000));
+    ensure(profile::at(&mut json, &envelope.message).is_some(), "the envelope has no place for a text")?;
+    profile::set(&mut json, &envelope.message, &text.into());
+    let reply = Response::new(envelope.status).header("content-type", "application/json");
+    let shown = is_bounded(setup, reply.body(json.to_string()))?;
+    ensure(shown.contains("red"), format!("the text is not shown: {shown:.200}"))
+}
+
+/// The error that a reply to the first request becomes, with its causes, without control characters.
+fn is_bounded(setup: &Setup, reply: Response) -> Result<String, String> {
+    let mut exchanges = nothing_expected(setup)?;
+    exchanges[0] = exchanges[0].clone().with(|_| reply).forever();
     let run = setup.fetch(exchanges)?;
     let mut shown = run.error()?.to_string();
     let mut cause = std::error::Error::source(run.error()?);
@@ -130,7 +151,8 @@ fn long_error(setup: &Setup) -> Verdict {
         cause = error.source();
     }
     ensure(shown.len() < 2000, format!("{} bytes of message", shown.len()))?;
-    ensure(!shown.chars().any(char::is_control), "control characters in the message")
+    ensure(!shown.chars().any(char::is_control), "control characters in the message")?;
+    Ok(shown)
 }
 
 /// Sequential fetches go over the connections that are there.

@@ -118,6 +118,15 @@ fn signed_values(setup: &Setup) -> Result<Vec<String>, String> {
     Ok(values.map(|(_, value)| value.to_owned()).filter(|value| value.len() > 8).collect())
 }
 
+/// Lines that the provider under test answers for: its own and those of `wamedia`, at any level, and those of every
+/// crate at the levels that services keep. What other crates say at finer levels is for `OB-004`.
+fn is_ours(setup: &Setup, line: &str) -> bool {
+    let level = line.split_whitespace().next().unwrap_or_default();
+    let package = format!(" {}", setup.package.replace('-', "_"));
+    let is_own = line.contains(" wamedia_") || line.contains(&package);
+    is_own || matches!(level, "INFO" | "WARN" | "ERROR")
+}
+
 /// No credential and no signed value is in any log line, ours or our dependencies'.
 fn silent(setup: &Setup, change: Change, ours: bool) -> Verdict {
     let secrets = signed_values(setup)?;
@@ -132,9 +141,16 @@ fn silent(setup: &Setup, change: Change, ours: bool) -> Verdict {
         }
     }
     ensure(!lines.is_empty(), "nothing was logged at all, so nothing was looked at")?;
-    // The servers' own log lines are not the client's.
-    let is_ours = |line: &&String| line.contains(" wamedia_") && !line.contains(" wamedia_sandbox");
-    for line in lines.iter().filter(|line| is_ours(line) == ours) {
+    // The servers' own log lines are not the client's. A line without a level goes on where the last one ended.
+    let mut is_judged = false;
+    for line in lines.iter().filter(|line| !line.contains(" wamedia_sandbox")) {
+        let level = line.split_whitespace().next().unwrap_or_default();
+        if ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&level) {
+            is_judged = is_ours(setup, line) == ours;
+        }
+        if !is_judged {
+            continue;
+        }
         let piece = piece_of_secret(line);
         ensure(piece.is_none(), format!("{piece:?} of a secret stands in the log: {line}"))?;
         for secret in &secrets {

@@ -128,6 +128,6 @@ fn check(setup: &Setup, fixture: &Fixture, outcome: &CoreResult<Done>, received:
     if let Some(want) = fixture.expect.requests {
         equal("requests", &received.len(), &want)?;
     }
-    snapshot::pin(setup.name, &fixture.id, &snapshot::of_done(outcome, received));
+    snapshot::pin(setup.name, &fixture.id, &snapshot::of_done(outcome, received, &setup.profile.signed_anew));
     Ok(())
 }

@@ -15,9 +15,10 @@ use crate::credentials::piece_of_secret;
 use crate::fake_server::{FakeServer, Options};
 use crate::fixture::{Fixture, Kind};
 use crate::matching::Received;
-use crate::mutations::{MutatedProvider, MutatedWebhooks, Mutation};
+use crate::mutations::{MutatedProvider, MutatedWebhooks, Mutation, Tampering};
+use crate::profile::{self, Profile};
 use crate::script::ExpectedExchange;
-use crate::{DeliveryFormat, SignatureFormat, TestNet};
+use crate::{SignatureFormat, TestNet};
 use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::Response;
 
@@ -26,12 +27,14 @@ pub(crate) struct Setup {
     pub(crate) build: fn(&TestNet) -> Arc<dyn Provider>,
     pub(crate) webhooks: fn(&TestNet) -> Option<Arc<dyn Webhooks>>,
     pub(crate) name: &'static str,
+    /// The package that is tested; its log lines carry its name.
+    pub(crate) package: &'static str,
     pub(crate) root: Fixtures,
     pub(crate) fixtures: Arc<Vec<Fixture>>,
     pub(crate) capabilities: Capabilities,
     /// None where the vendor delivers nothing.
     pub(crate) webhook_capabilities: Option<WebhookCapabilities>,
-    pub(crate) deliveries: DeliveryFormat,
+    pub(crate) profile: Arc<Profile>,
     pub(crate) signature: SignatureFormat,
     /// Ranges are tried although the vendor does not document them.
     pub(crate) with_range: bool,
@@ -118,7 +121,7 @@ impl Setup {
         exchanges: Vec<ExpectedExchange>,
         options: Options,
     ) -> Result<FakeServer, String> {
-        let started = FakeServer::start(exchanges, self.clock(), options, self.mutation).await;
+        let started = FakeServer::start(exchanges, self.clock(), options, self.tampering()).await;
         started.map_err(|error| format!("the fake server cannot be started: {error}"))
     }
 
@@ -132,7 +135,7 @@ impl Setup {
     /// The same setup with this mutation.
     pub(crate) fn with_mutation(&self, mutation: Mutation) -> Self {
         let (root, fixtures) = (self.root.clone(), Arc::clone(&self.fixtures));
-        Self { root, fixtures, mutation: Some(mutation), ..*self }
+        Self { root, fixtures, profile: Arc::clone(&self.profile), mutation: Some(mutation), ..*self }
     }
 
     /// A transfer as the client under test makes it.
@@ -201,10 +204,73 @@ impl Setup {
         capabilities.open_range.then_some(Self {
             root: self.root.clone(),
             fixtures,
+            profile: Arc::clone(&self.profile),
             capabilities,
             with_range: true,
             ..*self
         })
+    }
+
+    /// The profile says what the cases need, and says it of the fixtures that are there: a name that is missing or
+    /// misspelt would switch cases off.
+    pub(crate) fn check_profile(&self) -> Verdict {
+        let (can, names) = (&self.capabilities, &*self.profile);
+        let needs = [
+            ("descriptor", can.resolve_remote, names.descriptor.is_some()),
+            ("upload", can.upload, names.upload.is_some()),
+            ("signed_anew", can.signed_requests, !names.signed_anew.is_empty()),
+            ("deliveries", self.webhook_capabilities.is_some(), names.deliveries.is_some()),
+            (
+                "handshake",
+                self.webhook_capabilities.is_some_and(|can| can.handshake),
+                names.handshake.is_some(),
+            ),
+            ("signature", self.signature != SignatureFormat::None, names.signature.is_some()),
+        ];
+        for (part, needed, is_there) in needs {
+            ensure(is_there || !needed, format!("{}/profile.json does not say {part:?}", self.name))?;
+        }
+        let signed = self.webhook_capabilities.is_some_and(|can| can.signed);
+        equal(
+            "SIGNATURE of the harness says that deliveries can be verified",
+            &(self.signature != SignatureFormat::None),
+            &signed,
+        )?;
+        let Some(descriptor) = &names.descriptor else { return Ok(()) };
+        let (before, _) = self.split()?;
+        let all = [
+            Some(&descriptor.link),
+            descriptor.digest.as_ref(),
+            descriptor.size.as_ref(),
+            descriptor.mime.as_ref(),
+            descriptor.name.as_ref(),
+        ];
+        for path in all.into_iter().flatten().chain(&descriptor.others) {
+            let is_there = before.iter().any(|exchange| {
+                serde_json::from_slice(&exchange.reply.body)
+                    .is_ok_and(|mut json| profile::at(&mut json, path).is_some())
+            });
+            ensure(
+                is_there,
+                format!("{}/profile.json says {path:?}, and no reply of fetch/ok has it", self.name),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The mutation with what it has to know about the vendor.
+    fn tampering(&self) -> Option<Tampering> {
+        let signed_anew = self.profile.signed_anew.clone();
+        self.mutation.map(|mutation| Tampering { mutation, signed_anew })
+    }
+
+    /// Takes digest and size out of a reply to resolve.
+    pub(super) fn strip_declared(&self, reply: Response) -> Response {
+        let Ok(mut json) = serde_json::from_slice(&reply.body) else { return reply };
+        for path in self.profile.declared() {
+            profile::remove(&mut json, path);
+        }
+        reply.body(json.to_string())
     }
 
     /// The plain fetch that most cases change.
@@ -254,7 +320,8 @@ impl Setup {
         let mut media = self.media(self.base()?)?;
         media.declared.sha256 = None;
         media.declared.size_bytes = None;
-        let before = before.into_iter().map(|exchange| exchange.with(strip_declared)).collect();
+        let before = before.into_iter().map(|exchange| exchange.with(|reply| self.strip_declared(reply)));
+        let before = before.collect();
         Ok((media, before, content))
     }
 
@@ -352,14 +419,4 @@ pub(crate) fn no_secret(error: &Error) -> Verdict {
     }
     let piece = piece_of_secret(&shown);
     ensure(piece.is_none(), format!("{piece:?} of a secret shows in the error: {shown}"))
-}
-
-/// Takes digest and size out of a reply to resolve.
-fn strip_declared(reply: Response) -> Response {
-    let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(&reply.body) else { return reply };
-    if let Some(object) = json.as_object_mut() {
-        object.remove("sha256");
-        object.remove("file_size");
-    }
-    reply.body(json.to_string())
 }

@@ -110,15 +110,16 @@ fn asked_once(setup: &Setup, status: u16) -> Verdict {
 /// The second attempt carries another time and another signature than the first.
 fn signed_anew(setup: &Setup) -> Verdict {
     let exchanges = preceded(setup, Response::new(503).header("retry-after", "7"))?;
+    let names = &setup.profile.signed_anew;
+    ensure(!names.is_empty(), "profile.json does not say what is signed anew")?;
     let loosened = exchanges.into_iter().map(|mut exchange| {
-        exchange.request.headers.remove("ts");
-        exchange.request.headers.remove("sign");
+        exchange.request.headers.retain(|name, _| !names.contains(name));
         exchange
     });
     let options = Options { ticking: true, ..Options::default() };
     let run = setup.fetch_with(loosened.collect(), |_| {}, options)?;
     run.fetched()?;
-    for name in ["ts", "sign"] {
+    for name in names {
         let (first, second) = (run.received[0].header(name), run.received[1].header(name));
         ensure(
             first.is_some() && first != second,

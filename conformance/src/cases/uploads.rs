@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::{Value, json};
 use wamedia_core::{
     DeleteOptions, DeleteOutcome, Error, ErrorKind, Mime, Result as CoreResult, UploadContent, UploadOptions,
     UploadResult, Uploaded,
@@ -14,6 +15,7 @@ use super::replayed::photo;
 use super::{Case, Setup, Verdict, ensure, equal, no_secret, paused, settled};
 use crate::fake_server::Options;
 use crate::matching::Received;
+use crate::profile;
 use crate::script::ExpectedExchange;
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
@@ -37,14 +39,13 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             Case::new("LM-005", "server-never-reads", never_reads),
             Case::new("UP-006", "id-or-link", id_or_link),
         ]);
-        for (name, body) in [
-            ("object", "{}"),
-            ("null", "null"),
-            ("empty", ""),
-            ("null-id", r#"{"id":null,"media":[{"id":""}],"_data":{},"code":0,"data":{"id":null}}"#),
-            ("page", "<html>Welcome</html>"),
-        ] {
+        for (name, body) in
+            [("object", "{}"), ("null", "null"), ("empty", ""), ("page", "<html>Welcome</html>")]
+        {
             cases.push(Case::new("UP-006", name, move |c| no_id(c, body)));
+        }
+        for (name, value) in [("null-id", Value::Null), ("empty-id", json!(""))] {
+            cases.push(Case::new("UP-006", name, move |c| unusable_id(c, &value)));
         }
         for (status, kind) in
             [(401, ErrorKind::Unauthorized), (413, ErrorKind::TooLarge), (415, ErrorKind::InvalidRequest)]
@@ -182,11 +183,22 @@ fn never_reads(setup: &Setup) -> Verdict {
     ensure(sent.elapsed < Duration::from_secs(600), format!("it took {:?}", sent.elapsed))
 }
 
-fn no_id(setup: &Setup, body: &'static str) -> Verdict {
-    let exchange = exchange(setup)?.with(|reply| reply.body(body));
+fn no_id(setup: &Setup, body: &str) -> Verdict {
+    let exchange = exchange(setup)?.with(|reply| reply.body(body.to_owned()));
     let sent = send(setup, vec![exchange], photo(setup)?)?;
     equal("kind", &sent.error()?.kind(), &ErrorKind::Decode)?;
     ensure(!sent.error()?.is_retryable(), "it must not be tried again")
+}
+
+/// The vendor's own reply, with nothing usable where the id or the link stands.
+fn unusable_id(setup: &Setup, value: &Value) -> Verdict {
+    let path =
+        &setup.profile.upload.as_ref().ok_or("profile.json does not say where the result stands")?.result;
+    let reply = exchange(setup)?.reply;
+    let mut json = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
+    ensure(profile::at(&mut json, path).is_some(), format!("no reply of upload/ok has {path:?}"))?;
+    profile::set(&mut json, path, value);
+    no_id(setup, &json.to_string())
 }
 
 fn id_or_link(setup: &Setup) -> Verdict {

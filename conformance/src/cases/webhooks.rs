@@ -11,17 +11,17 @@ use std::collections::BTreeMap;
 use wamedia_core::{Delivery, Handshake};
 
 use super::{Case, Setup, Verdict, ensure, equal};
-use crate::DeliveryFormat;
 use crate::fixture::{Fixture, Kind};
-use crate::snapshot;
+use crate::profile::Deliveries;
+use crate::{VERIFY_TOKEN, snapshot};
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let Some(capabilities) = setup.webhook_capabilities else { return Vec::new() };
     let mut cases = hostile::cases();
-    cases.push(match setup.deliveries {
-        DeliveryFormat::Form => Case::new("WH-002", "composed", forms::composed),
-        _ => Case::new("WH-002", "composed", composed::composed),
-    });
+    cases.extend(setup.profile.deliveries.as_ref().map(|deliveries| match deliveries {
+        Deliveries::Form(_) => Case::new("WH-002", "composed", forms::composed),
+        Deliveries::Json(_) => Case::new("WH-002", "composed", composed::composed),
+    }));
     cases.push(if capabilities.handshake {
         Case::new("WH-013", "handshake", handshake)
     } else {
@@ -102,23 +102,27 @@ fn two_shapes(setup: &Setup) -> Verdict {
 fn handshake(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
     let ask = |query: &str| webhooks.handshake(query);
-    let query =
-        |mode: &str, token: &str, rest: &str| format!("hub.mode={mode}&hub.verify_token={token}{rest}");
+    let names = setup.profile.handshake.as_ref().ok_or("profile.json does not name the fields")?;
+    let (mode, token, challenge) = (&names.mode, &names.token, &names.challenge);
+    let query = |value: &str, secret: &str, rest: &str| {
+        let rest = if rest.is_empty() { String::new() } else { format!("&{challenge}={rest}") };
+        format!("{mode}={value}&{token}={secret}{rest}")
+    };
     // The challenge is text: leading zeros and odd characters come back as they were.
     for (written, plain) in [("1158201444", "1158201444"), ("007", "007"), ("a%2Bb%20%C3%A9", "a+b é")] {
-        let right = query("subscribe", "TEST-verify", &format!("&hub.challenge={written}"));
+        let right = query("subscribe", VERIFY_TOKEN, written);
         equal("the answer", &ask(&right), &Handshake::Accepted(plain.to_owned()))?;
         equal("behind a question mark", &ask(&format!("?{right}")), &Handshake::Accepted(plain.to_owned()))?;
     }
     for wrong in [
-        query("subscribe", "TEST-verif", "&hub.challenge=1"),
-        query("subscribe", "TEST-verify2", "&hub.challenge=1"),
-        query("subscribe", "test-verify", "&hub.challenge=1"),
-        query("subscribe", "", "&hub.challenge=1"),
-        query("unsubscribe", "TEST-verify", "&hub.challenge=1"),
-        query("subscribe", "TEST-verify", ""),
-        "hub.verify_token=TEST-verify&hub.challenge=1".to_owned(),
-        "hub_mode=subscribe&hub_verify_token=TEST-verify&hub_challenge=1".to_owned(),
+        query("subscribe", "TEST-verif", "1"),
+        query("subscribe", "TEST-verify2", "1"),
+        query("subscribe", "test-verify", "1"),
+        query("subscribe", "", "1"),
+        query("unsubscribe", VERIFY_TOKEN, "1"),
+        query("subscribe", VERIFY_TOKEN, ""),
+        format!("{token}={VERIFY_TOKEN}&{challenge}=1"),
+        query("subscribe", VERIFY_TOKEN, "1").replace('.', "_"),
         String::new(),
         "%ff%".to_owned(),
         "&=&".repeat(10_000),
@@ -130,8 +134,13 @@ fn handshake(setup: &Setup) -> Verdict {
 
 /// A provider without a handshake answers none, and does not accept its query as a delivery.
 fn no_handshake(setup: &Setup) -> Verdict {
-    let query = "hub.mode=subscribe&hub.verify_token=TEST-verify&hub.challenge=1";
-    equal("an answer", &setup.webhooks(true)?.handshake(query), &Handshake::NotOffered)?;
+    let query = match &setup.profile.handshake {
+        Some(names) => {
+            format!("{}=subscribe&{}={VERIFY_TOKEN}&{}=1", names.mode, names.token, names.challenge)
+        }
+        None => format!("mode=subscribe&token={VERIFY_TOKEN}&challenge=1"),
+    };
+    equal("an answer", &setup.webhooks(true)?.handshake(&query), &Handshake::NotOffered)?;
     let delivery = Delivery::new(query.as_bytes());
     ensure(setup.webhooks(true)?.parse(&delivery).is_err(), "a query became a delivery")
 }

@@ -8,7 +8,7 @@ mod webhooks;
 mod wire;
 
 pub(crate) use provider::MutatedProvider;
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{Proxy, Tampering};
 pub(crate) use run::on_request;
 pub(crate) use webhooks::MutatedWebhooks;
 

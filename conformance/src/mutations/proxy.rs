@@ -19,10 +19,18 @@ use crate::matching::Received;
 /// Enough hops to show that a client follows any number of redirects.
 const MAX_HOPS: usize = 10;
 
+/// A mutation, and what it has to know about the vendor.
+#[derive(Clone, Debug)]
+pub(crate) struct Tampering {
+    pub(crate) mutation: Mutation,
+    /// Headers that a client makes anew for every request.
+    pub(crate) signed_anew: Vec<String>,
+}
+
 /// One mutation in front of the fake server.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    pub(crate) mutation: Mutation,
+    pub(crate) tampering: Tampering,
     /// The fake server, without TLS.
     pub(crate) server: SocketAddr,
 }
@@ -31,7 +39,7 @@ impl Service for Proxy {
     fn call(&self, request: Request) -> Answer<'_> {
         Box::pin(async move {
             let mut received = Received::new(&request.head, &request.body);
-            self.mutation.request(&mut received);
+            self.tampering.mutation.request(&mut received, &self.tampering.signed_anew);
             let reply = self.follow(received).await;
             reply.unwrap_or_else(|_| Response::raw(vec![Step::Close])).into_steps()
         })
@@ -45,7 +53,7 @@ impl Proxy {
             let mut reply = self.send(&request).await?;
             let headers = reply.headers.iter();
             let location = headers.clone().find(|(name, _)| name.eq_ignore_ascii_case("location"));
-            let Some((_, location)) = location.filter(|(_, to)| self.mutation.follows(to)) else {
+            let Some((_, location)) = location.filter(|(_, to)| self.tampering.mutation.follows(to)) else {
                 self.tamper(&mut reply);
                 return Ok(reply);
             };
@@ -74,7 +82,7 @@ impl Proxy {
         let mut changed = reply.clone();
         changed.headers.retain(|(name, _)| !is_framing(name));
         let before = changed.clone();
-        self.mutation.reply(&mut changed);
+        self.tampering.mutation.reply(&mut changed);
         let same = (changed.status, &changed.headers, &changed.body)
             == (before.status, &before.headers, &before.body);
         if !same {

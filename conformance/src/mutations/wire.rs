@@ -113,7 +113,7 @@ impl Mutation {
     }
 
     /// Changes a request of the client before the server gets it.
-    pub(super) fn request(self, received: &mut Received) {
+    pub(super) fn request(self, received: &mut Received, signed_anew: &[String]) {
         let is_form = received.header("content-type").is_some_and(|kind| kind.starts_with("multipart/"));
         match self {
             Self::RewritesLinks => received.target = received.target.replace("%3D", "=").replace("/?", "?"),
@@ -132,14 +132,16 @@ impl Mutation {
             }
             Self::SignsOnce | Self::SignsTheForm if self == Self::SignsOnce || is_form => {
                 for (name, value) in &mut received.headers {
-                    if name.eq_ignore_ascii_case("sign") || name.eq_ignore_ascii_case("ts") {
+                    if signed_anew.iter().any(|signed| signed.eq_ignore_ascii_case(name)) {
                         "0".clone_into(value);
                     }
                 }
             }
             Self::RenamesParts if is_form => {
-                replace(&mut received.body, b"; name=\"file\"", b"; name=\"data\"");
-                replace(&mut received.body, b"; name=\"media\"", b"; name=\"dataa\"");
+                // The last letter of the name of the part with the file.
+                if let Some(at) = find(&received.body, b"\"; filename=") {
+                    received.body[at - 1] = b'_';
+                }
             }
             Self::QuotesNothing if is_form && find(&received.body, b"X-Evil").is_some() => {
                 received.headers.push(("x-evil".to_owned(), "1".to_owned()));
@@ -213,10 +215,4 @@ impl Mutation {
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-fn replace(body: &mut Vec<u8>, from: &[u8], to: &[u8]) {
-    if let Some(at) = find(body, from) {
-        body.splice(at..at + from.len(), to.iter().copied());
-    }
 }

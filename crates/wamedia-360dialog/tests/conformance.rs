@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use wamedia_360dialog::{Dialog360, Dialog360Webhooks};
-use wamedia_conformance::{CANARY, DeliveryFormat, ProviderUnderTest, TestNet};
+use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet};
 use wamedia_core::{Provider, Secret, Webhooks};
 
 struct Dialog;
 
 impl ProviderUnderTest for Dialog {
     const NAME: &'static str = "360dialog";
-    const DELIVERIES: DeliveryFormat = DeliveryFormat::CloudApi;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = Dialog360::builder(Secret::new(CANARY)).transport(net.transport.clone());

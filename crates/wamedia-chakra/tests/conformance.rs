@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use wamedia_chakra::{ChakraHq, ChakraWebhooks};
-use wamedia_conformance::{
-    CANARY, DeliveryFormat, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET,
-};
+use wamedia_conformance::{CANARY, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 
 struct Chakra;
 
 impl ProviderUnderTest for Chakra {
     const NAME: &'static str = "chakra";
-    const DELIVERIES: DeliveryFormat = DeliveryFormat::CloudApiOrPayload;
     const SIGNATURE: SignatureFormat = SignatureFormat::HexOrPrefixedHex;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wamedia_conformance::{
-    CANARY, DeliveryFormat, ProviderUnderTest, SignatureFormat, TestNet, VERIFY_TOKEN, WEBHOOK_SECRET,
+    CANARY, ProviderUnderTest, SignatureFormat, TestNet, VERIFY_TOKEN, WEBHOOK_SECRET,
 };
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_meta::{MetaCloud, MetaWebhooks};
@@ -12,7 +12,6 @@ struct Meta;
 
 impl ProviderUnderTest for Meta {
     const NAME: &'static str = "meta";
-    const DELIVERIES: DeliveryFormat = DeliveryFormat::CloudApi;
     const SIGNATURE: SignatureFormat = SignatureFormat::PrefixedHex;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {

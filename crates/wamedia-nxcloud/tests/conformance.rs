@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_nxcloud::{NxCloud, NxCloudWebhooks};
 
@@ -10,6 +10,7 @@ struct Nxcloud;
 
 impl ProviderUnderTest for Nxcloud {
     const NAME: &'static str = "nxcloud";
+    const SIGNATURE: SignatureFormat = SignatureFormat::Hex;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = NxCloud::builder(Secret::new(CANARY), Secret::new(WEBHOOK_SECRET))

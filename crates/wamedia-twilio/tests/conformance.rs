@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{
-    CANARY, DeliveryFormat, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET,
-};
+use wamedia_conformance::{CANARY, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_twilio::{TwilioMedia, TwilioWebhooks};
 
@@ -15,7 +13,6 @@ struct Twilio;
 
 impl ProviderUnderTest for Twilio {
     const NAME: &'static str = "twilio";
-    const DELIVERIES: DeliveryFormat = DeliveryFormat::Form;
     const SIGNATURE: SignatureFormat = SignatureFormat::Base64OfUrlAndForm;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {

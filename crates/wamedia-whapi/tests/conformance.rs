@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet, WEBHOOK_SECRET};
+use wamedia_conformance::{CANARY, ProviderUnderTest, SignatureFormat, TestNet, WEBHOOK_SECRET};
 use wamedia_core::{Provider, Secret, Webhooks};
 use wamedia_whapi::{WhapiCloud, WhapiWebhooks};
 
@@ -10,6 +10,7 @@ struct Whapi;
 
 impl ProviderUnderTest for Whapi {
     const NAME: &'static str = "whapi";
+    const SIGNATURE: SignatureFormat = SignatureFormat::SharedSecret;
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
         let builder = WhapiCloud::builder(Secret::new(CANARY))

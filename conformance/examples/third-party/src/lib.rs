@@ -192,15 +192,16 @@ impl Provider for Acme {
         }
         let json: serde_json::Value =
             serde_json::from_slice(&text).map_err(|_| decode("the description is not JSON"))?;
-        let link = json["url"]
+        let data = &json["data"];
+        let link = data["href"]
             .as_str()
             .filter(|link| !link.is_empty())
             .ok_or_else(|| decode("the answer has no link"))?;
         let link = Url::parse(link).map_err(|_| decode("the link is none"))?;
         let declared = ContentMetadata::EMPTY
-            .with_mime_text(json["mime_type"].as_str())
-            .with_sha256_text(json["sha256"].as_str())
-            .with_size_bytes(size(&json["file_size"]));
+            .with_mime_text(data["kind"].as_str())
+            .with_sha256_text(data["hash"].as_str())
+            .with_size_bytes(size(&data["size"]));
         Ok(MediaDescriptor::new(media.clone(), Source::Link(MediaLink::public(link))).with_declared(declared))
     }
 

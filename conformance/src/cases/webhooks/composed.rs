@@ -8,83 +8,61 @@ use wamedia_core::{Delivery, InboundItem};
 
 use super::super::{Setup, Verdict};
 use super::walk;
-use crate::DeliveryFormat;
+use crate::profile::{JsonDeliveries, fill};
 
-/// What every vendor here calls media.
-const KINDS: &[&str] = &["image", "video", "audio", "voice", "document", "sticker"];
-const PLAIN: &[&str] = &["text", "reaction", "location", "contacts", "order", "poll", "call", "zz_unknown"];
-/// Fields that fit no type, stand twice, or are not what they should be.
-const ODD: &[&str] = &[
-    "\"x\":1",
-    "\"latitude\":1e999",
-    "\"caption\":\"\\ud800\"",
-    "\"caption\":null,\"sha256\":null",
-    "\"file_size\":-1,\"sha256\":\"zz\",\"mime_type\":7",
-    "\"file_size\":123456789012345678901234567890",
-    "\"same\":[],\"same\":{}",
-    "\"deep\":[[[[[[[[{\"image\":{\"a\":[1]}}]]]]]]]]",
-    "\"caption\":\"\u{202e}\\u0000 \u{1f600}\\n\"",
-];
-/// An object without a usable id, or none.
-const HOLLOW: &[&str] = &[
-    "null",
-    "{}",
-    "{\"mime_type\":\"image/png\"}",
-    "{\"id\":null}",
-    "{\"id\":\"a/../b\"}",
-    "\"text\"",
-    "[]",
-];
-/// Values that are not messages.
-const JUNK: &[&str] = &["null", "7", "1e999", "\"\\udfff\"", "[]", "[{}]", "true", "{}", "{\"type\":null}"];
-
+/// A message, with the places of its type and its content in the lists of the profile.
 #[derive(Clone, Debug)]
 enum Part {
-    Media(&'static str, &'static str),
-    Hollow(&'static str, &'static str),
-    Plain(&'static str, &'static str),
-    Junk(&'static str),
+    Media(usize, usize),
+    Hollow(usize, usize),
+    Plain(usize, usize),
+    Junk(usize),
 }
 
 impl Part {
-    fn text(&self, index: usize) -> String {
-        let head = |kind: &str| {
-            format!("\"id\":\"m{index}\",\"from\":\"TEST\",\"timestamp\":\"1795000000\",\"type\":\"{kind}\"")
+    fn text(&self, index: usize, names: &JsonDeliveries) -> String {
+        let n = index.to_string();
+        let message = |kind: &str, content: &str| {
+            fill(&names.message, &[("n", &n), ("type", kind), ("content", content)])
         };
         match self {
             Self::Media(kind, odd) => {
-                format!("{{{},\"{kind}\":{{\"id\":\"9{index}\",{odd}}}}}", head(kind))
+                let content = fill(&names.media, &[("n", &n), ("odd", &names.odd[*odd])]);
+                message(&names.media_types[*kind], &content)
             }
-            Self::Hollow(kind, object) => format!("{{{},\"{kind}\":{object}}}", head(kind)),
-            Self::Plain(kind, odd) => format!("{{{},\"{kind}\":{{{odd}}}}}", head(kind)),
-            Self::Junk(text) => (*text).to_owned(),
+            Self::Hollow(kind, hollow) => message(&names.media_types[*kind], &names.hollow[*hollow]),
+            Self::Plain(kind, odd) => message(&names.other_types[*kind], &format!("{{{}}}", names.odd[*odd])),
+            Self::Junk(junk) => names.junk[*junk].clone(),
         }
     }
 }
 
-fn part() -> impl Strategy<Value = Part> {
-    let one = |list: &'static [&'static str]| prop::sample::select(list);
+fn part(names: &JsonDeliveries) -> impl Strategy<Value = Part> + use<> {
+    let (media, plain) = (names.media_types.len(), names.other_types.len());
+    let (odd, hollow, junk) = (names.odd.len(), names.hollow.len(), names.junk.len());
     prop_oneof![
-        4 => (one(KINDS), one(ODD)).prop_map(|(kind, odd)| Part::Media(kind, odd)),
-        1 => (one(KINDS), one(HOLLOW)).prop_map(|(kind, object)| Part::Hollow(kind, object)),
-        2 => (one(PLAIN), one(ODD)).prop_map(|(kind, odd)| Part::Plain(kind, odd)),
-        1 => one(JUNK).prop_map(Part::Junk),
+        4 => (0..media, 0..odd).prop_map(|(kind, odd)| Part::Media(kind, odd)),
+        1 => (0..media, 0..hollow).prop_map(|(kind, hollow)| Part::Hollow(kind, hollow)),
+        2 => (0..plain, 0..odd).prop_map(|(kind, odd)| Part::Plain(kind, odd)),
+        1 => (0..junk).prop_map(Part::Junk),
     ]
 }
 
 /// Lists of messages, and how each is wrapped.
 type Parts = Vec<(usize, Vec<Part>)>;
 
-fn parts() -> impl Strategy<Value = Parts> {
-    prop::collection::vec((0_usize..4, prop::collection::vec(part(), 0..6)), 1..5)
+fn parts(names: &JsonDeliveries) -> impl Strategy<Value = Parts> + use<> {
+    let forms = 0..2 * (names.parts.len() + names.alone.len());
+    prop::collection::vec((forms, prop::collection::vec(part(names), 0..6)), 1..5)
 }
 
 pub(super) fn composed(setup: &Setup) -> Verdict {
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
-    runner.run(&parts(), |parts| whole(setup, &parts)).map_err(|error| error.to_string())
+    let names = setup.profile.json().ok_or("profile.json does not say what a delivery looks like")?;
+    runner.run(&parts(names), |parts| whole(setup, names, &parts)).map_err(|error| error.to_string())
 }
 
-fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
+fn whole(setup: &Setup, names: &JsonDeliveries, parts: &Parts) -> Result<(), TestCaseError> {
     let fail = |why: String| TestCaseError::fail(why);
     let mut index = 0;
     let mut lists = Vec::new();
@@ -93,12 +71,12 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
             .iter()
             .map(|part| {
                 index += 1;
-                part.text(index)
+                part.text(index, names)
             })
             .collect();
         lists.push((*form, texts.join(",")));
     }
-    let body = delivery(setup.deliveries, &lists);
+    let body = delivery(names, "null", &lists);
     let webhooks = setup.webhooks(true).map_err(fail)?;
     walk::nothing_is_missing(setup, body.as_bytes()).map_err(|why| fail(format!("{why}\n{body}")))?;
     let inbound =
@@ -109,7 +87,7 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
     prop_assert_eq!(inbound.media().count(), media, "media\n{}", body);
     prop_assert_eq!(inbound.failed().count(), failed, "failed\n{}", body);
     // The independent count, and the one that the pieces were made with.
-    let messages = walk::places(setup.deliveries, body.as_bytes()).map_err(fail)?.messages;
+    let messages = walk::places(setup, body.as_bytes()).map_err(fail)?.messages;
     prop_assert_eq!(messages.len(), index, "messages\n{}", body);
     let is_message = |item: &&InboundItem| {
         let path = walk::path(item);
@@ -122,32 +100,18 @@ fn whole(setup: &Setup, parts: &Parts) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The lists in the format of a provider.
-fn delivery(format: DeliveryFormat, lists: &[(usize, String)]) -> String {
-    match format {
-        DeliveryFormat::CloudApiOrPayload if lists.len() == 1 && lists[0].0 == 3 => {
-            format!(
-                "{{\"event\":\"message_echo\",\"payload\":{{\"timestamp\":1788259051000,\"message_echoes\":[{}]}}}}",
-                lists[0].1
-            )
-        }
-        DeliveryFormat::CloudApi | DeliveryFormat::CloudApiOrPayload => {
-            let change = |(form, list): &(usize, String)| {
-                let (field, value) = match form {
-                    0 => ("messages", format!("\"messages\":[{list}]")),
-                    1 => ("smb_message_echoes", format!("\"message_echoes\":[{list}]")),
-                    2 => ("history", format!("\"history\":[{{\"threads\":[{{\"messages\":[{list}]}}]}}]")),
-                    _ => ("history", format!("\"messages\":[{list}],\"statuses\":[{{\"id\":\"s\"}}]")),
-                };
-                format!("{{\"changes\":[{{\"field\":\"{field}\",\"value\":{{\"x\":null,{value}}}}}]}}")
-            };
-            let entries: Vec<_> = lists.iter().map(change).collect();
-            format!("{{\"object\":\"whatsapp_business_account\",\"entry\":[{}]}}", entries.join(","))
-        }
-        _ => {
-            let messages = lists.iter().filter(|list| !list.1.is_empty()).map(|list| list.1.clone());
-            let messages = messages.collect::<Vec<_>>().join(",");
-            format!("{{\"messages\":[{messages}],\"channel_id\":null,\"business_phone\":null}}")
-        }
+/// The lists as the vendor wraps them, with an account.
+pub(super) fn delivery(names: &JsonDeliveries, account: &str, lists: &[(usize, String)]) -> String {
+    if let ([(form, list)], false) = (lists, names.alone.is_empty())
+        && form % 2 == 1
+    {
+        return fill(&names.alone[form / 2 % names.alone.len()], &[("messages", list)]);
     }
+    let part = |(form, list): &(usize, String)| {
+        let values = [("messages", list.as_str()), ("account", account)];
+        fill(&names.parts[form % names.parts.len()], &values)
+    };
+    // Where lists are not wrapped at all, an empty one leaves nothing.
+    let parts: Vec<_> = lists.iter().map(part).filter(|part| !part.is_empty()).collect();
+    fill(&names.whole, &[("parts", &parts.join(",")), ("account", account)])
 }

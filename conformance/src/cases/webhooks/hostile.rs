@@ -5,8 +5,9 @@ use proptest::test_runner::{Config, TestRunner};
 use wamedia_core::{Delivery, ErrorKind};
 
 use super::super::{Case, Setup, Verdict, ensure, equal};
-use crate::DeliveryFormat;
+use super::composed::delivery;
 use crate::fixture::{Fixture, Kind};
+use crate::profile::{Deliveries, FormDeliveries, JsonDeliveries, fill};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -45,7 +46,8 @@ fn survives(setup: &Setup, body: &[u8], headers: &[(String, String)]) -> Verdict
 fn garbage(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let deep_object = format!("{}1{}", "{\"entry\":".repeat(100_000), "}".repeat(100_000));
+    let deep_object =
+        format!("{}1{}", format!("{{\"{}\":", list_at_the_top(setup)).repeat(100_000), "}".repeat(100_000));
     for body in [
         &b""[..],
         b"{",
@@ -67,31 +69,55 @@ fn garbage(setup: &Setup) -> Verdict {
     Ok(())
 }
 
+/// The name of a list that the vendor's deliveries have at the top.
+fn list_at_the_top(setup: &Setup) -> &str {
+    let shape = setup.profile.json().and_then(|names| names.shapes.first());
+    let pattern = shape.and_then(|shape| shape.messages.first());
+    pattern.map_or("a", |pattern| &pattern[..pattern.find(['[', '.']).unwrap_or(pattern.len())])
+}
+
 fn unknown_shape(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
-    let forms = [
-        &b"MessageSid=SM1"[..],
-        b"MessageSid=",
-        b"AccountSid=AC1&EventType=new&&=&",
-        b"MessageSid=SM1&NumMedia=many&Hologram=1",
-        b"NumMedia=-1&MediaUrl10=x&MediaUrl0=&MessageSid=SM1",
-    ];
-    let objects = [
-        &br#"{"what":"is this"}"#[..],
-        b"{}",
-        br#"{"entry":null}"#,
-        br#"{"payload":null}"#,
-        br#"{"payload":[],"entry":7}"#,
-        br#"{"messages":7,"statuses":"x"}"#,
-        br#"{"messages":[{"type":"hologram","hologram":{}}]}"#,
-    ];
-    let bodies = if setup.deliveries == DeliveryFormat::Form { &forms[..] } else { &objects };
+    let bodies = match &setup.profile.deliveries {
+        Some(Deliveries::Form(names)) => unknown_forms(names),
+        Some(Deliveries::Json(names)) => unknown_objects(names),
+        None => return Err("profile.json does not say what a delivery looks like".to_owned()),
+    };
     for body in bodies {
-        let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
-        ensure(!inbound.items.is_empty(), "an object of unknown shape must be counted")?;
+        let delivery = Delivery::new(body.as_bytes());
+        let inbound = webhooks.parse(&delivery).map_err(|error| format!("{error}: {body}"))?;
+        ensure(!inbound.items.is_empty(), format!("an object of unknown shape must be counted: {body}"))?;
         equal("media", &inbound.media().count(), &0)?;
     }
     Ok(())
+}
+
+fn unknown_forms(names: &FormDeliveries) -> Vec<String> {
+    let [id, value] = [&names.id[0], &names.id[1]];
+    let address = |number: &str| fill(&names.address[0], &[("n", number)]);
+    let mut forms = vec![
+        format!("{id}={value}"),
+        format!("{id}="),
+        format!("{}=-1&{}=x&{}=&{id}={value}", names.count, address("10"), address("0")),
+    ];
+    forms.extend(names.unknown.iter().cloned());
+    forms
+}
+
+fn unknown_objects(names: &JsonDeliveries) -> Vec<String> {
+    let mut objects = vec!["{\"what\":\"is this\"}".to_owned(), "{}".to_owned()];
+    let patterns = names.shapes.iter().flat_map(|shape| shape.messages.iter().chain(&shape.others));
+    let tops = patterns.map(|pattern| &pattern[..pattern.find(['[', '.']).unwrap_or(pattern.len())]);
+    let tops: std::collections::BTreeSet<_> = tops.filter(|name| *name != "*").collect();
+    for value in ["null", "7", "\"x\"", "[]", "{}"] {
+        objects.extend(tops.iter().map(|name| format!("{{\"{name}\":{value}}}")));
+    }
+    let all: Vec<_> = tops.iter().map(|name| format!("\"{name}\":7")).collect();
+    objects.push(format!("{{{}}}", all.join(",")));
+    let values = [("n", "1"), ("type", "hologram"), ("content", "{}")];
+    let message = fill(&names.message, &values);
+    objects.push(delivery(names, "null", &[(0, message)]));
+    objects
 }
 
 fn runner(cases: u32) -> TestRunner {
@@ -99,15 +125,14 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 fn any_bytes(setup: &Setup) -> Verdict {
-    let names = prop_oneof![
-        Just("x-hub-signature-256".to_owned()),
-        Just("X-Chakra-Signature-256".to_owned()),
-        Just("x-twilio-signature".to_owned()),
-        Just("sign".to_owned()),
-        Just("ts".to_owned()),
-        Just("algorithm".to_owned()),
-        "\\PC{0,12}",
-    ];
+    // The headers of the vendor's own deliveries, and any others.
+    let known = setup.of_kind(Kind::Webhook).flat_map(|fixture| fixture.headers.keys());
+    let known = known.chain(setup.profile.signature.iter().map(|names| &names.header));
+    let mut known: Vec<String> = known.flat_map(|name| [name.clone(), name.to_ascii_uppercase()]).collect();
+    known.sort();
+    known.dedup();
+    known.push("signature".to_owned());
+    let names = prop_oneof![6 => prop::sample::select(known), 1 => "\\PC{0,12}"];
     let values = prop_oneof!["\\PC{0,80}", "sha256=[0-9a-fA-F]{0,70}", "[0-9]{0,30}"];
     let headers = prop::collection::vec((names, values), 0..8);
     let bodies = prop_oneof![
@@ -155,28 +180,52 @@ fn large(setup: &Setup) -> Verdict {
     let webhooks = setup.webhooks(true)?;
     let size = (cap(setup) / 3).min(1 << 20);
     let repeated = |element: &str, between: &str| vec![element; size / (element.len() + 1)].join(between);
-    let list = |element: &str| repeated(element, ",");
     let long = "n".repeat(size / 2);
-    for body in [
-        format!("{{\"messages\":[{}]}}", list("{}")),
-        format!("{{\"messages\":[{}]}}", list("null")),
-        format!("{{\"entry\":[{}]}}", list("{\"changes\":[{}]}")),
-        format!(
-            "{{\"entry\":[{{\"changes\":[{{\"value\":{{\"messages\":[{}]}}}}]}}]}}",
-            list("{\"type\":\"text\"}")
-        ),
-        format!("{{{}}}", list("\"a\":[1]")),
+    let mut bodies = vec![
+        format!("{{{}}}", repeated("\"a\":[1]", ",")),
         // A name that stands above many elements is not repeated in all of them.
-        format!("{{\"{long}\":[{}]}}", list("0")),
-        format!(
-            "{{\"channel_id\":\"{long}\",\"business_phone\":\"{long}\",\"messages\":[{}]}}",
-            list("{\"type\":\"image\",\"image\":{\"id\":\"1\"}}")
-        ),
+        format!("{{\"{long}\":[{}]}}", repeated("0", ",")),
         format!("\"{}\"", "\\\\".repeat(size / 2)),
-        format!("MessageSid=SM1&{}", repeated("MediaUrl0=%25", "&")),
-        format!("MessageSid=SM1&NumMedia=10&{}", repeated("=", "&")),
-        format!("MessageSid={long}&NumMedia=10&MediaUrl0={long}"),
-    ] {
+    ];
+    // Every item has its place, and every medium its account, so these may need more memory than a body of that size is
+    // worth: to refuse them as too large is right as well.
+    let mut heavy = Vec::new();
+    match &setup.profile.deliveries {
+        Some(Deliveries::Json(names)) => {
+            let values = [("n", "1"), ("type", names.other_types[0].as_str()), ("content", "{}")];
+            let plain = fill(&names.message, &values);
+            let patterns = names.shapes.iter().flat_map(|shape| shape.messages.iter().chain(&shape.others));
+            for pattern in patterns.filter(|pattern| !pattern.contains('*')) {
+                heavy.extend(["{}", "null"].map(|element| nested(pattern, &repeated(element, ","))));
+                bodies.push(nested(pattern, &repeated(&plain, ",")));
+                // The list at the top repeats, with what stands in it.
+                let (top, rest) = pattern.split_once('.').unwrap_or((pattern, ""));
+                let inner = if rest.is_empty() { "{}".to_owned() } else { nested(rest, "{}") };
+                bodies.push(nested(top, &repeated(&inner, ",")));
+            }
+            for content in [fill(&names.media, &[("n", "1"), ("odd", "\"x\":1")]), "{}".to_owned()] {
+                let values = [("n", "1"), ("type", names.media_types[0].as_str()), ("content", &content)];
+                let message = fill(&names.message, &values);
+                heavy.push(delivery(names, &format!("\"{long}\""), &[(0, repeated(&message, ","))]));
+            }
+        }
+        Some(Deliveries::Form(names)) => {
+            let (id, count) = (&names.id[0], &names.count);
+            let address = fill(&names.address[0], &[("n", "0")]);
+            bodies.extend([
+                format!("{id}=SM1&{}", repeated(&format!("{address}=%25"), "&")),
+                format!("{id}=SM1&{count}={}&{}", names.most, repeated("=", "&")),
+                format!("{id}={long}&{count}={}&{address}={long}", names.most),
+            ]);
+        }
+        None => {}
+    }
+    let refused = |body: &String| {
+        let outcome = webhooks.parse(&Delivery::new(body.as_bytes()));
+        outcome.is_err_and(|error| error.kind() == ErrorKind::TooLarge)
+    };
+    heavy.retain(|body| !refused(body));
+    for body in bodies.into_iter().chain(heavy) {
         survives(setup, body.as_bytes(), &[])?;
         if let Ok(inbound) = webhooks.parse(&Delivery::new(body.as_bytes())) {
             let held: usize = inbound.items.iter().map(|item| super::walk::path(item).len()).sum();
@@ -186,4 +235,12 @@ fn large(setup: &Setup) -> Verdict {
     let body = vec![b' '; cap(setup) + 1];
     let error = webhooks.parse(&Delivery::new(&body)).err().ok_or("it must be refused")?;
     equal("above the cap", &error.kind(), &ErrorKind::TooLarge)
+}
+
+/// A value at the end of a pattern: in lists of one element, besides the last, whose elements are the value.
+fn nested(pattern: &str, value: &str) -> String {
+    pattern.rsplit('.').fold(value.to_owned(), |inner, segment| match segment.strip_suffix("[]") {
+        Some(name) => format!("{{\"{name}\":[{inner}]}}"),
+        None => format!("{{\"{segment}\":{inner}}}"),
+    })
 }
