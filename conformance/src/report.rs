@@ -121,12 +121,16 @@ pub(crate) fn build(about: &About<'_>, rules: &Rules, rows: &[Row]) -> Value {
         "not_applicable": not_applicable,
         "stale_reasons": stale,
         "known_failures": known.collect::<Vec<_>>(),
-        "cases": rows.iter().map(row).collect::<Vec<_>>(),
+        "cases": rows.iter().map(|case| row(case, about)).collect::<Vec<_>>(),
     })
 }
 
-fn row(row: &Row) -> Value {
+/// A case, with the command that runs it again.
+fn row(row: &Row, about: &About<'_>) -> Value {
+    let (package, provider) = (about.package.name, about.provider);
+    let name = format!("{provider}::{}::{}", row.requirement, row.case);
     json!({
+        "again": format!("cargo test -p {package} --test conformance -- --exact '{name}'"),
         "id": row.requirement, "case": row.case, "level": row.level, "outcome": row.outcome.name(),
         "why": row.why, "ms": row.ms,
     })

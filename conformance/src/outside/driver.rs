@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use wamedia_sandbox::{ProviderInfo, WebhookDelivery};
 
-use super::start::Place;
+use super::place::Place;
 
 /// The schema of requests and answers.
 pub const SCHEMA: &str = include_str!("driver.schema.json");

@@ -7,6 +7,7 @@
 mod client;
 mod driver;
 mod operations;
+mod place;
 mod row;
 mod sentences;
 mod start;
@@ -26,10 +27,11 @@ use wamedia_sandbox::{Options, Sandbox};
 pub use client::{Client, KnownFailures, Version};
 pub use driver::SCHEMA as DRIVER_SCHEMA;
 use operations::{Operation, Verdict};
+use place::Starter;
+pub(crate) use place::wrap as tls_wrap;
 use row::{Broken, Row, Seen};
 pub use sentences::Sentences;
-pub(crate) use start::wrap as tls_wrap;
-use start::{Limits, Starter};
+use start::Limits;
 
 /// The schema of reports.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");

@@ -11,7 +11,7 @@ use wamedia_core::Sha256;
 use wamedia_sandbox::WebhookDelivery;
 
 use super::driver;
-use super::start::{Place, Starter, finish, spawn};
+use super::place::{Place, Starter, finish, spawn};
 
 /// One operation.
 #[derive(Clone, Debug, Deserialize)]
