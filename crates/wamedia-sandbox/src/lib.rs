@@ -39,7 +39,7 @@ mod whapi;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -128,6 +128,9 @@ impl Default for Credentials {
 pub struct Options {
     /// First port; APIs listen there and on the next five, content ten ports later. None: free ports.
     pub port: Option<u16>,
+    /// Where to listen in place of loopback, for containers: anybody who reaches it can use it, and its credentials are
+    /// public. The page answers under names of this machine only.
+    pub bind: Option<IpAddr>,
     /// The wall clock that decides whether links and signatures have expired.
     pub now: Now,
     /// Folder whose `<provider>` folders hold more media and receive uploads.
@@ -144,6 +147,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("port", &self.port)
+            .field("bind", &self.bind)
             .field("data_dir", &self.data_dir)
             .field("latency", &self.latency)
             .finish_non_exhaustive()
@@ -155,6 +159,7 @@ impl Options {
     pub fn new(now: Now) -> Self {
         Self {
             port: None,
+            bind: None,
             now,
             data_dir: None,
             on_request: None,
@@ -167,6 +172,13 @@ impl Options {
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// Sets where to listen in place of loopback.
+    #[must_use]
+    pub fn with_bind(mut self, bind: IpAddr) -> Self {
+        self.bind = Some(bind);
         self
     }
 
@@ -227,20 +239,21 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts all listeners on loopback.
+    /// Starts all listeners, on loopback unless [`Options::bind`] says otherwise.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let Options { port, now, data_dir, on_request, latency, credentials } = options;
+        let Options { port, bind, now, data_dir, on_request, latency, credentials } = options;
         let state = Arc::new(State::new(now, credentials, latency, data_dir, on_request).await?);
         let (mut api, mut content) = (Vec::new(), Vec::new());
         for (offset, provider) in (0..).zip(Provider::ALL) {
             let handler = |listener| Handler { state: Arc::clone(&state), provider, listener };
-            api.push(Server::bind(address(port, offset)?, handler(Listener::Api)).await?);
-            content.push(Server::bind(address(port, 10 + offset)?, handler(Listener::Content)).await?);
+            api.push(Server::bind(address(bind, port, offset)?, handler(Listener::Api)).await?);
+            content.push(Server::bind(address(bind, port, 10 + offset)?, handler(Listener::Content)).await?);
         }
         // A host of their own, where the system has one: Linux answers on all of 127/8.
         let targets = |listener| Handler { state: Arc::clone(&state), provider: Provider::Meta, listener };
-        let foreign = bind_other_host(address(port, 20)?, || targets(Listener::Foreign)).await?;
-        let forbidden_host = bind_other_host(address(port, 21)?, || targets(Listener::ForbiddenHost)).await?;
+        let foreign = bind_other_host(address(bind, port, 20)?, || targets(Listener::Foreign)).await?;
+        let forbidden_host =
+            bind_other_host(address(bind, port, 21)?, || targets(Listener::ForbiddenHost)).await?;
         let origin = |servers: &[Server], at: usize| servers.get(at).map(Server::origin).unwrap_or_default();
         let origins = Origins {
             api: std::array::from_fn(|at| origin(&api, at)),
@@ -354,12 +367,12 @@ impl Sandbox {
     }
 }
 
-fn address(port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
+fn address(bind: Option<IpAddr>, port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
     let port = match port {
         None | Some(0) => 0,
         Some(port) => port.checked_add(offset).ok_or(io::ErrorKind::InvalidInput)?,
     };
-    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    Ok(SocketAddr::new(bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), port))
 }
 
 async fn bind_other_host(address: SocketAddr, handler: impl Fn() -> Handler) -> io::Result<Server> {
