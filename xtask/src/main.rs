@@ -9,6 +9,7 @@ mod conformance;
 mod features;
 mod files;
 mod fixtures;
+mod interop;
 mod mutants;
 mod mutations;
 mod new_provider;
@@ -50,6 +51,8 @@ enum Task {
     /// Checks, exports and records fixtures
     #[command(subcommand)]
     Fixtures(fixtures::Command),
+    /// Clients of others, installed from their registries, upload and download against the sandbox
+    Interop,
     /// Everything compiles with the least versions of dependencies that are stated
     MinimalVersions,
     /// Mutation testing of the product: no mutant of the critical files survives
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::BenchWebhook => bench::webhook::run(),
         Task::Features => features::run(),
         Task::Fixtures(command) => fixtures::run(command),
+        Task::Interop => interop::run(),
         Task::MinimalVersions => versions::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),

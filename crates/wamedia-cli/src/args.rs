@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -380,7 +381,11 @@ pub(crate) struct SandboxArgs {
     /// First port; else any free ones
     #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
-    /// Files to serve besides the built-in ones
+    /// Listen here in place of loopback, for containers; whoever reaches it can use it
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    /// Serve the files in DIR/<provider>/ too, each under its name without the extension, and keep uploads there
+    /// across restarts
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Switch a fault on, for the next N requests or for ever (repeatable); `list` prints what each does

@@ -56,6 +56,14 @@ async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
     if let Some(port) = args.port {
         options = options.with_port(port);
     }
+    if let Some(bind) = args.bind {
+        if !bind.is_loopback() {
+            output::warning_line(&format!(
+                "the sandbox listens on {bind}: whoever reaches this machine can use it, and its credentials are public"
+            ));
+        }
+        options = options.with_bind(bind);
+    }
     if let Some(folder) = args.data {
         options = options.with_data_dir(folder);
     }

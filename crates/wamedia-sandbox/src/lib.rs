@@ -39,7 +39,7 @@ mod whapi;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -129,6 +129,9 @@ impl Default for Credentials {
 pub struct Options {
     /// First port; APIs listen there and on the next five, content ten ports later. None: free ports.
     pub port: Option<u16>,
+    /// Where to listen in place of loopback, for containers: anybody who reaches it can use it, and its credentials are
+    /// public. The page answers under names of this machine only.
+    pub bind: Option<IpAddr>,
     /// The wall clock that decides whether links and signatures have expired.
     pub now: Now,
     /// Folder whose `<provider>` folders hold more media and receive uploads.
@@ -147,6 +150,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("port", &self.port)
+            .field("bind", &self.bind)
             .field("data_dir", &self.data_dir)
             .field("latency", &self.latency)
             .finish_non_exhaustive()
@@ -158,6 +162,7 @@ impl Options {
     pub fn new(now: Now) -> Self {
         Self {
             port: None,
+            bind: None,
             now,
             data_dir: None,
             on_request: None,
@@ -171,6 +176,13 @@ impl Options {
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// Sets where to listen in place of loopback.
+    #[must_use]
+    pub fn with_bind(mut self, bind: IpAddr) -> Self {
+        self.bind = Some(bind);
         self
     }
 
@@ -239,22 +251,22 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts all listeners on loopback.
+    /// Starts all listeners, on loopback unless [`Options::bind`] says otherwise.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let Options { port, now, data_dir, on_request, latency, credentials, wrap } = options;
+        let Options { port, bind, now, data_dir, on_request, latency, credentials, wrap } = options;
         let state = Arc::new(State::new(now, credentials, latency, data_dir, on_request).await?);
         let (mut api, mut content) = (Vec::new(), Vec::new());
         for (offset, provider) in (0..).zip(Provider::ALL) {
             let handler = |listener| Handler { state: Arc::clone(&state), provider, listener };
-            let bind = |at, listener| Server::bind_wrapped(at, handler(listener), wrap.clone());
-            api.push(bind(address(port, offset)?, Listener::Api).await?);
-            content.push(bind(address(port, 10 + offset)?, Listener::Content).await?);
+            let serve = |at, listener| Server::bind_wrapped(at, handler(listener), wrap.clone());
+            api.push(serve(address(bind, port, offset)?, Listener::Api).await?);
+            content.push(serve(address(bind, port, 10 + offset)?, Listener::Content).await?);
         }
         // A host of their own, where the system has one: Linux answers on all of 127/8.
         let targets = |listener| Handler { state: Arc::clone(&state), provider: Provider::Meta, listener };
         let other = |at, listener| bind_other_host(at, move || targets(listener), wrap.clone());
-        let foreign = other(address(port, 20)?, Listener::Foreign).await?;
-        let forbidden_host = other(address(port, 21)?, Listener::ForbiddenHost).await?;
+        let foreign = other(address(bind, port, 20)?, Listener::Foreign).await?;
+        let forbidden_host = other(address(bind, port, 21)?, Listener::ForbiddenHost).await?;
         let origin = |servers: &[Server], at: usize| servers.get(at).map(Server::origin).unwrap_or_default();
         let origins = Origins {
             api: std::array::from_fn(|at| origin(&api, at)),
@@ -385,12 +397,12 @@ impl Sandbox {
     }
 }
 
-fn address(port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
+fn address(bind: Option<IpAddr>, port: Option<u16>, offset: u16) -> io::Result<SocketAddr> {
     let port = match port {
         None | Some(0) => 0,
         Some(port) => port.checked_add(offset).ok_or(io::ErrorKind::InvalidInput)?,
     };
-    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    Ok(SocketAddr::new(bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), port))
 }
 
 async fn bind_other_host(
