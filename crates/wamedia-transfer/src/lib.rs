@@ -48,7 +48,7 @@ pub use engine::Transfer;
 pub use hash::Hasher;
 pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
-pub use observe::{Event, Observer};
+pub use observe::{Event, Observer, Outcome};
 pub use offload::OffloadLimit;
 pub use options::{IfExists, OnMismatch, Require, TransferOptions};
 pub use receipt::{Difference, Receipt, Verified};
