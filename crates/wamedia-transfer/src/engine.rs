@@ -14,6 +14,7 @@ use crate::barrier::Barrier;
 use crate::content::{PREFIX_BYTES, sniff, unexpected};
 use crate::destination::{Begin, BeginContext, Destination, File, Folder, Memory, Sequential};
 use crate::expected::Expected;
+use crate::observe::EndGuard;
 use crate::state::{AttemptOutcome, Next, TransferState};
 use crate::writer::HashingWriter;
 use crate::{Difference, Downloaded, Event, Fetched, OnMismatch, Receipt, TransferOptions, Verified};
@@ -141,7 +142,9 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ) -> Result<Option<Receipt>> {
         let span = debug_span!("transfer", provider = self.provider.name(), operation = "fetch");
         let work = async {
+            let guard = EndGuard::new(&self.options, media);
             let outcome = self.transfer_and_commit(media, destination, default_max).await;
+            guard.end(&outcome);
             match &outcome {
                 Ok(Some(receipt)) => debug!(
                     bytes = receipt.bytes,
@@ -200,7 +203,8 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         let context = BeginContext { media, options: &self.options };
         let begin = destination.begin(&context).await?;
         let mut writer = HashingWriter::new(destination, &self.options.offload);
-        let mut state = TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max));
+        let mut state =
+            TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max), media);
         match begin {
             Begin::AlreadyStored => return Ok(None),
             Begin::Fresh => {}

@@ -7,6 +7,7 @@
 //! * [`ProviderExt::fetch`]: into memory;
 //! * [`ProviderExt::fetch_into`]: into any writer;
 //! * [`ProviderExt::download_to`]: into a file, which gets its final name only after verification;
+//! * [`VerifiedReader`]: to read or stream while it arrives;
 //! * [`Transfer`]: the same with [`TransferOptions`];
 //! * [`transfer_many`]: many at once, results as they finish.
 
@@ -22,6 +23,7 @@ mod names;
 mod observe;
 mod offload;
 mod options;
+mod reader;
 mod receipt;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -48,9 +50,10 @@ pub use engine::Transfer;
 pub use hash::Hasher;
 pub use many::{Finished, Job, ManyOptions, Target, transfer_many};
 pub use names::safe_name;
-pub use observe::{Event, Observer};
+pub use observe::{Event, Observer, Outcome};
 pub use offload::OffloadLimit;
 pub use options::{IfExists, OnMismatch, Require, TransferOptions};
+pub use reader::VerifiedReader;
 pub use receipt::{Difference, Receipt, Verified};
 
 /// A file that is stored under its final name.

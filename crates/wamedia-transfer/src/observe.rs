@@ -1,7 +1,10 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use wamedia_core::ErrorKind;
+use wamedia_core::{ErrorKind, MediaRef, Result};
+
+use crate::{Receipt, TransferOptions};
 
 /// A step of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +38,97 @@ pub enum Event {
     Renewing,
     /// The bytes so far were discarded.
     Restarted,
+    /// The transfer is over. This is its last event, and each transfer that began has exactly one.
+    Ended(Outcome),
 }
 
-/// Receives the events of a transfer, for progress bars and metrics. It is called on the task of the
-/// transfer and must not block.
-pub trait Observer: fmt::Debug + Send + Sync {
-    /// Takes one event.
-    fn event(&self, event: &Event);
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The content is at its destination.
+    Stored {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The destination had the content already.
+    AlreadyStored,
+    /// The transfer failed with an error of this kind.
+    Failed {
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// The future was dropped before its end.
+    Cancelled,
+}
+
+/// Receives the events of transfers, for progress bars and metrics. It is called on the task of the transfer and must
+/// not block.
+///
+/// A closure that takes the reference and the event is an observer. A type implements one of the two methods.
+pub trait Observer: Send + Sync {
+    /// Takes one event of the transfer of this reference. An observer that several transfers share implements this.
+    fn event_of(&self, _media: &MediaRef, event: &Event) {
+        self.event(event);
+    }
+
+    /// Takes one event. An observer of a single transfer implements this.
+    fn event(&self, _event: &Event) {}
+}
+
+impl<F: Fn(&MediaRef, &Event) + Send + Sync> Observer for F {
+    fn event_of(&self, media: &MediaRef, event: &Event) {
+        self(media, event);
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn event_of(&self, media: &MediaRef, event: &Event) {
+        (**self).event_of(media, event);
+    }
+
+    fn event(&self, event: &Event) {
+        (**self).event(event);
+    }
+}
+
+impl fmt::Debug for dyn Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Tells the observer of one transfer, and says that it was cancelled where it is dropped without an end.
+pub(crate) struct EndGuard<'t> {
+    options: &'t TransferOptions,
+    media: &'t MediaRef,
+    outcome: Outcome,
+}
+
+impl<'t> EndGuard<'t> {
+    pub(crate) fn new(options: &'t TransferOptions, media: &'t MediaRef) -> Self {
+        Self { options, media, outcome: Outcome::Cancelled }
+    }
+
+    /// The transfer came to its end.
+    pub(crate) fn end(mut self, result: &Result<Option<Receipt>>) {
+        self.outcome = match result {
+            Ok(Some(receipt)) => Outcome::Stored { bytes: receipt.bytes },
+            Ok(None) => Outcome::AlreadyStored,
+            Err(error) => Outcome::Failed { kind: error.kind() },
+        };
+    }
+}
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        emit(self.options, self.media, &Event::Ended(self.outcome));
+    }
+}
+
+/// Tells the observer, if there is one.
+pub(crate) fn emit(options: &TransferOptions, media: &MediaRef, event: &Event) {
+    if let Some(observer) = &options.observer {
+        observer.event_of(media, event);
+    }
 }

@@ -162,10 +162,21 @@ impl TransferOptions {
         self
     }
 
-    /// Sets who is told of every step.
+    /// Sets who is told of every step, and of which media: a closure, or any [`Observer`].
+    ///
+    /// ```
+    /// use wamedia_core::MediaRef;
+    /// use wamedia_transfer::{Event, TransferOptions};
+    ///
+    /// let options = TransferOptions::default().with_observer(|media: &MediaRef, event: &Event| {
+    ///     if let Event::Ended(outcome) = event {
+    ///         println!("{}: {outcome:?}", media.short());
+    ///     }
+    /// });
+    /// ```
     #[must_use]
-    pub fn with_observer(mut self, observer: impl Into<Option<Arc<dyn Observer>>>) -> Self {
-        self.observer = observer.into();
+    pub fn with_observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 }

@@ -16,9 +16,10 @@
 
 use std::time::Duration;
 
-use wamedia_core::{Budget, Error, MediaHead, Resume, Retry};
+use wamedia_core::{Budget, Error, MediaHead, MediaRef, Resume, Retry};
 
 use crate::expected::Expected;
+use crate::observe::emit;
 use crate::{Event, OnMismatch, TransferOptions};
 
 /// An attempt that brings this much more than there ever was costs no retry when it breaks.
@@ -64,6 +65,7 @@ pub(crate) struct TransferState<'o> {
     pub(crate) budget: Budget,
     pub(crate) max_bytes: u64,
     options: &'o TransferOptions,
+    media: &'o MediaRef,
     /// The size that a reply stated for this version of the content. Once stated, it stays.
     total: Option<u64>,
     /// The strong validator (`ETag`) of this version of the content.
@@ -82,7 +84,7 @@ pub(crate) struct TransferState<'o> {
 }
 
 impl<'o> TransferState<'o> {
-    pub(crate) fn new(options: &'o TransferOptions, max_bytes: u64) -> Self {
+    pub(crate) fn new(options: &'o TransferOptions, max_bytes: u64, media: &'o MediaRef) -> Self {
         let mut limits = options.limits;
         // A transfer from a server that breaks at 99 % every time must end. Three times the largest content is enough
         // for any recovery.
@@ -91,6 +93,7 @@ impl<'o> TransferState<'o> {
             budget: Budget::new(limits),
             max_bytes,
             options,
+            media,
             total: None,
             validator: None,
             is_range_useful: true,
@@ -103,9 +106,7 @@ impl<'o> TransferState<'o> {
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        if let Some(observer) = &self.options.observer {
-            observer.event(&event);
-        }
+        emit(self.options, self.media, &event);
     }
 
     /// Where the next attempt resumes; `None` for the first byte.

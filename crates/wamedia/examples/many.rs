@@ -18,34 +18,16 @@ use wamedia::{
 
 mod support;
 
-/// What all transfers together have received.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    pub(crate) bytes: AtomicU64,
-    pub(crate) retries: AtomicU64,
-}
-
-impl Observer for Progress {
-    fn event(&self, event: &Event) {
-        match event {
-            Event::Received { bytes } => _ = self.bytes.fetch_add(*bytes, Relaxed),
-            Event::Retrying { .. } => _ = self.retries.fetch_add(1, Relaxed),
-            _ => {}
-        }
-    }
-}
-
 /// Fetches all of them, eight at a time, and calls `finished` for each.
 pub(crate) async fn fetch_all(
     provider: Arc<dyn Provider>,
     references: impl IntoIterator<Item = MediaRef, IntoIter: Send> + Send,
     folder: Folder,
-    progress: Arc<Progress>,
+    observer: impl Observer + 'static,
     mut finished: impl FnMut(&Finished) + Send,
 ) {
     // With a manifest, what a run before this one has stored is not fetched again.
     let target = Target::Folder(folder.with_manifest(true));
-    let observer: Arc<dyn Observer> = progress;
     let options = TransferOptions::default().with_if_exists(IfExists::Keep).with_observer(observer);
     let job =
         move |media| Job::new(Arc::clone(&provider), media, target.clone()).with_options(options.clone());
@@ -66,11 +48,17 @@ async fn main() -> Result<()> {
     let lines = std::io::stdin().lock().lines().map_while(std::result::Result::ok);
     let references = lines.map(|line| line.parse()).collect::<Result<Vec<MediaRef>>>()?;
     let (all, mut done) = (references.len(), 0);
-    let progress = Arc::new(Progress::default());
-    let shown = Arc::clone(&progress);
-    fetch_all(provider, references, Folder::new(folder), progress, |finished| {
+    let bytes = Arc::new(AtomicU64::new(0));
+    let received = Arc::clone(&bytes);
+    // It is told of every step of every transfer, and whose step it is.
+    let observer = move |media: &MediaRef, event: &Event| match event {
+        Event::Received { bytes } => _ = received.fetch_add(*bytes, Relaxed),
+        Event::Retrying { kind, wait } => eprintln!("{}: {kind}, again in {wait:?}", media.short()),
+        _ => {}
+    };
+    fetch_all(provider, references, Folder::new(folder), observer, |finished| {
         done += 1;
-        let bytes = shown.bytes.load(Relaxed);
+        let bytes = bytes.load(Relaxed);
         match &finished.outcome {
             Ok(file) => eprintln!("{done}/{all} {bytes} bytes: {}", file.path.display()),
             Err(error) => eprintln!("{done}/{all} {}: {error}", finished.media.short()),

@@ -50,9 +50,9 @@ pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date,
 #[cfg(feature = "client")]
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
-    FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, ProviderExt,
-    Receipt, Require, Sequential, Target, Transfer, TransferOptions, Verified, remove_stale_partials,
-    safe_name, sniff, transfer_many,
+    FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, Outcome,
+    ProviderExt, Receipt, Require, Sequential, Target, Transfer, TransferOptions, Verified,
+    remove_stale_partials, safe_name, sniff, transfer_many,
 };
 
 #[cfg(feature = "object_store")]

@@ -18,11 +18,11 @@ mod support;
 mod switching;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use wamedia::{DeclaredBy, Folder, MediaRef, Sha256, Verified};
+use wamedia::{DeclaredBy, Event, Folder, MediaRef, Sha256, Verified};
 
 #[tokio::test]
 async fn fetch_stores_a_verified_file() {
@@ -46,16 +46,23 @@ async fn many_report_each_end_and_all_bytes_and_fetch_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let mut received = Vec::new();
     for _ in 0..2 {
-        let progress = Arc::new(many::Progress::default());
+        let (bytes, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let counts = (Arc::clone(&bytes), Arc::clone(&ended));
+        let observer = move |_: &MediaRef, event: &Event| match event {
+            Event::Received { bytes } => _ = counts.0.fetch_add(*bytes, Relaxed),
+            Event::Ended(_) => _ = counts.1.fetch_add(1, Relaxed),
+            _ => {}
+        };
         let (mut stored, mut failed) = (0, 0);
         let references = references.clone();
         let target = Folder::new(folder.path());
-        many::fetch_all(Arc::clone(&provider), references, target, Arc::clone(&progress), |finished| {
+        many::fetch_all(Arc::clone(&provider), references, target, observer, |finished| {
             if finished.outcome.is_ok() { stored += 1 } else { failed += 1 }
         })
         .await;
-        assert_eq!((stored, failed), (info.media.len(), 1));
-        received.push(progress.bytes.load(Relaxed));
+        assert_eq!((stored, failed), (info.media.len() as u64, 1));
+        assert_eq!(ended.load(Relaxed), stored + failed);
+        received.push(bytes.load(Relaxed));
     }
     let all = info.media.iter().map(|seed| seed.size_bytes).sum();
     assert_eq!(received, [all, 0]);

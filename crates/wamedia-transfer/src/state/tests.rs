@@ -1,11 +1,11 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use wamedia_core::{ContentMetadata, ErrorKind, MediaDescriptor, MediaId, MediaRef, Sha256, Source};
 
 use super::*;
-use crate::Observer;
 
 const MIB: u64 = 1_048_576;
+static MEDIA: LazyLock<MediaRef> = LazyLock::new(|| MediaRef::new("test", MediaId::new("1").unwrap()));
 
 fn options(max_attempts: u32) -> TransferOptions {
     let mut options = TransferOptions::default();
@@ -14,7 +14,7 @@ fn options(max_attempts: u32) -> TransferOptions {
 }
 
 fn expected(options: &TransferOptions, has_digest: bool) -> Expected {
-    let media = MediaRef::new("test", MediaId::new("1").unwrap());
+    let media = MEDIA.clone();
     let sha256 = has_digest.then(|| Sha256::of(b"content"));
     let mut declared = ContentMetadata::EMPTY;
     declared.sha256 = sha256;
@@ -57,7 +57,7 @@ fn resuming_needs_bytes_and_ranges_and_something_that_checks_the_whole() {
     let reject = options(5);
     let record = TransferOptions { on_mismatch: OnMismatch::Record, ..options(5) };
     let resume = |options: &TransferOptions, written, has_digest, validator, has_range| {
-        let mut state = TransferState::new(options, MIB);
+        let mut state = TransferState::new(options, MIB, &MEDIA);
         state.begin_whole(&whole(None, validator));
         state.resume(written, &expected(options, has_digest), has_range)
     };
@@ -69,7 +69,7 @@ fn resuming_needs_bytes_and_ranges_and_something_that_checks_the_whole() {
     assert_eq!(resume(&reject, 5, true, Some("\"a\""), false), None);
     assert_eq!(resume(&record, 5, true, None, true), None, "a digest that is only recorded refuses nothing");
     assert_eq!(resume(&record, 5, true, Some("\"a\""), true), tagged);
-    let mut state = TransferState::new(&reject, MIB);
+    let mut state = TransferState::new(&reject, MIB, &MEDIA);
     let refused = AttemptOutcome::NotAContinuation(Error::new(ErrorKind::UnexpectedContent, "416"));
     assert_eq!(again(&state.next(refused, 5)), Some((200, true)));
     assert_eq!(state.resume(5, &expected(&reject, true), true), None, "ranges are of no use");
@@ -103,7 +103,7 @@ fn a_partial_reply_must_continue_the_same_content() {
         (tag, endless, true, Some("two different lengths")),
         (tag, endless_without_range, true, Some("two different lengths")),
     ] {
-        let mut state = TransferState::new(&options, MIB);
+        let mut state = TransferState::new(&options, MIB, &MEDIA);
         state.begin_whole(&whole(Some(10), before));
         let outcome = state.begin_partial(&head, 5, &expected(&options, has_digest));
         match why {
@@ -118,7 +118,7 @@ fn a_partial_reply_must_continue_the_same_content() {
 fn what_the_first_reply_leaves_open_a_later_one_states() {
     let options = options(5);
     let expected = expected(&options, true);
-    let mut state = TransferState::new(&options, MIB);
+    let mut state = TransferState::new(&options, MIB, &MEDIA);
     state.begin_whole(&whole(None, None));
     state.begin_partial(&partial(5, 8, Some(10), Some("\"a\"")), 5, &expected).unwrap();
     assert_eq!(state.total(), Some(10));
@@ -136,7 +136,7 @@ fn what_the_first_reply_leaves_open_a_later_one_states() {
 #[test]
 fn waits_double_until_there_is_good_progress() {
     let options = options(20);
-    let mut state = TransferState::new(&options, 100 * MIB);
+    let mut state = TransferState::new(&options, 100 * MIB, &MEDIA);
     let mut waits = |written| again(&state.next(broken(), written)).unwrap();
     for wait in [200, 400, 800, 1600, 3200, 6400, 12_800, 12_800] {
         assert_eq!(waits(MIB - 1), (wait, false));
@@ -152,7 +152,7 @@ fn waits_double_until_there_is_good_progress() {
 #[test]
 fn retries_and_waits_come_to_an_end() {
     let options = options(3);
-    let mut state = TransferState::new(&options, MIB);
+    let mut state = TransferState::new(&options, MIB, &MEDIA);
     assert!(again(&state.next(broken(), 0)).is_some() && again(&state.next(broken(), 0)).is_some());
     let Next::Fail(error) = state.next(broken(), 0) else { panic!("no retry was left") };
     assert_eq!(error.message(), "broken; gave up after 3 attempts");
@@ -160,13 +160,13 @@ fn retries_and_waits_come_to_an_end() {
         let error = Error::new(ErrorKind::Transport, "busy");
         let wait = Duration::from_secs(seconds);
         let outcome = AttemptOutcome::Broken(error.with_retry(Retry::After(wait)));
-        TransferState::new(&options, MIB).next(outcome, 0)
+        TransferState::new(&options, MIB, &MEDIA).next(outcome, 0)
     };
     assert_eq!(again(&after(7)), Some((7000, false)), "what the provider asks for goes before our own wait");
     let Next::Fail(error) = after(61) else { panic!("the wait is too long") };
     assert_eq!(error.message(), "busy; the time for waiting is used up");
     let last = AttemptOutcome::Broken(Error::new(ErrorKind::Decode, "final"));
-    let Next::Fail(error) = TransferState::new(&options, MIB).next(last, 5 * MIB) else {
+    let Next::Fail(error) = TransferState::new(&options, MIB, &MEDIA).next(last, 5 * MIB) else {
         panic!("not retryable")
     };
     assert_eq!(error.message(), "final");
@@ -176,7 +176,7 @@ fn retries_and_waits_come_to_an_end() {
 fn a_mismatch_is_read_again_once_where_the_network_may_be_the_cause() {
     let options = options(5);
     let state = |total, is_joined| {
-        let mut state = TransferState::new(&options, MIB);
+        let mut state = TransferState::new(&options, MIB, &MEDIA);
         state.begin_whole(&whole(total, None));
         if is_joined {
             state.resume_from_partial();
@@ -194,14 +194,14 @@ fn a_mismatch_is_read_again_once_where_the_network_may_be_the_cause() {
     joined.begin_partial(&partial(5, 10, Some(10), None), 5, &expected(&options, true)).unwrap();
     assert!(again(&joined.next(mismatch(), 10)).is_some(), "the content came in two replies");
     let once = self::options(1);
-    let mut state = TransferState::new(&once, MIB);
+    let mut state = TransferState::new(&once, MIB, &MEDIA);
     assert!(matches!(state.next(mismatch(), 5), Next::Mismatch(_)), "no retry is left");
 }
 
 #[test]
 fn what_needs_no_other_attempt_gets_none() {
     let options = options(5);
-    let mut state = TransferState::new(&options, MIB);
+    let mut state = TransferState::new(&options, MIB, &MEDIA);
     let dead = || AttemptOutcome::NeedsNewLink(Error::new(ErrorKind::Expired, "dead"));
     assert!(matches!(state.next(dead(), 0), Next::Renew(_)));
     assert!(matches!(state.next(dead(), 0), Next::Fail(_)), "one renewal");
@@ -214,28 +214,21 @@ fn what_needs_no_other_attempt_gets_none() {
 #[test]
 fn a_transfer_ends_after_three_times_the_largest_content_unless_told_otherwise() {
     let default = options(5);
-    let most = |options| TransferState::new(options, 10).budget.limits().max_total_bytes;
+    let most = |options| TransferState::new(options, 10, &MEDIA).budget.limits().max_total_bytes;
     assert_eq!(most(&default), Some(30 + MIB));
     let mut limited = options(5);
     limited.limits.max_total_bytes = Some(7);
     assert_eq!(most(&limited), Some(7));
 }
 
-#[derive(Debug, Default)]
-struct Events(Mutex<Vec<Event>>);
-
-impl Observer for Events {
-    fn event(&self, event: &Event) {
-        self.0.lock().unwrap().push(*event);
-    }
-}
-
 #[test]
 fn an_observer_is_told_of_each_retry() {
-    let events = Arc::new(Events::default());
-    let options = TransferOptions { observer: Some(Arc::clone(&events) as _), ..options(2) };
-    let mut state = TransferState::new(&options, MIB);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&events);
+    let observer = move |media: &MediaRef, event: &Event| told.lock().unwrap().push((media.clone(), *event));
+    let options = options(2).with_observer(observer);
+    let mut state = TransferState::new(&options, MIB, &MEDIA);
     let _ = (state.next(broken(), 0), state.next(broken(), 0));
-    let wait = Duration::from_millis(200);
-    assert_eq!(*events.0.lock().unwrap(), [Event::Retrying { kind: ErrorKind::Transport, wait }]);
+    let retrying = Event::Retrying { kind: ErrorKind::Transport, wait: Duration::from_millis(200) };
+    assert_eq!(*events.lock().unwrap(), [(MEDIA.clone(), retrying)]);
 }
