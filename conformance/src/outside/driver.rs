@@ -73,6 +73,16 @@ pub(super) fn with_wrong_credentials(mut request: Value) -> Value {
     request
 }
 
+/// The same request with the secret that deliveries of the fixtures are signed with, whatever it is called.
+pub(super) fn with_fixture_secrets(mut request: Value) -> Value {
+    for (_, value) in request["credentials"].as_object_mut().into_iter().flatten() {
+        if value.as_str().is_some_and(|text| text.starts_with("TEST-")) {
+            *value = json!(crate::WEBHOOK_SECRET);
+        }
+    }
+    request
+}
+
 /// The JSON objects among the lines that it printed.
 pub(super) fn answers(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);

@@ -58,6 +58,13 @@ pub struct Score {
     pub again: String,
 }
 
+impl Score {
+    fn includes(&self, case: &str, profile: &str) -> bool {
+        self.filter.as_ref().is_none_or(|part| case.contains(part.as_str()))
+            && self.profile.as_ref().is_none_or(|name| name == profile)
+    }
+}
+
 /// The providers that clients can be scored on.
 ///
 /// # Errors
@@ -116,14 +123,10 @@ pub fn score(score: &Score) -> Result<Vec<Value>, String> {
     if providers.is_empty() {
         return Err("the client has no command for any of these providers".to_owned());
     }
-    let in_run = |case: &str, profile: &str| {
-        score.filter.as_ref().is_none_or(|part| case.contains(part.as_str()))
-            && score.profile.as_ref().is_none_or(|name| name == profile)
-    };
     let mut rows = rows()?;
-    rows.retain(|row| in_run(&row.case(), row.profile()));
+    rows.retain(|row| score.includes(&row.case(), row.profile()));
     let mut operations = if score.client.driver { operations::all()? } else { Vec::new() };
-    operations.retain(|operation| in_run(&operation.case, &operation.profile));
+    operations.retain(|operation| score.includes(&operation.case, &operation.profile));
     if rows.is_empty() && operations.is_empty() {
         return Err("no row is of that name and profile: that is a failure, not a success".to_owned());
     }
@@ -295,11 +298,20 @@ impl Run<'_> {
         }
     }
 
+    fn is_in_run(&self, operation: &Operation) -> bool {
+        self.score.includes(&operation.case, &operation.profile)
+    }
+
     /// The operations of a driver, each after its control.
     async fn operation_cases(&self, provider: &str, limits: Limits) -> Result<Vec<Value>, String> {
         let mut cases = Vec::new();
-        let mut verdicts: BTreeMap<&str, Verdict> = BTreeMap::new();
-        for operation in self.operations.iter().filter(|one| !one.except.contains_key(provider)) {
+        let mut verdicts: BTreeMap<String, Verdict> = BTreeMap::new();
+        let mut operations = self.operations.clone();
+        if self.score.client.driver {
+            operations
+                .extend(operations::deliveries(provider)?.into_iter().filter(|row| self.is_in_run(row)));
+        }
+        for operation in operations.iter().filter(|one| !one.except.contains_key(provider)) {
             let verdict = operations::one(provider, operation, &self.starter, limits.whole).await?;
             // With a filter the control may not be in the run.
             let control = operation.control.as_deref().and_then(|name| verdicts.get(name));
@@ -313,7 +325,7 @@ impl Run<'_> {
                     operation.requirements.iter().map(|id| (id.clone(), why.clone())).collect(),
                 ),
             };
-            verdicts.insert(&operation.case, verdict);
+            verdicts.insert(operation.case.clone(), verdict);
             cases.push(self.case(
                 provider,
                 &operation.case,

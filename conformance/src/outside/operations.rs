@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use wamedia_core::Sha256;
+use wamedia_fixtures::Fixtures;
 use wamedia_sandbox::WebhookDelivery;
 
 use super::driver;
@@ -27,6 +28,9 @@ pub(super) struct Operation {
     /// Providers that have no such operation, and why.
     #[serde(default)]
     pub(super) except: BTreeMap<String, String>,
+    /// The folder of the delivery that is parsed.
+    #[serde(skip)]
+    folder: Option<String>,
 }
 
 /// How an operation came out.
@@ -54,6 +58,41 @@ pub(super) fn all() -> Result<Vec<Operation>, String> {
     Ok(file.operations)
 }
 
+/// What a client that reads deliveries is expected to make of media at the top of them: kinds, several at once, none
+/// at all, and what it does not know.
+const PARSED: [&str; 4] = ["WH-001", "WH-002", "WH-003", "WH-004"];
+
+/// A row for each delivery of the fixtures that proves nothing else.
+pub(super) fn deliveries(provider: &str) -> Result<Vec<Operation>, String> {
+    let fixtures = wamedia_fixtures::embedded();
+    let mut rows = Vec::new();
+    for path in fixtures.list(&format!("{provider}/webhook")).map_err(|error| error.to_string())? {
+        let Some(folder) = path.strip_suffix("/expected.json") else { continue };
+        let fixture = read(&fixtures, &format!("{folder}/fixture.json"))?;
+        let proves: BTreeSet<String> = serde_json::from_value(fixture["proves"].clone()).unwrap_or_default();
+        // A signature is another row's.
+        let requirements: BTreeSet<String> = proves.into_iter().filter(|id| id != "WH-008").collect();
+        if requirements.is_empty() || !requirements.iter().all(|id| PARSED.contains(&id.as_str())) {
+            continue;
+        }
+        rows.push(Operation {
+            case: format!("parse:{}", folder.rsplit('/').next().unwrap_or_default()),
+            op: "parse".to_owned(),
+            control: Some("parse".to_owned()),
+            profile: "receive".to_owned(),
+            requirements,
+            except: BTreeMap::new(),
+            folder: Some(folder.to_owned()),
+        });
+    }
+    Ok(rows)
+}
+
+fn read(fixtures: &Fixtures, path: &str) -> Result<Value, String> {
+    let text = fixtures.read_text(path).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
+}
+
 /// Runs one operation in a sandbox of its own.
 pub(super) async fn one(
     provider: &str,
@@ -74,6 +113,9 @@ pub(super) async fn one(
 }
 
 async fn perform(place: &Place, operation: &Operation, talk: &Talk<'_>) -> Result<Verdict, String> {
+    if let Some(folder) = &operation.folder {
+        return parse_fixture(place, talk, folder).await;
+    }
     match operation.case.as_str() {
         "upload" => upload(place, talk, true).await,
         "upload-wrong-credential" => upload(place, talk, false).await,
@@ -253,6 +295,43 @@ async fn parse(place: &Place, talk: &Talk<'_>) -> Result<Verdict, String> {
     Ok(Verdict::Pass)
 }
 
+/// A delivery of the fixtures, against the items that are written down beside it.
+async fn parse_fixture(place: &Place, talk: &Talk<'_>, folder: &str) -> Result<Verdict, String> {
+    let fixtures = wamedia_fixtures::embedded();
+    let (fixture, expected) = (
+        read(&fixtures, &format!("{folder}/fixture.json"))?,
+        read(&fixtures, &format!("{folder}/expected.json"))?,
+    );
+    let mut delivery = WebhookDelivery::default();
+    for (name, value) in fixture["headers"].as_object().into_iter().flatten() {
+        delivery.headers.push((name.clone(), value.as_str().unwrap_or_default().to_owned()));
+    }
+    let body = format!("{folder}/{}", fixture["delivery"].as_str().unwrap_or_default());
+    delivery.body = Bytes::from(fixtures.read(&body).map_err(|error| error.to_string())?.into_owned());
+    let request = driver::delivery("parse", place, &delivery);
+    let answers = answers!(talk.ask(&[driver::with_fixture_secrets(request)]).await?);
+    let wanted = expected["items"].as_array().into_iter().flatten().filter(|item| item["item"] == "media");
+    Ok(parsed(&answers[0], &wanted.collect::<Vec<_>>()).into())
+}
+
+/// Whether these are the media of the delivery, in order; what a client says of a digest must be right.
+fn parsed(answer: &Value, wanted: &[&Value]) -> Result<(), String> {
+    let ids = |items: &[&Value]| {
+        items.iter().map(|item| item["id"].as_str().unwrap_or("?")).collect::<Vec<_>>().join(", ")
+    };
+    let items: Vec<&Value> = answer["items"].as_array().into_iter().flatten().collect();
+    if answer["ok"] != true || ids(&items) != ids(wanted) {
+        return differs(&format!("the media [{}]", ids(wanted)), answer);
+    }
+    for (item, want) in items.iter().zip(wanted) {
+        let (said, hex) = (item["sha256"].as_str(), want["digest"].as_str());
+        if said.is_some_and(|said| !hex.is_some_and(|hex| is_digest(said, hex))) {
+            return differs(&format!("the digest {}", want["digest"]), &item["sha256"]);
+        }
+    }
+    Ok(())
+}
+
 fn is_digest(said: &str, hex: &str) -> bool {
     said.parse::<Sha256>().is_ok_and(|digest| digest.to_hex() == hex)
 }
@@ -338,6 +417,21 @@ mod tests {
             |second: &Value, third: &Value| deleted(&[yes.clone(), second.clone(), third.clone()], false);
         assert!(again(&no, &no).is_ok() && again(&yes, &yes).is_ok());
         assert!(again(&no, &yes).is_err() && again(&json!({}), &json!({})).is_err());
+    }
+
+    #[test]
+    fn media_are_compared_in_order_and_by_what_is_said_of_them() {
+        let hex = Sha256::of(b"x").to_hex();
+        let (one, two) = (json!({"id": "1", "digest": hex}), json!({"id": "2", "digest": null}));
+        let good =
+            json!({"ok": true, "items": [{"id": "1", "sha256": Sha256::of(b"x").to_base64()}, {"id": "2"}]});
+        assert_eq!(parsed(&good, &[&one, &two]), Ok(()));
+        assert!(parsed(&good, &[&two, &one]).is_err() && parsed(&good, &[&one]).is_err());
+        let wrong = json!({"ok": true, "items": [{"id": "1", "sha256": Sha256::of(b"y").to_hex()}]});
+        assert!(parsed(&wrong, &[&one]).is_err());
+        let made_up = json!({"ok": true, "items": [{"id": "2", "sha256": hex}]});
+        assert!(parsed(&made_up, &[&two]).is_err(), "there is no digest in the delivery");
+        assert!(parsed(&json!({"ok": false}), &[]).is_err() && parsed(&json!({"ok": true}), &[]).is_ok());
     }
 
     #[test]
