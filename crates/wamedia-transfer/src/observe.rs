@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wamedia_core::{ErrorKind, MediaRef, Result};
 
-use crate::{Receipt, TransferOptions};
+use crate::Receipt;
 
 /// A step of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,14 @@ impl fmt::Debug for dyn Observer {
 
 /// Tells the observer of one transfer, and says that it was cancelled where it is dropped without an end.
 pub(crate) struct EndGuard<'t> {
-    options: &'t TransferOptions,
+    observer: Option<&'t dyn Observer>,
     media: &'t MediaRef,
     outcome: Outcome,
 }
 
 impl<'t> EndGuard<'t> {
-    pub(crate) fn new(options: &'t TransferOptions, media: &'t MediaRef) -> Self {
-        Self { options, media, outcome: Outcome::Cancelled }
+    pub(crate) fn new(observer: Option<&'t dyn Observer>, media: &'t MediaRef) -> Self {
+        Self { observer, media, outcome: Outcome::Cancelled }
     }
 
     /// The transfer came to its end.
@@ -122,13 +122,8 @@ impl<'t> EndGuard<'t> {
 
 impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
-        emit(self.options, self.media, &Event::Ended(self.outcome));
-    }
-}
-
-/// Tells the observer, if there is one.
-pub(crate) fn emit(options: &TransferOptions, media: &MediaRef, event: &Event) {
-    if let Some(observer) = &options.observer {
-        observer.event_of(media, event);
+        if let Some(observer) = self.observer {
+            observer.event_of(self.media, &Event::Ended(self.outcome));
+        }
     }
 }
