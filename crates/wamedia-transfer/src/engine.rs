@@ -142,7 +142,12 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     ) -> Result<Option<Receipt>> {
         let span = debug_span!("transfer", provider = self.provider.name(), operation = "fetch");
         let work = async {
-            let guard = EndGuard::new(&self.options, media);
+            let guard = EndGuard::new(
+                self.options.observer.as_deref(),
+                media,
+                #[cfg(feature = "metrics")]
+                self.provider.name(),
+            );
             let outcome = self.transfer_and_commit(media, destination, default_max).await;
             guard.end(&outcome);
             match &outcome {

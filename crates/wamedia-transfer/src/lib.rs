@@ -19,6 +19,8 @@ mod engine;
 mod expected;
 mod hash;
 mod many;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod names;
 mod observe;
 mod offload;

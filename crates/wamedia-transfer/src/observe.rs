@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wamedia_core::{ErrorKind, MediaRef, Result};
 
-use crate::{Receipt, TransferOptions};
+use crate::Receipt;
 
 /// A step of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,18 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Its name in metrics: `stored`, `already_stored`, `failed` or `cancelled`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stored { .. } => "stored",
+            Self::AlreadyStored => "already_stored",
+            Self::Failed { .. } => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Receives the events of transfers, for progress bars and metrics. It is called on the task of the transfer and must
 /// not block.
 ///
@@ -100,14 +112,27 @@ impl fmt::Debug for dyn Observer {
 
 /// Tells the observer of one transfer, and says that it was cancelled where it is dropped without an end.
 pub(crate) struct EndGuard<'t> {
-    options: &'t TransferOptions,
+    observer: Option<&'t dyn Observer>,
     media: &'t MediaRef,
     outcome: Outcome,
+    /// Who is asked, and since when.
+    #[cfg(feature = "metrics")]
+    of: (&'static str, tokio::time::Instant),
 }
 
 impl<'t> EndGuard<'t> {
-    pub(crate) fn new(options: &'t TransferOptions, media: &'t MediaRef) -> Self {
-        Self { options, media, outcome: Outcome::Cancelled }
+    pub(crate) fn new(
+        observer: Option<&'t dyn Observer>,
+        media: &'t MediaRef,
+        #[cfg(feature = "metrics")] provider: &'static str,
+    ) -> Self {
+        Self {
+            observer,
+            media,
+            outcome: Outcome::Cancelled,
+            #[cfg(feature = "metrics")]
+            of: (provider, tokio::time::Instant::now()),
+        }
     }
 
     /// The transfer came to its end.
@@ -122,13 +147,18 @@ impl<'t> EndGuard<'t> {
 
 impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
-        emit(self.options, self.media, &Event::Ended(self.outcome));
-    }
-}
-
-/// Tells the observer, if there is one.
-pub(crate) fn emit(options: &TransferOptions, media: &MediaRef, event: &Event) {
-    if let Some(observer) = &options.observer {
-        observer.event_of(media, event);
+        #[cfg(feature = "metrics")]
+        {
+            let (error, bytes) = match self.outcome {
+                Outcome::Failed { kind } => (Some(kind.name()), 0),
+                Outcome::Stored { bytes } => (None, bytes),
+                _ => (None, 0),
+            };
+            let (provider, started) = self.of;
+            crate::metrics::record(provider, self.outcome.name(), error, bytes, started.elapsed());
+        }
+        if let Some(observer) = self.observer {
+            observer.event_of(self.media, &Event::Ended(self.outcome));
+        }
     }
 }

@@ -19,7 +19,6 @@ use std::time::Duration;
 use wamedia_core::{Budget, Error, MediaHead, MediaRef, Resume, Retry};
 
 use crate::expected::Expected;
-use crate::observe::emit;
 use crate::{Event, OnMismatch, TransferOptions};
 
 /// An attempt that brings this much more than there ever was costs no retry when it breaks.
@@ -106,7 +105,9 @@ impl<'o> TransferState<'o> {
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        emit(self.options, self.media, &event);
+        if let Some(observer) = &self.options.observer {
+            observer.event_of(self.media, &event);
+        }
     }
 
     /// Where the next attempt resumes; `None` for the first byte.

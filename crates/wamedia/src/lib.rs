@@ -51,7 +51,7 @@ pub use wamedia_core::{format_rfc3339, is_invisible, short_name, unix_from_date,
 pub use wamedia_transfer::{
     Begin, BeginContext, Destination, Difference, Downloaded, Event, Fetched, File, Finished, Folder,
     FolderEntry, Hasher, IfExists, Job, ManyOptions, Memory, Observer, OffloadLimit, OnMismatch, Outcome,
-    ProviderExt, Receipt, Require, Sequential, Target, Transfer, TransferOptions, Verified,
+    ProviderExt, Receipt, Require, Sequential, Target, Transfer, TransferOptions, Verified, VerifiedReader,
     remove_stale_partials, safe_name, sniff, transfer_many,
 };
 
