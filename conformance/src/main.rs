@@ -88,8 +88,7 @@ struct ClientOptions {
     /// The report as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// The report in the XML of `JUnit`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "The report as JUnit XML")]
     junit: Option<PathBuf>,
     /// The report in the Test Anything Protocol
     #[arg(long, value_name = "FILE")]

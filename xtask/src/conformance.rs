@@ -37,8 +37,7 @@ pub(crate) struct Options {
     /// The report as Markdown
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// The report in the XML of `JUnit`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "The report as JUnit XML")]
     pub(crate) junit: Option<PathBuf>,
     /// The report in the Test Anything Protocol
     #[arg(long, value_name = "FILE")]

@@ -120,7 +120,7 @@ impl Client {
             return Err(format!("its schema is {:?}, expected {SCHEMA:?}", self.schema));
         }
         if self.commands.values().all(Vec::is_empty) {
-            return Err("there is no command in it".to_owned());
+            return Err("there is no command: write one behind `--`, or name a file that has some".to_owned());
         }
         let stores = |words: &Vec<String>| words.iter().any(|word| word.contains("{out}"));
         if !self.driver && !self.commands.values().all(stores) {
