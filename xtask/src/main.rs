@@ -9,7 +9,6 @@ mod conformance;
 mod features;
 mod files;
 mod fixtures;
-mod interop;
 mod mutants;
 mod mutations;
 mod new_provider;
@@ -86,7 +85,7 @@ fn main() -> ExitCode {
         Task::BenchWebhook => bench::webhook::run(),
         Task::Features => features::run(),
         Task::Fixtures(command) => fixtures::run(command),
-        Task::Interop => interop::run(),
+        Task::Interop => scoreboard::interop(),
         Task::MinimalVersions => versions::run(),
         Task::Mutants(options) => mutants::run(&options),
         Task::Mutations => mutations::run(false),

@@ -26,11 +26,62 @@ pub(crate) struct Options {
     provider: String,
 }
 
-pub(crate) fn run(options: &Options) -> Outcome {
-    let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
-    // Scripts find their packages beside them, so they are copied to where these are installed.
+/// Clients of others in their newest versions, unchanged: each downloads and uploads.
+pub(crate) fn interop() -> Outcome {
+    let temporary = workplace()?;
     let folder = temporary.path();
-    copy(&root().join("conformance/clients"), folder)?;
+    let mut failed = Vec::new();
+    println!("| client | version | download | upload |\n|---|---|---|---|");
+    for name in names(folder)? {
+        let mut client = Client::read(&folder.join(&name).with_extension("json"))?;
+        if client.install.is_empty() {
+            continue;
+        }
+        client.version = None;
+        install(&client, folder)?;
+        let (package, version) = (client.name.clone(), installed(&client, folder));
+        let path = Some(path_with(folder)?);
+        let only = Some("upload".to_owned());
+        let score =
+            Score { client, providers: vec!["meta".to_owned()], filter: only, path, ..Score::default() };
+        let report = outside::score(&score)?.remove(0);
+        let upload = cases(&report).find(|case| case["case"] == "upload").map(|case| &case["outcome"]);
+        let outcomes = [&report["control"]["outcome"], upload.unwrap_or(&Value::Null)];
+        println!("| {package} | {version} | {} | {} |", outcomes[0], outcomes[1]);
+        if outcomes.iter().any(|outcome| **outcome != "pass") {
+            failed.push(package);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(format!("these clients failed: {}", failed.join(", "))) }
+}
+
+/// The version of a client that its installer chose.
+fn installed(client: &Client, folder: &Path) -> String {
+    let Some((installer, packages)) = client.install.first_key_value() else { return String::new() };
+    let package = packages.first().map_or("", String::as_str);
+    let output = if installer == "pip" {
+        Command::new(folder.join("venv/bin/pip")).args(["show", package]).output()
+    } else {
+        Command::new("npm").args(["ls", "--parseable", "--long", package]).current_dir(folder).output()
+    };
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let version = match installer.as_str() {
+        "pip" => text.lines().find_map(|line| line.strip_prefix("Version: ")),
+        _ => text.lines().next().and_then(|line| line.rsplit('@').next()),
+    };
+    version.unwrap_or("?").trim().to_owned()
+}
+
+/// A temporary folder with the descriptions and scripts, which find their packages beside them.
+fn workplace() -> Result<tempfile::TempDir, String> {
+    let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
+    copy(&root().join("conformance/clients"), temporary.path())?;
+    Ok(temporary)
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    let temporary = workplace()?;
+    let folder = temporary.path();
     let mut rows = Vec::new();
     for name in names(folder)? {
         if options.only.as_ref().is_some_and(|only| *only != name) {
@@ -83,16 +134,12 @@ fn copy(from: &Path, to: &Path) -> Outcome {
     Ok(())
 }
 
-/// Puts the client and what it needs beside its script.
+/// Puts the client, in the version that is said or the newest, and what it needs beside its script.
 fn install(client: &Client, folder: &Path) -> Outcome {
-    let version = match &client.version {
-        Some(Version::Text(version)) => version.as_str(),
-        _ => "",
-    };
     for (installer, packages) in &client.install {
-        let pinned = |(place, package): (usize, &String)| match (place, installer.as_str()) {
-            (0, "pip") => format!("{package}=={version}"),
-            (0, _) => format!("{package}@{version}"),
+        let pinned = |(place, package): (usize, &String)| match (&client.version, installer.as_str()) {
+            (Some(Version::Text(version)), "pip") if place == 0 => format!("{package}=={version}"),
+            (Some(Version::Text(version)), _) if place == 0 => format!("{package}@{version}"),
             _ => package.clone(),
         };
         let packages: Vec<String> = packages.iter().enumerate().map(pinned).collect();

@@ -171,6 +171,16 @@ struct Control {
     limits: Limits,
 }
 
+impl Control {
+    fn outcome(&self) -> &'static str {
+        match (self.not_offered, &self.failure) {
+            (true, _) => "not-offered",
+            (_, Some(_)) => "fail",
+            _ => "pass",
+        }
+    }
+}
+
 impl Run<'_> {
     async fn reports(&self, providers: &[String]) -> Result<Vec<Value>, String> {
         let mut controls = Vec::new();
@@ -188,7 +198,9 @@ impl Run<'_> {
                 }
             }
             cases.extend(self.operation_cases(provider, control.limits).await?);
-            reports.push(self.report(provider, &cases));
+            let mut report = self.report(provider, &cases);
+            report["control"] = json!({ "outcome": control.outcome(), "why": control.failure });
+            reports.push(report);
         }
         Ok(reports)
     }
