@@ -47,7 +47,8 @@ pub(crate) fn interop() -> Outcome {
         let report = outside::score(&score)?.remove(0);
         let upload = cases(&report).find(|case| case["case"] == "upload").map(|case| &case["outcome"]);
         let outcomes = [&report["control"]["outcome"], upload.unwrap_or(&Value::Null)];
-        println!("| {package} | {version} | {} | {} |", outcomes[0], outcomes[1]);
+        let [download, upload] = outcomes.map(|outcome| outcome.as_str().unwrap_or("-"));
+        println!("| {package} | {version} | {download} | {upload} |");
         if outcomes.iter().any(|outcome| **outcome != "pass") {
             failed.push(package);
         }
@@ -67,7 +68,7 @@ fn installed(client: &Client, folder: &Path) -> String {
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let version = match installer.as_str() {
         "pip" => text.lines().find_map(|line| line.strip_prefix("Version: ")),
-        _ => text.lines().next().and_then(|line| line.rsplit('@').next()),
+        _ => text.lines().next().and_then(|line| line.rsplit('@').next()?.split(':').next()),
     };
     version.unwrap_or("?").trim().to_owned()
 }
