@@ -1,20 +1,16 @@
 //! Clients of others, unchanged, against the sandbox: each uploads a file and downloads it again.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use serde_json::Value;
-
-use crate::{Outcome, cargo, root, step};
+use crate::sandbox::Sandbox;
+use crate::{Outcome, root, step};
 
 const PYTHON: [&str; 2] = ["pywa", "heyoo"];
 const JAVASCRIPT: [&str; 3] = ["whatsapp-api-js", "@kapso/whatsapp-cloud-api", "@great-detail/whatsapp"];
 
 /// Installs the clients into a temporary folder, runs each, and prints a table.
 pub(crate) fn run() -> Outcome {
-    step("build the program", cargo(&["build", "--package", "wamedia-cli"]).stdout(Stdio::null()))?;
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let python = install(folder.path())?;
     let sandbox = Sandbox::start()?;
@@ -76,36 +72,4 @@ fn one(
         return Err(format!("other bytes came back: {} of them", came.len()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// A running sandbox, ended on drop.
-struct Sandbox {
-    child: Child,
-    environment: BTreeMap<String, String>,
-}
-
-impl Sandbox {
-    fn start() -> Result<Self, String> {
-        let program = root().join("target/debug/wamedia");
-        let child = Command::new(program).args(["sandbox", "--json"]).stdout(Stdio::piped()).spawn();
-        let mut child = child.map_err(|error| format!("the sandbox cannot be started: {error}"))?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("the sandbox has no output")?);
-        let mut sandbox = Self { child, environment: BTreeMap::new() };
-        let mut first = String::new();
-        lines.read_line(&mut first).map_err(|error| error.to_string())?;
-        let ready: Value = serde_json::from_str(&first).map_err(|error| error.to_string())?;
-        // It goes on telling of every request, and must not wait for a reader.
-        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let variables = ready["providers"]["meta"]["env"].as_object().ok_or("no environment")?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        sandbox.environment = variables.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-        Ok(sandbox)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

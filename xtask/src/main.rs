@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
 mod bench;
+mod browser;
 mod ci;
 mod circles;
 mod client;
@@ -16,6 +17,7 @@ mod new_provider;
 mod package;
 mod readme;
 mod report;
+mod sandbox;
 mod simulate;
 mod suite;
 mod tidy;
@@ -46,6 +48,8 @@ enum Task {
     /// Parses deliveries for the benchmark, built as programs are
     #[command(hide = true)]
     BenchWebhook,
+    /// The page of the sandbox in headless Chromium, where one is installed
+    Browser,
     /// Every feature alone, and the vendors together with each other feature
     Features,
     /// Checks, exports and records fixtures
@@ -77,6 +81,7 @@ type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Browser => browser::run(),
         Task::Ci => ci::run(),
         Task::Conformance(options) => conformance::run(&options),
         Task::Bench(options) => bench::run(&options),
