@@ -3,6 +3,7 @@
 
 mod badge;
 mod bench;
+mod browser;
 mod ci;
 mod circles;
 mod conformance;
@@ -14,6 +15,7 @@ mod mutations;
 mod new_provider;
 mod package;
 mod readme;
+mod sandbox;
 mod scoreboard;
 mod simulate;
 mod suite;
@@ -45,6 +47,8 @@ enum Task {
     /// Parses deliveries for the benchmark, built as programs are
     #[command(hide = true)]
     BenchWebhook,
+    /// The page of the sandbox in headless Chromium, where one is installed
+    Browser,
     /// Every feature alone, and the vendors together with each other feature
     Features,
     /// Checks, exports and records fixtures
@@ -78,6 +82,7 @@ type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Browser => browser::run(),
         Task::Ci => ci::run(),
         Task::Conformance(options) => conformance::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -266,11 +266,11 @@ pub(crate) fn placeholder(key: &str) -> &'static str {
 
 pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
     registry().info(name).ok_or_else(|| {
-        Failure::usage(format!(
-            "no provider is called {}; there are: {}",
-            output::typed(name),
-            registry().names().join(", ")
-        ))
+        let names = registry().names();
+        let near = wamedia::nearest_name(name, &names)
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let (name, names) = (output::typed(name), names.join(", "));
+        Failure::usage(format!("no provider is called {name}; there are: {names}{near}"))
     })
 }
 

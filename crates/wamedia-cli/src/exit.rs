@@ -41,7 +41,10 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
 /// Says why the program ends.
 pub(crate) fn print(failure: &Failure) {
     if let Some(message) = &failure.message {
-        output::error_line(message);
+        // A file may have several problems, a line each. What came from outside was written out on one line before.
+        let mut lines = message.split('\n');
+        output::error_line(lines.next().unwrap_or_default());
+        lines.for_each(output::detail_line);
     }
     for cause in &failure.causes {
         output::detail_line(&format!("because: {cause}"));

@@ -141,7 +141,13 @@ fn located(error: Error, target: &Target) -> Error {
         Target::Folder(folder) => folder.path(),
         _ => return error,
     };
+    let exists = matches!(target, Target::File(path) if path.is_file());
     let place = output::printable(&place.to_string_lossy());
+    if error.kind() == ErrorKind::Local && exists {
+        return error.with_hint(
+            "--exists replace puts the new file in its place, --exists keep leaves it; or choose another name",
+        );
+    }
     if error.kind() != ErrorKind::Local || error.message().contains(&place) {
         return error;
     }

@@ -6,7 +6,7 @@ use wamedia::{Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOpt
 use crate::args::{GetArgs, InboundArgs};
 use crate::configuration::Providers;
 use crate::exit::Failure;
-use crate::reference::{Account, Reference};
+use crate::reference::{Account, Reference, short};
 use crate::settings::variable;
 use crate::{input, output};
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
     if args.common.json {
         return inbound.items.iter().try_for_each(|item| {
             let r#ref = match item {
-                InboundItem::Media(item) => Some(reference(&item.media)),
+                InboundItem::Media(item) => Some(short(&item.media)),
                 _ => None,
             };
             output::json(&ItemJson { item, r#ref, authenticity })
@@ -131,16 +131,11 @@ fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Failure> {
         .collect()
 }
 
-/// Provider and id; all of it where there is only a link, for which the id alone says nothing.
-fn reference(media: &MediaRef) -> String {
-    if media.id.is_some() { media.short() } else { media.to_string() }
-}
-
 fn for_people(item: &InboundItem) -> String {
     match item {
         InboundItem::Media(media) => {
             let declared = &media.media.declared;
-            let mut text = format!("media   {:<9} {}", media.kind.name(), reference(&media.media));
+            let mut text = format!("media   {:<9} {}", media.kind.name(), short(&media.media));
             if let Some(mime) = &declared.mime {
                 text.push_str(&format!("  {mime}"));
             }

@@ -49,10 +49,28 @@ pub(crate) struct Reference {
     pub(crate) account: Account,
 }
 
+/// Providers whose media are found by the message as well.
+const BY_MESSAGE: [&str; 1] = ["twilio"];
+
+/// A reference as short as it can be to be used again.
+pub(crate) fn short(media: &MediaRef) -> String {
+    let provider = media.provider.as_deref().unwrap_or_default();
+    match (&media.id, BY_MESSAGE.contains(&provider)) {
+        (Some(id), true) => {
+            let mut short = MediaRef::from(id.clone());
+            short.provider.clone_from(&media.provider);
+            short.scope.message.clone_from(&media.scope.message);
+            short.to_string()
+        }
+        (Some(_), false) => media.short(),
+        (None, _) => media.to_string(),
+    }
+}
+
 impl fmt::Display for Reference {
     /// Account and id: `meta@sales:1279128`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = self.media.short();
+        let short = short(&self.media);
         let id = short.split_once(':').map_or(short.as_str(), |(_, id)| id);
         write!(f, "{}:{id}", self.account)
     }
@@ -81,5 +99,18 @@ mod tests {
         let account = Account::new("meta").with_profile("sales");
         let reference = Reference { media: "meta:1".parse().expect("a reference"), account };
         assert_eq!(reference.to_string(), "meta@sales:1");
+    }
+
+    #[test]
+    fn what_is_printed_can_be_used_again() {
+        for (whole, printed) in [
+            ("twilio:ME1?message=MM1&kind=image", "twilio:ME1?message=MM1"),
+            ("twilio:ME1", "twilio:ME1"),
+            ("meta:1?message=wamid.1&kind=image", "meta:1"),
+        ] {
+            let media: MediaRef = whole.parse().expect("a reference");
+            let account = Account::new(media.provider.as_deref().expect("a provider"));
+            assert_eq!(Reference { media, account }.to_string(), printed);
+        }
     }
 }

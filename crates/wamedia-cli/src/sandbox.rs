@@ -65,6 +65,11 @@ async fn start(args: SandboxArgs) -> Result<Sandbox, Failure> {
         options = options.with_bind(bind);
     }
     if let Some(folder) = args.data {
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let folder = output::typed(&folder.to_string_lossy());
+            Failure::new(exit::LOCAL, format!("cannot make the folder {folder}: {error}"))
+                .with_hint("name a folder that can be made, with --data")
+        })?;
         options = options.with_data_dir(folder);
     }
     if let Some(latency) = args.latency {

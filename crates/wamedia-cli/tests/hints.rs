@@ -81,7 +81,12 @@ const ROWS: &[Row] = &[
     (&["get", "meta:redirect-loop-1"], None, 9, &["redirects", "report it to the provider"]),
     (&["get", "meta:downgrade-1"], None, 9, &["media.downgrade.invalid", "report it to the provider"]),
     // Files and folders.
-    (&["get", "meta:1001", "-o", "photo.jpg"], None, 10, &["photo.jpg exists", "--exists"]),
+    (
+        &["get", "meta:1001", "-o", "photo.jpg"],
+        None,
+        10,
+        &["photo.jpg exists", "--exists replace", "--exists keep"],
+    ),
     (&["get", "meta:1001", "-o", "no/a.jpg"], None, 10, &["no/a.jpg", "the folder is missing", "--dir"]),
     (&["get", "meta:1001", "--dir", "photo.jpg"], None, 10, &["photo.jpg", "--dir"]),
     (&["put", "no.jpg", "--provider", "meta"], None, 10, &["no.jpg", "check the path"]),
@@ -109,7 +114,9 @@ const ROWS: &[Row] = &[
     (&["get", "meta:1", "--base-url=https://user:CANARY@a.test"], None, 2, &["base_url is not an origin"]),
     (&["get", "meta:1", "--sha256=EAAGm0CANARYtoken"], None, 2, &["--sha256", "64 hex digits"]),
     (&["doctor", "EAAGm0CANARYtoken"], None, 2, &["no provider is called", "meta, chakra"]),
+    (&["get", "meat:1001"], None, 2, &["no provider is called", "did you mean meta"]),
     // The sandbox.
+    (&["sandbox", "--data", "photo.jpg"], None, 10, &["photo.jpg", "--data"]),
     (&["sandbox", "--fault", "flipp"], None, 2, &["did you mean flip", "--fault list"]),
 ];
 

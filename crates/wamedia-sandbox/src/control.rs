@@ -86,7 +86,8 @@ fn page_state(state: &State) -> Value {
     let providers = Provider::ALL.into_iter().map(|provider| {
         let info = crate::info(state, state.origins(), provider);
         let media = info.media.iter().map(|media| {
-            json!({ "id": media.id, "mime": media.mime, "size_bytes": media.size_bytes, "name": media.name })
+            json!({ "id": media.id, "mime": media.mime, "size_bytes": media.size_bytes, "name": media.name,
+                "kind": media.kind })
         });
         json!({
             "name": info.name, "base_url": info.base_url, "env": info.env, "commands": info.commands(),
