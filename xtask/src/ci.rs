@@ -36,7 +36,7 @@ pub(crate) fn run() -> Outcome {
         conformance::run(&conformance::Options { client, ..conformance::Options::default() })?;
     }
     third_party()?;
-    scaling_out()?;
+    examples()?;
     deny()?;
     for provider in PROVIDERS {
         let package = format!("wamedia-{provider}");
@@ -69,12 +69,18 @@ fn third_party() -> Outcome {
     step("a third party's provider", cargo(&arguments).env("INSTA_WORKSPACE_ROOT", &folder))
 }
 
-/// An example with databases, which the workspace does not depend on.
-fn scaling_out() -> Outcome {
-    let manifest = root().join("crates/wamedia/examples/scaling-out/Cargo.toml").display().to_string();
-    step("scaling out: formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
-    let arguments = ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--quiet"];
-    step("scaling out", &mut cargo(&arguments))
+/// Example programs with databases and web frameworks, which the workspace does not depend on.
+fn examples() -> Outcome {
+    for name in ["endpoints", "scaling-out"] {
+        let manifest =
+            root().join(format!("crates/wamedia/examples/{name}/Cargo.toml")).display().to_string();
+        let what = format!("the example {name}");
+        step(&format!("{what}: formatting"), &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
+        let arguments =
+            ["test", "--locked", "--manifest-path", &manifest, "--target-dir", "target", "--quiet"];
+        step(&what, &mut cargo(&arguments))?;
+    }
+    Ok(())
 }
 
 /// Licences and sources of all dependencies, where cargo-deny is installed.

@@ -21,6 +21,23 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
     Ok(problems)
 }
 
+/// The guide's pages whose code is compiled elsewhere have the text of these files.
+pub(crate) fn check_pages() -> Result<Vec<String>, String> {
+    let read = |name: &str| fs::read_to_string(root().join(name)).map_err(|error| format!("{name}: {error}"));
+    let page = read("crates/wamedia/docs/webhooks.md")?;
+    let mut problems = Vec::new();
+    for file in ["actix", "lambda"] {
+        let code = read(&format!("crates/wamedia/examples/endpoints/src/{file}.rs"))?;
+        // The first line is about the file.
+        let code = code.split_once("\n\n").map_or("", |(_, code)| code);
+        if code.is_empty() || !page.contains(&format!("```rust,ignore\n{code}```\n")) {
+            problems
+                .push(format!("docs/webhooks.md: its code is not that of examples/endpoints/src/{file}.rs"));
+        }
+    }
+    Ok(problems)
+}
+
 /// The lines of the table, one per kind of data.
 fn maturity() -> Result<Vec<String>, String> {
     let mut errors = "| error replies whose meaning is a guess |".to_owned();

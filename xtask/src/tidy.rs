@@ -42,6 +42,7 @@ pub(crate) fn run() -> Outcome {
     problems.extend(circles()?);
     problems.extend(crate::badge::check_readme().err());
     problems.extend(crate::readme::check()?);
+    problems.extend(crate::readme::check_pages()?);
     if problems.is_empty() {
         println!("tidy: nothing to mend");
         return Ok(());
