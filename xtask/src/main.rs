@@ -15,6 +15,7 @@ mod mutations;
 mod new_provider;
 mod package;
 mod readme;
+mod release;
 mod sandbox;
 mod scoreboard;
 mod simulate;
@@ -66,6 +67,9 @@ enum Task {
     NewProvider(new_provider::Options),
     /// The packages as they would be published: their files, and a program that uses nothing else
     Package(package::Options),
+    /// The steps of a release, for its workflow
+    #[command(subcommand)]
+    Release(release::Command),
     /// Scores other clients, as their registries give them, and writes the page
     Scoreboard(scoreboard::Options),
     /// Random worlds against oracles, and all known regressions
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Task::Mutations => mutations::run(false),
         Task::NewProvider(options) => new_provider::run(&options),
         Task::Package(options) => package::run(&options),
+        Task::Release(command) => release::run(&command),
         Task::Scoreboard(options) => scoreboard::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Tidy => tidy::run(),
