@@ -211,9 +211,10 @@ mod tests {
     fn report(rows: &[(&str, Outcome)]) -> Value {
         let root = wamedia_fixtures::embedded();
         let rules = Rules::load(&root, "nobody").expect("the catalogue is readable");
-        let none = wamedia_core::Capabilities::NONE;
+        // LS-001 is the only one of its profile, and the only one of a capability that this provider has.
+        let can = wamedia_core::Capabilities::NONE.with_list();
         let signature = crate::SignatureFormat::None;
-        let features = requirements::features(&none, None, signature, &crate::profile::Profile::default());
+        let features = requirements::features(&can, None, signature, &crate::profile::Profile::default());
         let about = About {
             provider: "nobody",
             package: Package { name: "nobody", version: "0.0.0" },
@@ -244,16 +245,25 @@ mod tests {
         assert_eq!(receive["name"], "receive");
         assert_eq!(receive["core"]["result"], "partial");
         assert_eq!(receive["core"]["passed"], 1);
-        // RS-007 is the only one of its profile for a provider that cannot resume.
-        assert_eq!(report["profiles"][2]["core"]["skipped"], json!(["RS-007"]));
-        assert_eq!(report["profiles"][3]["core"]["result"], "unsupported");
+        assert_eq!(report["profiles"][3]["core"]["skipped"], json!(["LS-001"]));
+        assert_eq!(report["profiles"][2]["core"]["result"], "unsupported");
     }
 
     #[test]
     fn the_worst_case_of_a_requirement_stands_for_it() {
-        let report = report(&[("RS-007", Outcome::Pass), ("RS-007", Outcome::Fail)]);
-        assert_eq!(report["profiles"][2]["core"]["result"], "failure");
-        let fine = self::report(&[("RS-007", Outcome::Unsupported), ("RS-007", Outcome::Pass)]);
-        assert_eq!(fine["profiles"][2]["core"]["result"], "success");
+        let report = report(&[("LS-001", Outcome::Pass), ("LS-001", Outcome::Fail)]);
+        assert_eq!(report["profiles"][3]["core"]["result"], "failure");
+        let fine = self::report(&[("LS-001", Outcome::Unsupported), ("LS-001", Outcome::Pass)]);
+        assert_eq!(fine["profiles"][3]["core"]["result"], "success");
+    }
+
+    #[test]
+    fn a_case_for_what_is_not_offered_counts_for_no_profile() {
+        let report = report(&[("WH-008", Outcome::Pass), ("WH-013", Outcome::Unsupported)]);
+        assert_eq!(report["profiles"][4]["name"], "signed-webhook");
+        assert_eq!(report["profiles"][4]["core"]["result"], "unsupported");
+        assert_eq!(report["profiles"][0]["core"]["passed"], 0);
+        let failed = self::report(&[("WH-008", Outcome::Fail)]);
+        assert_eq!(failed["profiles"][4]["core"]["result"], "failure");
     }
 }

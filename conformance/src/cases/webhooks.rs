@@ -1,6 +1,7 @@
 //! Deliveries: nothing dropped, forgeries refused. Offline.
 
 mod composed;
+mod expected;
 mod forms;
 mod hostile;
 mod signatures;
@@ -8,7 +9,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use wamedia_core::{Delivery, Handshake};
+use wamedia_core::{Delivery, ErrorKind, Handshake, ReceiveOptions};
 
 use super::{Case, Setup, Verdict, ensure, equal};
 use crate::fixture::{Fixture, Kind};
@@ -66,6 +67,13 @@ fn parsed(setup: &Setup, fixture: &Fixture) -> Verdict {
             equal("everything else", &got, want)?;
         }
         walk::raw_text_is_from(inbound, &String::from_utf8_lossy(&body))?;
+        // What is received is compared; a delivery that is refused as forged can only be read.
+        let lenient = ReceiveOptions::default().with_allow_unverified(true);
+        match webhooks.receive(&delivery, lenient) {
+            Ok(received) => expected::compare(fixture, &received.inbound)?,
+            Err(error) if error.kind() == ErrorKind::Unauthorized => expected::compare(fixture, inbound)?,
+            Err(error) => return Err(format!("it is read and not received: {error}")),
+        }
     }
     let kind = inbound.as_ref().err().map(|error| error.kind().name());
     equal("the kind of the error", &kind, &fixture.expect.error.as_deref())?;

@@ -35,7 +35,8 @@ pub(crate) fn content(settings: &Settings, media: &MediaDescriptor) -> Result<Re
 /// Source: <https://apidocs.chakrahq.com/api-11313630>
 pub(crate) fn upload(settings: &Settings, plugin: &str, content: UploadContent) -> Result<Request> {
     let url = settings.api.url(&format!("/v1/ext/plugin/whatsapp/{plugin}/upload-public-media"))?;
-    let form = Multipart::new().text("filename", &content.name).content("file", content);
+    // In the order of the vendor's example.
+    let form = Multipart::new().text_after("filename", &content.name).content("file", content);
     Ok(Request::multipart(url, form).bound(settings.token.bearer()?))
 }
 

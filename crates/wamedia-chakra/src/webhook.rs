@@ -152,7 +152,9 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>, items: &mut Items) {
         }
     }
     if items.is_empty() {
-        let id = ["id", "externalId", "messageId"].into_iter().find_map(field);
+        // Templates have an `id` too, and it is not that of a message.
+        let names: &[_] = if event == "status" { &["id"] } else { &["externalId", "messageId"] };
+        let id = names.iter().copied().find_map(field);
         items.other(event, "payload", payload.raw(), id.as_deref());
     }
 }

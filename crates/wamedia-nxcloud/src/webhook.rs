@@ -213,7 +213,9 @@ fn collect(root: &Object<'_>, items: &mut Items) {
             Some(entries) => {
                 let kind = if name == "statuses" { "status" } else { short };
                 for (index, entry) in entries.into_iter().enumerate() {
-                    let id = entry.object().and_then(|entry| entry.text("id"));
+                    // The ids of templates are not those of messages.
+                    let status = entry.object().filter(|_| name == "statuses");
+                    let id = status.and_then(|entry| entry.text("id"));
                     items.other(kind, format_args!("{short}[{index}]"), entry.raw(), id.as_deref());
                 }
             }

@@ -18,6 +18,8 @@ use crate::body::Pieces;
 pub struct Multipart {
     boundary: String,
     head: Vec<u8>,
+    /// The parts behind the content.
+    after: Vec<u8>,
 }
 
 impl Default for Multipart {
@@ -31,29 +33,40 @@ impl Multipart {
     pub fn new() -> Self {
         // 128 random bits: no content holds it by accident.
         let boundary = format!("wamedia-{:032x}", fastrand::u128(..));
-        Self { boundary, head: Vec::new() }
+        Self { boundary, head: Vec::new(), after: Vec::new() }
     }
 
     /// Adds a text part.
     #[must_use]
     pub fn text(mut self, name: &str, value: &str) -> Self {
+        let part = self.part(name, value);
+        self.head.extend_from_slice(&part);
+        self
+    }
+
+    /// Adds a text part behind the content, for vendors that want it there.
+    #[must_use]
+    pub fn text_after(mut self, name: &str, value: &str) -> Self {
+        let part = self.part(name, value);
+        self.after.extend_from_slice(&part);
+        self
+    }
+
+    fn part(&self, name: &str, value: &str) -> Vec<u8> {
         let head = format!(
             "--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n",
             self.boundary,
             quoted(name)
         );
-        self.head.extend_from_slice(head.as_bytes());
-        self.head.extend_from_slice(value.as_bytes());
-        self.head.extend_from_slice(b"\r\n");
-        self
+        [head.as_bytes(), value.as_bytes(), b"\r\n"].concat()
     }
 
-    /// Adds content as the last part, under its own name and type.
+    /// Adds content behind the text parts, under its own name and type.
     pub fn content(self, name: &str, content: UploadContent) -> (HeaderValue, Body) {
         self.file(name, &content.name, &content.mime, content.body, content.size_bytes)
     }
 
-    /// Adds the file as the last part. With a known size the whole body has one.
+    /// Adds the file behind the text parts. With a known size the whole body has one.
     pub fn file(
         mut self,
         name: &str,
@@ -69,7 +82,8 @@ impl Multipart {
             quoted(file_name),
         );
         self.head.extend_from_slice(head.as_bytes());
-        let tail = Bytes::from(format!("\r\n--{}--\r\n", self.boundary));
+        let end = format!("--{}--\r\n", self.boundary);
+        let tail = Bytes::from([b"\r\n", &self.after[..], end.as_bytes()].concat());
         let total = size.map(|size| size + self.head.len() as u64 + tail.len() as u64);
         let source = match body {
             UploadBody::Bytes(bytes) => Box::pin(Pieces(bytes)) as Chunks,
@@ -174,6 +188,22 @@ mod tests {
         let text = String::from_utf8(bytes.unwrap()).unwrap();
         assert_eq!(total, Some(text.len() as u64));
         assert!(text.contains("filename=\"a___X-Evil: 1____--b_.jpg\"\r\n"), "{text}");
+    }
+
+    #[test]
+    fn parts_stand_before_and_behind_the_content_and_the_size_counts_them() {
+        let mime = Mime::parse("image/jpeg").unwrap();
+        let form = Multipart::new().text("type", "x").text_after("name\"", "a.jpg").text_after("end", "");
+        let (kind, body) = form.file("file", "a.jpg", &mime, UploadBody::Bytes("data".into()), Some(4));
+        let boundary = kind.to_str().unwrap().split_once("boundary=").unwrap().1.to_owned();
+        let (bytes, total) = collect(body);
+        let text = String::from_utf8(bytes.unwrap()).unwrap();
+        assert_eq!(total, Some(text.len() as u64));
+        let text = text.replace(&boundary, "B");
+        let part = "--B\r\nContent-Disposition: form-data; name=";
+        let file = format!("{part}\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\ndata\r\n");
+        let after = format!("{part}\"name_\"\r\n\r\na.jpg\r\n{part}\"end\"\r\n\r\n\r\n");
+        assert_eq!(text, format!("{part}\"type\"\r\n\r\nx\r\n{file}{after}--B--\r\n"));
     }
 
     #[test]

@@ -218,7 +218,8 @@ impl<'a> Form<'a> {
             .with_account(Some(account))
             .with_message(Some(message));
         let mut item = MediaItem::new(media, kind, name);
-        item.message_id = Some(message.to_owned());
+        // The address may state the same message by another prefix; status callbacks name it by this one.
+        item.message_id = Some(self.text("MessageSid").unwrap_or(message).to_owned());
         item.sender = self.text("WaId").or_else(|| self.text("From")).map(Secret::new);
         item.caption = self.text("Body").map(ToOwned::to_owned);
         raw.clone_into(&mut item.raw);

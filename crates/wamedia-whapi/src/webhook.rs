@@ -153,7 +153,8 @@ fn collect(root: &Object<'_>, items: &mut Items) {
             }
             None => {
                 let path = format_args!("messages_updates[{index}]");
-                messages.items.other("message_update", path, update.raw(), None);
+                let id = update.object().and_then(|update| update.text("id"));
+                messages.items.other("message_update", path, update.raw(), id.as_deref());
             }
         }
     }
@@ -177,6 +178,8 @@ fn collect(root: &Object<'_>, items: &mut Items) {
                 for (index, entry) in entries.into_iter().enumerate() {
                     // What was removed is a list of bare ids.
                     let id = entry.object().map_or_else(|| entry.text(), |entry| entry.text("id"));
+                    // The ids of calls, groups and contacts are not those of messages.
+                    let id = id.filter(|_| ["statuses", "messages_removed"].contains(&name));
                     items.other(kind, format_args!("{short}[{index}]"), entry.raw(), id.as_deref());
                 }
             }

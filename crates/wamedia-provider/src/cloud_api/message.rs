@@ -67,7 +67,10 @@ impl Messages<'_, '_> {
         let id =
             fields.shared("id").map(Into::into).or_else(|| self.context.message_id.map(ToOwned::to_owned));
         let sent_at = fields.get("timestamp").map_or(self.context.sent_at, Json::time);
-        Message { id, sender: fields.shared("from"), sent_at, fields }
+        // Who has a user name and no number for this business is known by a scoped id.
+        // Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>
+        let sender = fields.shared("from").or_else(|| fields.shared("from_user_id"));
+        Message { id, sender, sent_at, fields }
     }
 
     /// One message gives one item, or several where it carries several media.
@@ -213,7 +216,9 @@ impl Messages<'_, '_> {
         }
         if self.items.len() == before {
             let kind = if list == "statuses" { "status" } else { list };
-            let id = object.as_ref().and_then(|object| object.plain("id"));
+            // Other lists have ids of calls, groups and templates.
+            let status = object.as_ref().filter(|_| list == "statuses");
+            let id = status.and_then(|object| object.plain("id"));
             self.items.other(kind, path, value.raw(), id.as_deref());
         }
     }
