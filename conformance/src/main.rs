@@ -15,7 +15,7 @@ use wamedia_conformance::{render, serve};
 enum Program {
     /// Starts a client against a server that misbehaves in one way at a time, and says what came of it
     #[command(
-        after_help = "Examples:\n  wamedia-conformance client --provider meta -- ./fetch {base} {id} {out}\n  \
+        after_help = "Examples:\n  wamedia-conformance client -- ./fetch {base} {provider} {id} {out}\n  \
                             wamedia-conformance client --driver --junit report.xml -- python3 driver.py"
     )]
     Client(Box<ClientOptions>),

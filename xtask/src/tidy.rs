@@ -235,15 +235,11 @@ const COMPANIES: &[&str] =
     &["facebook", "fbsbx", "graph api", "whatsapp_", "whatsapp:", "d360", "nxtele", "chakrahq"];
 
 /// The cases of the suite are for any provider: what a vendor calls things stands in its `profile.json`, and how it signs in
-/// its harness. The program that scores clients from outside has providers in its examples, and is not looked at.
+/// its harness. The simulation is about the engine, with providers as its drivers.
 fn vendors(suite: &Path) -> Vec<String> {
-    let program = ["main.rs", "outside", "simulation"].map(|name| suite.join(name));
     let names: Vec<_> = PROVIDERS.iter().chain(COMPANIES).collect();
     let mut problems = Vec::new();
-    for path in files(suite) {
-        if program.iter().any(|part| path.starts_with(part)) {
-            continue;
-        }
+    for path in files(suite).into_iter().filter(|path| !path.starts_with(suite.join("simulation"))) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for (line, text) in text.lines().enumerate() {
             let text = text.to_lowercase();
@@ -278,7 +274,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
         write("good.rs", "let metadata = \"metallic\"; // meters");
-        write("main.rs", "wamedia-conformance client --provider meta");
+        fs::create_dir(folder.path().join("simulation")).expect("a folder");
+        write("simulation/world.rs", "what the driver does to meta");
         assert_eq!(vendors(folder.path()), Vec::<String>::new());
         for text in
             ["// as at Meta", "\"X-Chakra-Signature-256\"", "\"whatsapp_business_account\"", "api.twilio.com"]

@@ -70,7 +70,7 @@ impl Messages<'_, '_> {
         // Who has a user name and no number for this business is known by a scoped id.
         // Source: <https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>
         let sender = fields.shared("from").or_else(|| fields.shared("from_user_id"));
-        Message { id, sender, sent_at, fields }
+        Message { fields, id, sender, sent_at }
     }
 
     /// One message gives one item, or several where it carries several media.
