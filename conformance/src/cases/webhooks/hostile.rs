@@ -14,7 +14,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("WH-012", "garbage", garbage),
         Case::new("WH-012", "any-bytes", any_bytes),
         Case::new("WH-012", "damaged-fixtures", damaged_fixtures),
-        Case::new("WH-012", "large", large),
+        Case::new("WH-012", "large", |setup| large(setup, false)),
+        Case::new("WH-012", "large-and-heavy", |setup| large(setup, true)),
         Case::new("WH-004", "unknown-shape", unknown_shape),
     ]
 }
@@ -176,7 +177,8 @@ fn damaged_fixtures(setup: &Setup) -> Verdict {
 }
 
 /// Bodies of a third of the cap, a megabyte at most, in which one thing repeats, and one that is larger than the cap.
-fn large(setup: &Setup) -> Verdict {
+/// Those that are heavy may also be refused as too large.
+fn large(setup: &Setup, is_heavy: bool) -> Verdict {
     let webhooks = setup.webhooks(true)?;
     let size = (cap(setup) / 3).min(1 << 20);
     let repeated = |element: &str, between: &str| vec![element; size / (element.len() + 1)].join(between);
@@ -220,16 +222,16 @@ fn large(setup: &Setup) -> Verdict {
         }
         None => {}
     }
-    let refused = |body: &String| {
-        let outcome = webhooks.parse(&Delivery::new(body.as_bytes()));
-        outcome.is_err_and(|error| error.kind() == ErrorKind::TooLarge)
-    };
-    heavy.retain(|body| !refused(body));
-    for body in bodies.into_iter().chain(heavy) {
-        survives(setup, body.as_bytes(), &[])?;
-        if let Ok(inbound) = webhooks.parse(&Delivery::new(body.as_bytes())) {
-            let held: usize = inbound.items.iter().map(|item| super::walk::path(item).len()).sum();
-            ensure(held < 100 << 20, format!("{held} bytes of paths"))?;
+    for body in if is_heavy { heavy } else { bodies } {
+        // Each is read once: in a debug build that takes a second.
+        match webhooks.parse(&Delivery::new(body.as_bytes())) {
+            Ok(inbound) => {
+                ensure(!inbound.items.is_empty(), "a delivery without any item")?;
+                let held: usize = inbound.items.iter().map(|item| super::walk::path(item).len()).sum();
+                ensure(held < 100 << 20, format!("{held} bytes of paths"))?;
+            }
+            Err(error) if is_heavy && error.kind() == ErrorKind::TooLarge => {}
+            Err(error) => equal("kind", &error.kind(), &ErrorKind::Decode)?,
         }
     }
     let body = vec![b' '; cap(setup) + 1];
