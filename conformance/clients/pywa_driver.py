@@ -34,6 +34,9 @@ def delete(request):
 
 def parse(request):
     wa, delivery = client(request), json.loads(base64.b64decode(request["body_base64"]))
+    # It reads the first change of a delivery, and tells messages from other updates by this key.
+    if "messages" not in delivery["entry"][0]["changes"][0]["value"]:
+        return {"items": []}
     media = Message.from_update(client=wa, update=delivery).media
     return {"items": [{"id": media.id, "mime": media.mime_type, "sha256": media.sha256}] if media else []}
 
