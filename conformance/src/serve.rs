@@ -29,6 +29,12 @@ pub fn run(port: Option<u16>, ca_file: &Path, plain_http: bool) -> Result<(), St
             options = options.with_port(port);
         }
         if !plain_http {
+            if !may_be_written(ca_file) {
+                return Err(format!(
+                    "{}: it is there, and no certificate; name another file",
+                    ca_file.display()
+                ));
+            }
             fs::write(ca_file, tls::root_pem()).map_err(|error| format!("{}: {error}", ca_file.display()))?;
             options = options.with_wrap(tls_wrap());
         }
@@ -46,4 +52,28 @@ pub fn run(port: Option<u16>, ca_file: &Path, plain_http: bool) -> Result<(), St
         drop(sandbox);
         Ok(())
     })
+}
+
+/// A file of somebody else is not overwritten; the certificate of an earlier run is.
+fn may_be_written(file: &Path) -> bool {
+    match fs::read(file) {
+        Ok(bytes) => bytes.starts_with(b"-----BEGIN CERTIFICATE-----"),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_certificate_is_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("ca.pem");
+        assert!(may_be_written(&file) && !may_be_written(folder.path()));
+        fs::write(&file, "my notes").expect("written");
+        assert!(!may_be_written(&file));
+        fs::write(&file, tls::root_pem()).expect("written");
+        assert!(may_be_written(&file));
+    }
 }

@@ -108,7 +108,8 @@ impl Client {
         for word in self.commands.values_mut().flatten().filter(|word| word.contains(['/', '.'])) {
             let path = here.join(&*word);
             if Path::new(word).is_relative() && path.is_file() {
-                let path = path.to_str().ok_or_else(|| format!("{}: its name is no text", path.display()))?;
+                let path =
+                    path.to_str().ok_or_else(|| format!("{}: the path is not UTF-8", path.display()))?;
                 path.clone_into(word);
             }
         }

@@ -149,7 +149,7 @@ impl Talk<'_> {
     async fn ask(&self, requests: &[Value]) -> Result<Said, String> {
         let mut command =
             self.place.command(self.starter, &[]).ok_or("there is no command for this provider")?;
-        let child = spawn(&mut command, requests).await?;
+        let child = spawn(&mut command, requests)?;
         let Some(output) = finish(child, self.limit).await.map_err(|error| error.to_string())? else {
             return Ok(Said::Nothing(format!("killed after {} s", self.limit.as_secs())));
         };

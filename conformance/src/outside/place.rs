@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use wamedia_core::Clock as _;
@@ -19,6 +19,9 @@ use wamedia_sandbox::{Options, ProviderInfo, Sandbox};
 
 use super::client::{Client, filled};
 use crate::tls;
+
+/// So much of what a program prints is kept.
+const OUTPUT_BYTES: usize = 1 << 20;
 
 /// A client, and where its programs are looked for.
 #[derive(Clone, Debug)]
@@ -107,25 +110,27 @@ pub(crate) fn wrap() -> Wrap {
     })
 }
 
+/// A running program, and what it is still to be told.
+pub(super) struct Running {
+    child: Child,
+    input: Vec<u8>,
+}
+
 /// Starts a program; a driver gets its requests, one a line, and then the end of its input.
-pub(super) async fn spawn(command: &mut Command, requests: &[Value]) -> Result<Child, String> {
+pub(super) fn spawn(command: &mut Command, requests: &[Value]) -> Result<Running, String> {
     if !requests.is_empty() {
         command.stdin(Stdio::piped());
     }
     let name = command.as_std().get_program().to_string_lossy().into_owned();
-    let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-    if let Some(mut input) = child.stdin.take() {
-        let lines = requests.iter().map(|request| format!("{request}\n")).collect::<Vec<_>>().concat();
-        // One that does not read is judged by what it answers.
-        let _ = input.write_all(lines.as_bytes()).await;
-    }
-    Ok(child)
+    let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+    let lines = requests.iter().map(|request| format!("{request}\n")).collect::<Vec<_>>();
+    Ok(Running { child, input: lines.concat().into_bytes() })
 }
 
 /// What it printed and how it ended; none when it had to be killed.
-pub(super) async fn finish(child: Child, limit: Duration) -> std::io::Result<Option<Output>> {
-    let id = child.id();
-    if let Ok(output) = timeout(limit, child.wait_with_output()).await {
+pub(super) async fn finish(running: Running, limit: Duration) -> std::io::Result<Option<Output>> {
+    let id = running.child.id();
+    if let Ok(output) = timeout(limit, running.output()).await {
         return output.map(Some);
     }
     // The child itself is killed by being dropped; this is for its children.
@@ -137,13 +142,73 @@ pub(super) async fn finish(child: Child, limit: Duration) -> std::io::Result<Opt
     Ok(None)
 }
 
-/// All files below a folder.
+impl Running {
+    /// Tells it everything while it is listened to: a program that does not read must not stop this one.
+    async fn output(mut self) -> std::io::Result<Output> {
+        let input = self.child.stdin.take();
+        let tell = async {
+            if let Some(mut input) = input {
+                // One that does not read is scored by what it answers.
+                let _ = input.write_all(&self.input).await;
+            }
+        };
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        let ((), stdout, stderr) = tokio::join!(tell, last_bytes(stdout), last_bytes(stderr));
+        Ok(Output { status: self.child.wait().await?, stdout: stdout?, stderr: stderr? })
+    }
+}
+
+/// The end of what a program prints: one that prints without end costs no memory.
+async fn last_bytes(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let Some(mut stream) = stream else { return Ok(Vec::new()) };
+    let mut bytes = Vec::new();
+    while stream.read_buf(&mut bytes).await? > 0 {
+        if bytes.len() > 2 * OUTPUT_BYTES {
+            bytes.drain(..bytes.len() - OUTPUT_BYTES);
+        }
+    }
+    Ok(bytes)
+}
+
+/// All files below a folder. Links are files: a client may have made a circle of them.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut out = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { out.extend(files(&path)) } else { out.push(path) }
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder { out.extend(files(&entry.path())) } else { out.push(entry.path()) }
     }
     out.sort();
     out
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_driver_that_does_not_read_is_killed_however_much_it_is_told() {
+        let mut command = Command::new("sleep");
+        command.arg("600").kill_on_drop(true);
+        let request = json!({ "body_base64": "A".repeat(1 << 20) });
+        let running = spawn(&mut command, &[request]).expect("it starts");
+        let output = finish(running, Duration::from_millis(100)).await.expect("it can be watched");
+        assert!(output.is_none());
+    }
+
+    #[tokio::test]
+    async fn of_what_is_printed_without_end_the_end_is_kept() {
+        let mut text = vec![b'a'; 5 * OUTPUT_BYTES];
+        text.extend_from_slice(b"the end");
+        let kept = last_bytes(Some(&text[..])).await.expect("it can be read");
+        assert!(kept.len() <= 2 * OUTPUT_BYTES && kept.ends_with(b"the end"), "{}", kept.len());
+    }
+
+    #[test]
+    fn a_circle_of_links_is_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).expect("a link");
+        assert_eq!(files(folder.path()), [folder.path().join("again")]);
+    }
 }

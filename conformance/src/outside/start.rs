@@ -1,14 +1,14 @@
 //! One start of a client for a download: what is asked of it, and what was seen.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 use wamedia_core::Sha256;
 
 use super::driver;
-use super::place::{Place, Starter, finish, spawn};
+use super::place::{Place, Running, Starter, finish, spawn};
 use super::row::{How, Row, Seen};
 
 /// A program that is not done by then is killed, and its row has failed; longer where even a good file takes long.
@@ -55,17 +55,16 @@ pub(super) async fn one(
     let request = starter.client.driver.then(|| driver::fetch(&place, &id, &digest, right.len(), &out));
     let values = [("id", &*id), ("out", &*target), ("sha256", &*digest), ("size", &*size)];
     let mut command = place.command(starter, &values).ok_or("there is no command for this provider")?;
-    let mut children = vec![spawn(&mut command, request.as_slice()).await?];
+    let mut children = vec![spawn(&mut command, request.as_slice())?];
     if row.how == How::Twice {
-        children.push(spawn(&mut command, request.as_slice()).await?);
+        children.push(spawn(&mut command, request.as_slice())?);
     }
     let mut seen = watch(&place, children, row.how, starter.client.driver, limits).await.map_err(at_row)?;
     // What it sent last is in the log a moment later.
     sleep(Duration::from_millis(20)).await;
-    let bytes = fs::read(&out).ok();
-    seen.is_there = bytes.is_some();
-    seen.is_right = bytes.as_deref() == Some(&*right);
-    seen.is_untouched = bytes.as_deref() == Some(OLD);
+    seen.is_there = fs::symlink_metadata(&out).is_ok();
+    seen.is_right = holds(&out, &right);
+    seen.is_untouched = holds(&out, OLD);
     // A killed program may leave what it can recognise and remove later, not what looks finished.
     if row.how != How::Kill {
         seen.strays = place.strays(&out);
@@ -80,7 +79,7 @@ pub(super) async fn one(
 /// Waits for programs to end, and kills them where they do not.
 async fn watch(
     place: &Place,
-    children: Vec<Child>,
+    children: Vec<Running>,
     how: How,
     is_driver: bool,
     limits: Limits,
@@ -105,6 +104,12 @@ async fn watch(
     }
     seen.ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(seen)
+}
+
+/// Whether a file has exactly these bytes. What is no plain file, or has another length, is not read.
+fn holds(file: &Path, bytes: &[u8]) -> bool {
+    let is_as_long = |data: fs::Metadata| data.is_file() && data.len() == bytes.len() as u64;
+    fs::symlink_metadata(file).is_ok_and(is_as_long) && fs::read(file).is_ok_and(|have| have == bytes)
 }
 
 /// What a program said last, on one line and not too long.
