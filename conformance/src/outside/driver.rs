@@ -8,20 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use wamedia_sandbox::{ProviderInfo, WebhookDelivery};
 
-use super::place::Place;
+use super::environment::Environment;
 
 /// The schema of requests and answers.
 pub const SCHEMA: &str = include_str!("driver.schema.json");
 
 /// A request with all that a client needs to know about the account.
-fn request(op: &str, place: &Place, own: Value) -> Value {
+fn request(op: &str, environment: &Environment, own: Value) -> Value {
     let mut request = json!({
         "op": op,
-        "provider": place.info.name,
-        "base_url": place.info.base_url,
-        "content_origins": place.info.content_origins,
-        "ca_file": place.ca_file().display().to_string(),
-        "credentials": credentials(&place.info),
+        "provider": environment.info.name,
+        "base_url": environment.info.base_url,
+        "content_origins": environment.info.content_origins,
+        "ca_file": environment.ca_file().display().to_string(),
+        "credentials": credentials(&environment.info),
     });
     if let (Value::Object(all), Value::Object(own)) = (&mut request, own) {
         all.extend(own);
@@ -39,28 +39,28 @@ fn credentials(info: &ProviderInfo) -> Value {
     Value::Object(named.collect::<Map<_, _>>())
 }
 
-pub(super) fn fetch(place: &Place, id: &str, sha256: &str, size: usize, out: &Path) -> Value {
+pub(super) fn fetch(environment: &Environment, id: &str, sha256: &str, size: usize, out: &Path) -> Value {
     let out = out.display().to_string();
-    request("fetch", place, json!({ "id": id, "sha256": sha256, "size_bytes": size, "out": out }))
+    request("fetch", environment, json!({ "id": id, "sha256": sha256, "size_bytes": size, "out": out }))
 }
 
-pub(super) fn upload(place: &Place, file: &Path, mime: &str) -> Value {
+pub(super) fn upload(environment: &Environment, file: &Path, mime: &str) -> Value {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    request("upload", place, json!({ "file": file.display().to_string(), "mime": mime, "name": name }))
+    request("upload", environment, json!({ "file": file.display().to_string(), "mime": mime, "name": name }))
 }
 
-pub(super) fn delete(place: &Place, id: &str) -> Value {
-    request("delete", place, json!({ "id": id }))
+pub(super) fn delete(environment: &Environment, id: &str) -> Value {
+    request("delete", environment, json!({ "id": id }))
 }
 
-pub(super) fn list(place: &Place) -> Value {
-    request("list", place, json!({}))
+pub(super) fn list(environment: &Environment) -> Value {
+    request("list", environment, json!({}))
 }
 
-pub(super) fn delivery(op: &str, place: &Place, delivery: &WebhookDelivery) -> Value {
+pub(super) fn delivery(op: &str, environment: &Environment, delivery: &WebhookDelivery) -> Value {
     let headers: Map<String, Value> =
         delivery.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    request(op, place, json!({ "headers": headers, "body_base64": STANDARD.encode(&delivery.body) }))
+    request(op, environment, json!({ "headers": headers, "body_base64": STANDARD.encode(&delivery.body) }))
 }
 
 /// The same request with every credential replaced by a wrong one.

@@ -6,8 +6,8 @@
 
 mod client;
 mod driver;
+mod environment;
 mod operations;
-mod place;
 mod row;
 mod sentences;
 mod start;
@@ -26,10 +26,10 @@ use wamedia_sandbox::{Options, Sandbox};
 
 pub use client::{Client, KnownFailures, Version};
 pub use driver::SCHEMA as DRIVER_SCHEMA;
+use environment::Launcher;
+pub(crate) use environment::wrap as tls_wrap;
 use operations::{Operation, Verdict};
-use place::Starter;
-pub(crate) use place::wrap as tls_wrap;
-use row::{Broken, Row, Seen};
+use row::{Observation, Row, Violation};
 pub use sentences::Sentences;
 use start::Limits;
 
@@ -130,8 +130,8 @@ pub fn score(score: &Score) -> Result<Vec<Value>, String> {
     if rows.is_empty() && operations.is_empty() {
         return Err("no row is of that name and profile: that is a failure, not a success".to_owned());
     }
-    let starter = Starter { client: Arc::new(score.client.clone()), path: score.path.clone() };
-    let run = Run { score, starter, rows, operations, sentences: Sentences::embedded()? };
+    let launcher = Launcher { client: Arc::new(score.client.clone()), path: score.path.clone() };
+    let run = Run { score, launcher, rows, operations, sentences: Sentences::embedded()? };
     runtime()?.block_on(run.reports(&providers))
 }
 
@@ -156,7 +156,7 @@ pub fn verdict(reports: &[Value]) -> Result<(), String> {
 /// A run, with all that its rows share.
 struct Run<'a> {
     score: &'a Score,
-    starter: Starter,
+    launcher: Launcher,
     rows: Vec<Row>,
     operations: Vec<Operation>,
     sentences: Sentences,
@@ -192,8 +192,8 @@ impl Run<'_> {
         for (column, provider) in providers.iter().enumerate() {
             let control = &controls[column];
             let mut cases = Vec::new();
-            for (place, row) in self.rows.iter().enumerate() {
-                if let Some(seen) = seen.remove(&(column, place)) {
+            for (index, row) in self.rows.iter().enumerate() {
+                if let Some(seen) = seen.remove(&(column, index)) {
                     cases.push(self.fetch_case(provider, row, &seen, control));
                 }
             }
@@ -209,8 +209,8 @@ impl Run<'_> {
     async fn control(&self, provider: &str) -> Result<Control, String> {
         let row = Row::control();
         let started = Instant::now();
-        let seen = start::one(provider, &row, &self.starter, Limits::of(Duration::from_secs(3))).await?;
-        let failure = row.judge(&seen).into_iter().next().map(|(_, why)| why);
+        let seen = start::one(provider, &row, &self.launcher, Limits::of(Duration::from_secs(3))).await?;
+        let failure = row.violations(&seen).into_iter().next().map(|(_, why)| why);
         let failure = failure.map(|why| match seen.said.as_str() {
             "" => why,
             said => format!("{why}; it said: {said}"),
@@ -222,39 +222,39 @@ impl Run<'_> {
         &self,
         providers: &[String],
         controls: &[Control],
-    ) -> Result<BTreeMap<(usize, usize), Seen>, String> {
+    ) -> Result<BTreeMap<(usize, usize), Observation>, String> {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut running = JoinSet::new();
         for (column, provider) in providers.iter().enumerate() {
-            for (place, row) in self.rows.iter().enumerate() {
+            for (index, row) in self.rows.iter().enumerate() {
                 if row.except.contains_key(provider) {
                     continue;
                 }
-                let (row, provider, starter) = (row.clone(), provider.clone(), self.starter.clone());
+                let (row, provider, launcher) = (row.clone(), provider.clone(), self.launcher.clone());
                 let (places, limits) = (Arc::clone(&places), controls[column].limits);
                 running.spawn(async move {
                     let _place = places.acquire_owned().await;
-                    (column, place, start::one(&provider, &row, &starter, limits).await)
+                    (column, index, start::one(&provider, &row, &launcher, limits).await)
                 });
             }
         }
         let mut seen = BTreeMap::new();
         while let Some(done) = running.join_next().await {
-            let (column, place, one) = done.map_err(|error| error.to_string())?;
-            seen.insert((column, place), one?);
+            let (column, index, one) = done.map_err(|error| error.to_string())?;
+            seen.insert((column, index), one?);
         }
         Ok(seen)
     }
 
-    fn fetch_case(&self, provider: &str, row: &Row, seen: &Seen, control: &Control) -> Value {
+    fn fetch_case(&self, provider: &str, row: &Row, seen: &Observation, control: &Control) -> Value {
         let case = row.case();
-        let judged = match (&control.failure, control.not_offered || seen.not_offered) {
-            (_, true) => Judged::NotOffered,
-            (Some(why), _) => Judged::NoControl(format!("it does not even fetch a good file: {why}")),
-            (None, _) => Judged::Broken(row.judge(seen)),
+        let assessment = match (&control.failure, control.not_offered || seen.not_offered) {
+            (_, true) => Assessment::NotOffered,
+            (Some(why), _) => Assessment::NoControl(format!("it does not even fetch a good file: {why}")),
+            (None, _) => Assessment::Violation(row.violations(seen)),
         };
         let exercised = row.requirements();
-        let mut out = self.case(provider, &case, &row.group, judged, seen.ended, &exercised);
+        let mut out = self.case(provider, &case, &row.group, assessment, seen.ended, &exercised);
         let own = json!({ "fault": row.fault, "end": seen.end(), "ms": seen.ms, "requests": seen.requests,
             "exit": seen.exits });
         extend(&mut out, own);
@@ -267,14 +267,14 @@ impl Run<'_> {
         provider: &str,
         case: &str,
         group: &str,
-        judged: Judged,
+        assessment: Assessment,
         ended: bool,
         exercised: &std::collections::BTreeSet<String>,
     ) -> Value {
-        let (broken, is_judged, fixed) = match judged {
-            Judged::NotOffered => (Vec::new(), false, Some(("not-offered", None))),
-            Judged::NoControl(why) => (Vec::new(), false, Some(("fail", Some(why)))),
-            Judged::Broken(broken) => (broken, ended, None),
+        let (broken, is_assessed, fixed) = match assessment {
+            Assessment::NotOffered => (Vec::new(), false, Some(("not-offered", None))),
+            Assessment::NoControl(why) => (Vec::new(), false, Some(("fail", Some(why)))),
+            Assessment::Violation(broken) => (broken, ended, None),
         };
         let (outcome, why) = fixed.unwrap_or_else(|| self.outcome(provider, case, &broken));
         let first = broken.first().map_or_else(|| exercised.first().cloned(), |(id, _)| Some(id.clone()));
@@ -283,12 +283,12 @@ impl Run<'_> {
         let level = if is_should { "SHOULD" } else { "MUST" };
         json!({
             "id": first, "case": case, "group": group, "level": level, "outcome": outcome, "why": why,
-            "requirements": row::requirement_rows(exercised, &broken, is_judged, &self.sentences),
+            "requirements": row::requirement_rows(exercised, &broken, is_assessed, &self.sentences),
             "again": self.score.again.replacen("ROW", &format!("--provider {provider} --filter {case}"), 1),
         })
     }
 
-    fn outcome(&self, provider: &str, case: &str, broken: &[Broken]) -> (&'static str, Option<String>) {
+    fn outcome(&self, provider: &str, case: &str, broken: &[Violation]) -> (&'static str, Option<String>) {
         let known = self.score.client.known(provider, case);
         let why = broken.iter().map(|(id, why)| format!("{id}: {why}")).collect::<Vec<_>>().join("; ");
         let is_should = broken.iter().all(|(id, _)| self.sentences.level(id) == "SHOULD");
@@ -324,16 +324,16 @@ impl Run<'_> {
                 .extend(operations::deliveries(provider)?.into_iter().filter(|row| self.is_in_run(row)));
         }
         for operation in operations.iter().filter(|one| !one.except.contains_key(provider)) {
-            let verdict = operations::one(provider, operation, &self.starter, limits.whole).await?;
+            let verdict = operations::one(provider, operation, &self.launcher, limits.whole).await?;
             // With a filter the control may not be in the run.
             let control = operation.control.as_deref().and_then(|name| verdicts.get(name));
-            let judged = match (&verdict, control) {
-                (Verdict::NotOffered, _) | (_, Some(Verdict::NotOffered)) => Judged::NotOffered,
+            let assessment = match (&verdict, control) {
+                (Verdict::NotOffered, _) | (_, Some(Verdict::NotOffered)) => Assessment::NotOffered,
                 (_, Some(Verdict::Fail(why))) => {
-                    Judged::NoControl(format!("it cannot even {}: {why}", operation.op))
+                    Assessment::NoControl(format!("it cannot even {}: {why}", operation.op))
                 }
-                (Verdict::Pass, _) => Judged::Broken(Vec::new()),
-                (Verdict::Fail(why), _) => Judged::Broken(
+                (Verdict::Pass, _) => Assessment::Violation(Vec::new()),
+                (Verdict::Fail(why), _) => Assessment::Violation(
                     operation.requirements.iter().map(|id| (id.clone(), why.clone())).collect(),
                 ),
             };
@@ -342,7 +342,7 @@ impl Run<'_> {
                 provider,
                 &operation.case,
                 &operation.op,
-                judged,
+                assessment,
                 true,
                 &operation.requirements,
             ));
@@ -383,11 +383,11 @@ impl Run<'_> {
 }
 
 /// What there is to say about a row.
-enum Judged {
+enum Assessment {
     NotOffered,
     /// The control failed: nothing else that this client does says anything.
     NoControl(String),
-    Broken(Vec<Broken>),
+    Violation(Vec<Violation>),
 }
 
 fn extend(object: &mut Value, with: Value) {
@@ -451,9 +451,9 @@ mod tests {
     fn a_known_failure_is_forgiven_until_its_day_and_must_not_pass() {
         let outcome = |known: &[(&str, &str)], strict: bool, broken: &[&str]| {
             let (score, sentences) = run(known, strict);
-            let starter = Starter { client: Arc::default(), path: None };
-            let run = Run { score: &score, starter, rows: Vec::new(), operations: Vec::new(), sentences };
-            let broken: Vec<Broken> =
+            let launcher = Launcher { client: Arc::default(), path: None };
+            let run = Run { score: &score, launcher, rows: Vec::new(), operations: Vec::new(), sentences };
+            let broken: Vec<Violation> =
                 broken.iter().map(|id| ((*id).to_owned(), "expected this, got: that".to_owned())).collect();
             run.outcome("any", "flip-1", &broken).0
         };

@@ -1,4 +1,4 @@
-//! What drivers can do besides fetching: the rows of `operations.json`, judged by what the server saw.
+//! What drivers can do besides fetching: the rows of `operations.json`, scored by what the server saw.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use wamedia_fixtures::Fixtures;
 use wamedia_sandbox::WebhookDelivery;
 
 use super::driver;
-use super::place::{Place, Starter, finish, spawn};
+use super::environment::{Environment, Launcher, finish, spawn};
 
 /// One operation.
 #[derive(Clone, Debug, Deserialize)]
@@ -97,13 +97,14 @@ fn read(fixtures: &Fixtures, path: &str) -> Result<Value, String> {
 pub(super) async fn one(
     provider: &str,
     operation: &Operation,
-    starter: &Starter,
+    launcher: &Launcher,
     limit: Duration,
 ) -> Result<Verdict, String> {
-    let place = Place::new(provider, starter.client.plain_http).await.map_err(|error| error.to_string())?;
-    let verdict = perform(&place, operation, &Talk { place: &place, starter, limit }).await?;
-    let leaks = place.sandbox.leaks().len();
-    place.sandbox.shutdown().await;
+    let environment =
+        Environment::new(provider, launcher.client.plain_http).await.map_err(|error| error.to_string())?;
+    let verdict = perform(operation, &DriverSession { environment: &environment, launcher, limit }).await?;
+    let leaks = environment.sandbox.leaks().len();
+    environment.sandbox.shutdown().await;
     Ok(match verdict {
         Verdict::Pass if leaks > 0 => Verdict::Fail(format!(
             "expected no credential at other hosts, got: {leaks} requests that carried one"
@@ -112,55 +113,59 @@ pub(super) async fn one(
     })
 }
 
-async fn perform(place: &Place, operation: &Operation, talk: &Talk<'_>) -> Result<Verdict, String> {
+async fn perform(operation: &Operation, session: &DriverSession<'_>) -> Result<Verdict, String> {
     if let Some(folder) = &operation.folder {
-        return parse_fixture(place, talk, folder).await;
+        return parse_fixture(session, folder).await;
     }
     match operation.case.as_str() {
-        "upload" => upload(place, talk, true).await,
-        "upload-wrong-credential" => upload(place, talk, false).await,
-        "delete" => delete(place, talk, 1).await,
-        "delete-twice" => delete(place, talk, 3).await,
-        "list" => list(place, talk).await,
-        "parse" => parse(place, talk, 1).await,
-        "parse-kinds" => parse(place, talk, usize::MAX).await,
-        "verify" => verify(place, talk, Tamper::Nothing).await,
-        "verify-changed" => verify(place, talk, Tamper::Body).await,
-        "verify-missing" => verify(place, talk, Tamper::Signature).await,
+        "upload" => upload(session, true).await,
+        "upload-wrong-credential" => upload(session, false).await,
+        "delete" => delete(session, 1).await,
+        "delete-twice" => delete(session, 3).await,
+        "list" => list(session).await,
+        "parse" => parse(session, 1).await,
+        "parse-kinds" => parse(session, usize::MAX).await,
+        "verify" => verify(session, Tamper::Nothing).await,
+        "verify-changed" => verify(session, Tamper::Body).await,
+        "verify-missing" => verify(session, Tamper::Signature).await,
         other => Err(format!("operations.json: {other} is not known")),
     }
 }
 
 /// Starts the driver once for a list of requests.
-struct Talk<'a> {
-    place: &'a Place,
-    starter: &'a Starter,
+struct DriverSession<'a> {
+    environment: &'a Environment,
+    launcher: &'a Launcher,
     limit: Duration,
 }
 
 /// What a driver said to a list of requests.
-enum Said {
+enum DriverReply {
     NotOffered,
     Answers(Vec<Value>),
     Nothing(String),
 }
 
-impl Talk<'_> {
-    async fn ask(&self, requests: &[Value]) -> Result<Said, String> {
+impl DriverSession<'_> {
+    async fn ask(&self, requests: &[Value]) -> Result<DriverReply, String> {
         let mut command =
-            self.place.command(self.starter, &[]).ok_or("there is no command for this provider")?;
+            self.environment.command(self.launcher, &[]).ok_or("there is no command for this provider")?;
         let child = spawn(&mut command, requests)?;
         let Some(output) = finish(child, self.limit).await.map_err(|error| error.to_string())? else {
-            return Ok(Said::Nothing(format!("killed after {} s", self.limit.as_secs())));
+            return Ok(DriverReply::Nothing(format!("killed after {} s", self.limit.as_secs())));
         };
         let answers = driver::answers(&output);
         if answers.iter().any(|answer| answer["offered"] == false) {
-            return Ok(Said::NotOffered);
+            return Ok(DriverReply::NotOffered);
         }
         if answers.len() != requests.len() {
-            return Ok(Said::Nothing(format!("{} answers to {} requests", answers.len(), requests.len())));
+            return Ok(DriverReply::Nothing(format!(
+                "{} answers to {} requests",
+                answers.len(),
+                requests.len()
+            )));
         }
-        Ok(Said::Answers(answers))
+        Ok(DriverReply::Answers(answers))
     }
 }
 
@@ -168,11 +173,11 @@ impl Talk<'_> {
 macro_rules! answers {
     ($said:expr) => {
         match $said {
-            Said::NotOffered => return Ok(Verdict::NotOffered),
-            Said::Nothing(got) => {
+            DriverReply::NotOffered => return Ok(Verdict::NotOffered),
+            DriverReply::Nothing(got) => {
                 return Ok(Verdict::Fail(format!("expected an answer a request, got: {got}")))
             }
-            Said::Answers(answers) => answers,
+            DriverReply::Answers(answers) => answers,
         }
     };
 }
@@ -181,23 +186,24 @@ fn differs<T>(what: &str, got: impl std::fmt::Display) -> Result<T, String> {
     Err(format!("expected {what}, got: {got}"))
 }
 
-async fn upload(place: &Place, talk: &Talk<'_>, is_right: bool) -> Result<Verdict, String> {
-    let provider = place.info.name;
-    let first = place.info.media.first().ok_or("the sandbox has no media")?;
-    let (mime, bytes) = place.sandbox.object(provider, &first.id).await.ok_or("its media has no bytes")?;
-    let file = place.folder.join("photo.jpg");
+async fn upload(session: &DriverSession<'_>, is_right: bool) -> Result<Verdict, String> {
+    let provider = session.environment.info.name;
+    let first = session.environment.info.media.first().ok_or("the sandbox has no media")?;
+    let (mime, bytes) =
+        session.environment.sandbox.object(provider, &first.id).await.ok_or("its media has no bytes")?;
+    let file = session.environment.folder.join("photo.jpg");
     fs::write(&file, &bytes).map_err(|error| error.to_string())?;
-    let before: BTreeSet<String> = place.sandbox.ids(provider).into_iter().collect();
-    let request = driver::upload(place, &file, &mime);
+    let before: BTreeSet<String> = session.environment.sandbox.ids(provider).into_iter().collect();
+    let request = driver::upload(session.environment, &file, &mime);
     let request = if is_right { request } else { driver::with_wrong_credentials(request) };
-    let answers = answers!(talk.ask(&[request]).await?);
+    let answers = answers!(session.ask(&[request]).await?);
     let new: Vec<String> =
-        place.sandbox.ids(provider).into_iter().filter(|id| !before.contains(id)).collect();
+        session.environment.sandbox.ids(provider).into_iter().filter(|id| !before.contains(id)).collect();
     if !is_right {
         return Ok(refused(&answers[0], &new).into());
     }
     let stored = match &new[..] {
-        [id] => place.sandbox.object(provider, id).await,
+        [id] => session.environment.sandbox.object(provider, id).await,
         _ => None,
     };
     Ok(uploaded(&answers[0], &new, stored, &bytes, &mime).into())
@@ -237,11 +243,12 @@ fn uploaded(
     }
 }
 
-async fn delete(place: &Place, talk: &Talk<'_>, times: usize) -> Result<Verdict, String> {
-    let provider = place.info.name;
-    let id = place.sandbox.ids(provider).into_iter().next().ok_or("the sandbox has no media")?;
-    let answers = answers!(talk.ask(&vec![driver::delete(place, &id); times]).await?);
-    let is_there = place.sandbox.ids(provider).contains(&id);
+async fn delete(session: &DriverSession<'_>, times: usize) -> Result<Verdict, String> {
+    let provider = session.environment.info.name;
+    let id =
+        session.environment.sandbox.ids(provider).into_iter().next().ok_or("the sandbox has no media")?;
+    let answers = answers!(session.ask(&vec![driver::delete(session.environment, &id); times]).await?);
+    let is_there = session.environment.sandbox.ids(provider).contains(&id);
     Ok(deleted(&answers, is_there).into())
 }
 
@@ -261,9 +268,9 @@ fn deleted(answers: &[Value], is_there: bool) -> Result<(), String> {
     }
 }
 
-async fn list(place: &Place, talk: &Talk<'_>) -> Result<Verdict, String> {
-    let answers = answers!(talk.ask(&[driver::list(place)]).await?);
-    let have = place.sandbox.ids(place.info.name);
+async fn list(session: &DriverSession<'_>) -> Result<Verdict, String> {
+    let answers = answers!(session.ask(&[driver::list(session.environment)]).await?);
+    let have = session.environment.sandbox.ids(session.environment.info.name);
     let said = answers[0]["ids"].as_array().into_iter().flatten();
     let mut said: Vec<String> = said.filter_map(|id| id.as_str().map(ToOwned::to_owned)).collect();
     let mut all = have;
@@ -275,15 +282,20 @@ async fn list(place: &Place, talk: &Talk<'_>) -> Result<Verdict, String> {
 }
 
 /// Deliveries of the first media of the sandbox, which has one of each kind.
-async fn parse(place: &Place, talk: &Talk<'_>, count: usize) -> Result<Verdict, String> {
-    let provider = place.info.name;
+async fn parse(session: &DriverSession<'_>, count: usize) -> Result<Verdict, String> {
+    let provider = session.environment.info.name;
     let mut requests = Vec::new();
-    for media in place.info.media.iter().take(count) {
-        let delivery = place.sandbox.webhook(provider, &media.id).await.map_err(|error| error.to_string())?;
-        requests.push(driver::delivery("parse", place, &delivery));
+    for media in session.environment.info.media.iter().take(count) {
+        let delivery = session
+            .environment
+            .sandbox
+            .webhook(provider, &media.id)
+            .await
+            .map_err(|error| error.to_string())?;
+        requests.push(driver::delivery("parse", session.environment, &delivery));
     }
-    let answers = answers!(talk.ask(&requests).await?);
-    for (media, answer) in place.info.media.iter().zip(&answers) {
+    let answers = answers!(session.ask(&requests).await?);
+    for (media, answer) in session.environment.info.media.iter().zip(&answers) {
         let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let [item] = items else { return Ok(differs("one item", answer).into()) };
         if item["id"] != media.id.as_str() {
@@ -298,7 +310,7 @@ async fn parse(place: &Place, talk: &Talk<'_>, count: usize) -> Result<Verdict, 
 }
 
 /// A delivery of the fixtures, against the items that are written down beside it.
-async fn parse_fixture(place: &Place, talk: &Talk<'_>, folder: &str) -> Result<Verdict, String> {
+async fn parse_fixture(session: &DriverSession<'_>, folder: &str) -> Result<Verdict, String> {
     let fixtures = wamedia_fixtures::embedded();
     let (fixture, expected) = (
         read(&fixtures, &format!("{folder}/fixture.json"))?,
@@ -310,8 +322,8 @@ async fn parse_fixture(place: &Place, talk: &Talk<'_>, folder: &str) -> Result<V
     }
     let body = format!("{folder}/{}", fixture["delivery"].as_str().unwrap_or_default());
     delivery.body = Bytes::from(fixtures.read(&body).map_err(|error| error.to_string())?.into_owned());
-    let request = driver::delivery("parse", place, &delivery);
-    let answers = answers!(talk.ask(&[driver::with_fixture_secrets(request)]).await?);
+    let request = driver::delivery("parse", session.environment, &delivery);
+    let answers = answers!(session.ask(&[driver::with_fixture_secrets(request)]).await?);
     let wanted = expected["items"].as_array().into_iter().flatten().filter(|item| item["item"] == "media");
     Ok(parsed(&answers[0], &wanted.collect::<Vec<_>>()).into())
 }
@@ -348,12 +360,16 @@ enum Tamper {
     Signature,
 }
 
-async fn verify(place: &Place, talk: &Talk<'_>, tamper: Tamper) -> Result<Verdict, String> {
-    let first = place.info.media.first().ok_or("the sandbox has no media")?;
-    let delivery =
-        place.sandbox.webhook(place.info.name, &first.id).await.map_err(|error| error.to_string())?;
+async fn verify(session: &DriverSession<'_>, tamper: Tamper) -> Result<Verdict, String> {
+    let first = session.environment.info.media.first().ok_or("the sandbox has no media")?;
+    let delivery = session
+        .environment
+        .sandbox
+        .webhook(session.environment.info.name, &first.id)
+        .await
+        .map_err(|error| error.to_string())?;
     let delivery = tampered(delivery, tamper);
-    let answers = answers!(talk.ask(&[driver::delivery("verify", place, &delivery)]).await?);
+    let answers = answers!(session.ask(&[driver::delivery("verify", session.environment, &delivery)]).await?);
     let (want, got) = (tamper == Tamper::Nothing, &answers[0]);
     // A refusal is a "no" as well.
     let is_valid = got["valid"] == true || (got["ok"] == true && got["valid"].is_null());
@@ -387,22 +403,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_is_judged_by_what_the_server_has() {
+    fn an_upload_is_scored_by_what_the_server_has() {
         let bytes = Bytes::from_static(b"photo");
-        let judge = |answer: Value, new: &[&str], stored: Option<&str>, mime: &str| {
+        let check = |answer: Value, new: &[&str], stored: Option<&str>, mime: &str| {
             let new: Vec<String> = new.iter().map(|id| (*id).to_owned()).collect();
             let stored = stored.map(|text| (mime.to_owned(), Bytes::copy_from_slice(text.as_bytes())));
             uploaded(&answer, &new, stored, &bytes, "image/jpeg").is_ok()
         };
         let good = json!({"ok": true, "id": "7"});
-        assert!(judge(good.clone(), &["7"], Some("photo"), "image/jpeg"));
-        assert!(judge(json!({"ok": true, "link": "https://x.test/7"}), &["7"], Some("photo"), "image/jpeg"));
-        assert!(!judge(good.clone(), &["7"], Some("phot"), "image/jpeg"));
-        assert!(!judge(good.clone(), &["7"], Some("photo"), "text/plain"));
-        assert!(!judge(good.clone(), &[], None, "image/jpeg"));
-        assert!(!judge(good, &["8"], Some("photo"), "image/jpeg"));
-        assert!(!judge(json!({"ok": true}), &["7"], Some("photo"), "image/jpeg"));
-        assert!(!judge(json!({"ok": false, "id": "7"}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(check(good.clone(), &["7"], Some("photo"), "image/jpeg"));
+        assert!(check(json!({"ok": true, "link": "https://x.test/7"}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(!check(good.clone(), &["7"], Some("phot"), "image/jpeg"));
+        assert!(!check(good.clone(), &["7"], Some("photo"), "text/plain"));
+        assert!(!check(good.clone(), &[], None, "image/jpeg"));
+        assert!(!check(good, &["8"], Some("photo"), "image/jpeg"));
+        assert!(!check(json!({"ok": true}), &["7"], Some("photo"), "image/jpeg"));
+        assert!(!check(json!({"ok": false, "id": "7"}), &["7"], Some("photo"), "image/jpeg"));
         assert!(refused(&json!({"ok": false}), &[]).is_ok());
         assert!(
             refused(&json!({"ok": true}), &[]).is_err()
@@ -411,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_is_judged_by_what_the_server_has() {
+    fn a_deletion_is_scored_by_what_the_server_has() {
         let (yes, no) = (json!({"ok": true}), json!({"ok": false}));
         let once = |answer: &Value, is_there: bool| deleted(std::slice::from_ref(answer), is_there);
         assert!(once(&yes, false).is_ok() && once(&yes, true).is_err() && once(&no, false).is_err());

@@ -79,7 +79,7 @@ pub(super) enum How {
 
 /// What was seen from outside.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     /// It ended by itself, or was killed because the row says so.
     pub(super) ended: bool,
     /// A driver said that it does not offer this.
@@ -101,7 +101,7 @@ pub(super) struct Seen {
     pub(super) said: String,
 }
 
-impl Seen {
+impl Observation {
     /// How it ended, apart from what was expected: the file is there and right, nothing is there and it was said, or
     /// something else.
     pub(super) fn end(&self) -> &'static str {
@@ -120,7 +120,7 @@ impl Seen {
 }
 
 /// A requirement that is broken, and what was seen of it.
-pub(super) type Broken = (String, String);
+pub(super) type Violation = (String, String);
 
 impl Row {
     /// The plain fetch of a good file: a client that fails it can do nothing, and what else it fails says nothing.
@@ -165,31 +165,37 @@ impl Row {
 
     /// Every requirement that this row exercises: those that its ways to fail break.
     pub(super) fn requirements(&self) -> BTreeSet<String> {
-        let own = [Way::Wrong, Way::Failed, Way::Endless, Way::Busy, Way::Stray];
-        let own = own.into_iter().filter(|way| *way != Way::Failed || self.expect == Expect::Bytes);
+        let own = [
+            FailureMode::Wrong,
+            FailureMode::Failed,
+            FailureMode::Endless,
+            FailureMode::Busy,
+            FailureMode::Stray,
+        ];
+        let own = own.into_iter().filter(|way| *way != FailureMode::Failed || self.expect == Expect::Bytes);
         let shared = ["IN-010", "SE-001", "SE-002", "SE-010"].map(ToOwned::to_owned);
         own.flat_map(|way| self.broken_by(way)).chain(shared).collect()
     }
 
-    fn broken_by(&self, way: Way) -> Vec<String> {
+    fn broken_by(&self, way: FailureMode) -> Vec<String> {
         let named = match way {
-            Way::Wrong => &self.breaks.wrong,
-            Way::Failed => &self.breaks.failed,
-            Way::Endless => &self.breaks.endless,
-            Way::Busy => &self.breaks.busy,
-            Way::Stray => &self.breaks.stray,
+            FailureMode::Wrong => &self.breaks.wrong,
+            FailureMode::Failed => &self.breaks.failed,
+            FailureMode::Endless => &self.breaks.endless,
+            FailureMode::Busy => &self.breaks.busy,
+            FailureMode::Stray => &self.breaks.stray,
         };
         match way {
             _ if !named.is_empty() => named.clone(),
-            Way::Wrong | Way::Failed => vec![Sentences::of_fault(&self.fault)],
-            Way::Endless | Way::Busy => vec!["RT-006".to_owned()],
-            Way::Stray => vec!["IN-010".to_owned()],
+            FailureMode::Wrong | FailureMode::Failed => vec![Sentences::of_fault(&self.fault)],
+            FailureMode::Endless | FailureMode::Busy => vec!["RT-006".to_owned()],
+            FailureMode::Stray => vec!["IN-010".to_owned()],
         }
     }
 
-    /// What it broke. Each requirement is judged by its own sentence: one that asks for no more than an error is
+    /// What it broke. Each requirement is assessed against its own sentence: one that asks for no more than an error is
     /// met by an error, whatever else the row would have liked.
-    pub(super) fn judge(&self, seen: &Seen) -> Vec<Broken> {
+    pub(super) fn violations(&self, seen: &Observation) -> Vec<Violation> {
         let mut out = Vec::new();
         let mut one = |id: &str, what: &str, got: &str| {
             out.push((id.to_owned(), format!("expected {what}, got: {got}")));
@@ -207,24 +213,24 @@ impl Row {
         if seen.shown {
             one("SE-010", "no credential in the output", "one");
         }
-        let mut way = |way: Way, what: &str, got: &str| {
+        let mut way = |way: FailureMode, what: &str, got: &str| {
             self.broken_by(way).iter().for_each(|id| one(id, what, got));
         };
         if !seen.strays.is_empty() {
-            way(Way::Stray, "no file but the wanted one", &seen.strays.join(", "));
+            way(FailureMode::Stray, "no file but the wanted one", &seen.strays.join(", "));
         }
         if seen.requests > self.requests_at_most.unwrap_or(30) {
-            way(Way::Busy, "few requests", &format!("{}", seen.requests));
+            way(FailureMode::Busy, "few requests", &format!("{}", seen.requests));
         }
         if !seen.ended {
-            way(Way::Endless, "an end within the limit", &format!("killed after {} ms", seen.ms));
+            way(FailureMode::Endless, "an end within the limit", &format!("killed after {} ms", seen.ms));
             return out;
         }
-        self.judge_end(seen, &mut out);
+        self.violations_at_end(seen, &mut out);
         out
     }
 
-    fn judge_end(&self, seen: &Seen, out: &mut Vec<Broken>) {
+    fn violations_at_end(&self, seen: &Observation, out: &mut Vec<Violation>) {
         let is_success = seen.is_success();
         let file = match (seen.is_there, seen.is_right, seen.is_untouched) {
             (false, ..) => "no file",
@@ -244,13 +250,15 @@ impl Row {
                 one(unfinished(), "the old file untouched");
             }
             (How::Exists, _) if !is_success => {}
-            (_, Expect::Failure) if is_success => one(self.broken_by(Way::Wrong), "an error and no file"),
+            (_, Expect::Failure) if is_success => {
+                one(self.broken_by(FailureMode::Wrong), "an error and no file");
+            }
             (_, Expect::Bytes | Expect::Either) if is_success && !seen.is_right => {
-                one(self.broken_by(Way::Wrong), "the right file, or an error and no file");
+                one(self.broken_by(FailureMode::Wrong), "the right file, or an error and no file");
             }
             _ if is_success => {}
             _ if seen.is_there => one(unfinished(), "no file after an error"),
-            (_, Expect::Bytes) => one(self.broken_by(Way::Failed), "success and the right file"),
+            (_, Expect::Bytes) => one(self.broken_by(FailureMode::Failed), "success and the right file"),
             _ => {}
         }
     }
@@ -258,7 +266,7 @@ impl Row {
 
 /// A way to fail that rows map to requirements.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum FailureMode {
     Wrong,
     Failed,
     Endless,
@@ -269,15 +277,15 @@ enum Way {
 /// How each requirement of a row came out: the broken ones fail, what a kill or a missing control hides did not run.
 pub(super) fn requirement_rows(
     exercised: &BTreeSet<String>,
-    broken: &[Broken],
-    is_judged: bool,
+    broken: &[Violation],
+    is_assessed: bool,
     sentences: &Sentences,
 ) -> Vec<Value> {
     let rows = exercised.iter().map(|id| {
         let why = broken.iter().find(|(have, _)| have == id).map(|(_, why)| why);
         let outcome = match why {
             Some(_) => "fail",
-            None if is_judged => "pass",
+            None if is_assessed => "pass",
             None => "not-run",
         };
         json!({ "id": id, "level": sentences.level(id), "outcome": outcome, "why": why })
@@ -293,8 +301,8 @@ mod tests {
         Row { id: "flip-1".to_owned(), fault: "flip".to_owned(), expect, how, ..Row::control() }
     }
 
-    fn seen(exit: i32, is_there: bool, is_right: bool) -> Seen {
-        Seen { ended: true, exits: vec![Some(exit)], is_there, is_right, ..Seen::default() }
+    fn seen(exit: i32, is_there: bool, is_right: bool) -> Observation {
+        Observation { ended: true, exits: vec![Some(exit)], is_there, is_right, ..Observation::default() }
     }
 
     fn rows() -> Vec<Row> {
@@ -302,26 +310,29 @@ mod tests {
         Row::all(&serde_json::from_str(&text).expect("JSON")).expect("every row is known")
     }
 
-    fn broken(row: &Row, seen: &Seen) -> Vec<String> {
-        row.judge(seen).into_iter().map(|(id, _)| id).collect()
+    fn broken(row: &Row, seen: &Observation) -> Vec<String> {
+        row.violations(seen).into_iter().map(|(id, _)| id).collect()
     }
 
     #[test]
     fn each_expectation_refuses_the_other_outcome() {
         let bytes = row(Expect::Bytes, How::Plain);
-        assert!(bytes.judge(&seen(0, true, true)).is_empty());
+        assert!(bytes.violations(&seen(0, true, true)).is_empty());
         assert_eq!(broken(&bytes, &seen(0, true, false)), ["fault:flip"]);
         assert_eq!(broken(&bytes, &seen(1, false, false)), ["fault:flip"]);
         let failure = row(Expect::Failure, How::Plain);
-        assert!(failure.judge(&seen(5, false, false)).is_empty());
+        assert!(failure.violations(&seen(5, false, false)).is_empty());
         assert_eq!(broken(&failure, &seen(5, true, false)), ["IN-010"], "a leftover under the final name");
         assert_eq!(broken(&failure, &seen(0, true, true)), ["fault:flip"]);
         let killed = row(Expect::Failure, How::Kill);
         assert_eq!(broken(&killed, &seen(9, true, false)), ["IN-010"]);
         let exists = row(Expect::Either, How::Exists);
         assert_eq!(broken(&exists, &seen(1, true, false)), ["IN-010"], "the old file is gone");
-        assert!(exists.judge(&Seen { is_untouched: true, ..seen(1, true, false) }).is_empty());
-        assert_eq!(broken(&exists, &Seen { is_untouched: true, ..seen(0, true, false) }), ["fault:flip"]);
+        assert!(exists.violations(&Observation { is_untouched: true, ..seen(1, true, false) }).is_empty());
+        assert_eq!(
+            broken(&exists, &Observation { is_untouched: true, ..seen(0, true, false) }),
+            ["fault:flip"]
+        );
     }
 
     #[test]
@@ -336,7 +347,7 @@ mod tests {
         assert_eq!(broken(busy, &seen(1, false, false)), ["RT-001", "RT-005"]);
         for row in &rows {
             let is_there = row.how == How::Exists;
-            let error = Seen { is_untouched: is_there, ..seen(1, is_there, false) };
+            let error = Observation { is_untouched: is_there, ..seen(1, is_there, false) };
             for id in broken(row, &error) {
                 assert!(!id.starts_with("IN-") && !id.starts_with("SE-"), "{}: {id}", row.case());
             }
@@ -348,11 +359,11 @@ mod tests {
         for (seen, end) in [
             (seen(0, true, true), "recovered"),
             (seen(5, false, false), "clean"),
-            (Seen { is_untouched: true, ..seen(5, true, false) }, "clean"),
+            (Observation { is_untouched: true, ..seen(5, true, false) }, "clean"),
             (seen(0, true, false), "wrong"),
             (seen(0, false, false), "wrong"),
             (seen(5, true, true), "wrong"),
-            (Seen { ended: false, ..seen(0, true, true) }, "killed"),
+            (Observation { ended: false, ..seen(0, true, true) }, "killed"),
         ] {
             assert_eq!(seen.end(), end, "{seen:?}");
         }
@@ -363,12 +374,12 @@ mod tests {
         let bytes = row(Expect::Bytes, How::Plain);
         let good = || seen(0, true, true);
         for (bad, id) in [
-            (Seen { ended: false, ..good() }, "RT-006"),
-            (Seen { leaks: 1, ..good() }, "SE-002"),
-            (Seen { forbidden: 1, ..good() }, "SE-001"),
-            (Seen { shown: true, ..good() }, "SE-010"),
-            (Seen { requests: 31, ..good() }, "RT-006"),
-            (Seen { strays: vec!["x.part".to_owned()], ..good() }, "IN-010"),
+            (Observation { ended: false, ..good() }, "RT-006"),
+            (Observation { leaks: 1, ..good() }, "SE-002"),
+            (Observation { forbidden: 1, ..good() }, "SE-001"),
+            (Observation { shown: true, ..good() }, "SE-010"),
+            (Observation { requests: 31, ..good() }, "RT-006"),
+            (Observation { strays: vec!["x.part".to_owned()], ..good() }, "IN-010"),
         ] {
             assert_eq!(broken(&bytes, &bad), [id], "{bad:?}");
         }

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use wamedia_core::Sha256;
 
 use super::driver;
-use super::place::{Place, Running, Starter, finish, spawn};
-use super::row::{How, Row, Seen};
+use super::environment::{Environment, Launcher, Running, finish, spawn};
+use super::row::{How, Observation, Row};
 
 /// A program that is not done by then is killed, and its row has failed; longer where even a good file takes long.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -34,76 +34,79 @@ impl Limits {
 pub(super) async fn one(
     provider: &str,
     row: &Row,
-    starter: &Starter,
+    launcher: &Launcher,
     limits: Limits,
-) -> Result<Seen, String> {
+) -> Result<Observation, String> {
     let at_row = |error: std::io::Error| format!("{provider} {}: {error}", row.case());
-    let place = Place::new(provider, starter.client.plain_http).await.map_err(at_row)?;
-    let out = place.folder.join("media.jpg");
+    let environment = Environment::new(provider, launcher.client.plain_http).await.map_err(at_row)?;
+    let out = environment.folder.join("media.jpg");
     if row.how == How::Exists {
         fs::write(&out, OLD).map_err(at_row)?;
     }
     // A plain id is the first that the sandbox has; it and the names of faults differ from provider to provider.
-    let id = match place.info.media.first() {
+    let id = match environment.info.media.first() {
         Some(first) if row.id == "1001" => first.id.clone(),
-        _ => place.sandbox.media_id(provider, &row.id),
+        _ => environment.sandbox.media_id(provider, &row.id),
     };
     // An id that the sandbox does not know has no right bytes.
-    let right = place.sandbox.object(provider, &id).await.map(|(_, bytes)| bytes).unwrap_or_default();
+    let right = environment.sandbox.object(provider, &id).await.map(|(_, bytes)| bytes).unwrap_or_default();
     let (digest, size, target) =
         (Sha256::of(&right).to_hex(), right.len().to_string(), out.display().to_string());
-    let request = starter.client.driver.then(|| driver::fetch(&place, &id, &digest, right.len(), &out));
+    let request =
+        launcher.client.driver.then(|| driver::fetch(&environment, &id, &digest, right.len(), &out));
     let values = [("id", &*id), ("out", &*target), ("sha256", &*digest), ("size", &*size)];
-    let mut command = place.command(starter, &values).ok_or("there is no command for this provider")?;
+    let mut command =
+        environment.command(launcher, &values).ok_or("there is no command for this provider")?;
     let mut children = vec![spawn(&mut command, request.as_slice())?];
     if row.how == How::Twice {
         children.push(spawn(&mut command, request.as_slice())?);
     }
-    let mut seen = watch(&place, children, row.how, starter.client.driver, limits).await.map_err(at_row)?;
+    let mut observation =
+        watch(&environment, children, row.how, launcher.client.driver, limits).await.map_err(at_row)?;
     // What it sent last is in the log a moment later.
     sleep(Duration::from_millis(20)).await;
-    seen.is_there = fs::symlink_metadata(&out).is_ok();
-    seen.is_right = holds(&out, &right);
-    seen.is_untouched = holds(&out, OLD);
+    observation.is_there = fs::symlink_metadata(&out).is_ok();
+    observation.is_right = holds(&out, &right);
+    observation.is_untouched = holds(&out, OLD);
     // A killed program may leave what it can recognise and remove later, not what looks finished.
     if row.how != How::Kill {
-        seen.strays = place.strays(&out);
+        observation.strays = environment.strays(&out);
     }
-    seen.requests = place.sandbox.requests().len();
-    seen.leaks = place.sandbox.leaks().len();
-    seen.forbidden = place.sandbox.forbidden_host_connections();
-    place.sandbox.shutdown().await;
-    Ok(seen)
+    observation.requests = environment.sandbox.requests().len();
+    observation.leaks = environment.sandbox.leaks().len();
+    observation.forbidden = environment.sandbox.forbidden_host_connections();
+    environment.sandbox.shutdown().await;
+    Ok(observation)
 }
 
 /// Waits for programs to end, and kills them where they do not.
 async fn watch(
-    place: &Place,
+    environment: &Environment,
     children: Vec<Running>,
     how: How,
     is_driver: bool,
     limits: Limits,
-) -> std::io::Result<Seen> {
+) -> std::io::Result<Observation> {
     let begun = Instant::now();
     let limit = if how == How::Kill { limits.kill_after } else { limits.whole };
-    let mut seen = Seen { ended: true, ..Seen::default() };
+    let mut observation = Observation { ended: true, ..Observation::default() };
     for child in children {
         let Some(output) = finish(child, limit.saturating_sub(begun.elapsed())).await? else {
-            seen.ended = how == How::Kill;
+            observation.ended = how == How::Kill;
             continue;
         };
-        seen.shown |= place.shows_secret(&output);
-        seen.said = last_line(&output.stderr);
-        seen.exits.push(if is_driver {
+        observation.shown |= environment.shows_secret(&output);
+        observation.said = last_line(&output.stderr);
+        observation.exits.push(if is_driver {
             let answer = driver::answers(&output).into_iter().next();
-            seen.not_offered |= answer.as_ref().is_some_and(|answer| answer["offered"] == false);
+            observation.not_offered |= answer.as_ref().is_some_and(|answer| answer["offered"] == false);
             answer.map(|answer| i32::from(answer["ok"] != true))
         } else {
             output.status.code()
         });
     }
-    seen.ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(seen)
+    observation.ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(observation)
 }
 
 /// Whether a file has exactly these bytes. What is no plain file, or has another length, is not read.
@@ -135,10 +138,10 @@ mod tests {
         rows().expect("rows").into_iter().find(|row| row.case() == case).expect("a row of this name")
     }
 
-    fn starter(script: &str) -> Starter {
+    fn launcher(script: &str) -> Launcher {
         let words = ["sh", "-c", script, "sh", "{out}"].map(ToOwned::to_owned).to_vec();
         let client = Client::from_words(words, false).expect("a command");
-        Starter { client: Arc::new(client), path: None }
+        Launcher { client: Arc::new(client), path: None }
     }
 
     fn limits() -> Limits {
@@ -149,35 +152,35 @@ mod tests {
         sandbox.providers().first().expect("a provider").name.to_owned()
     }
 
-    async fn one(row: &Row, script: &str) -> Result<Seen, String> {
+    async fn one(row: &Row, script: &str) -> Result<Observation, String> {
         let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.expect("it starts");
-        super::one(&some_provider(&sandbox), row, &starter(script), limits()).await
+        super::one(&some_provider(&sandbox), row, &launcher(script), limits()).await
     }
 
     #[tokio::test]
     async fn a_program_that_hangs_is_killed_with_what_it_started_and_the_next_row_runs() {
         let mut kill = row("kill:drip-2");
         kill.how = How::Kill;
-        let seen = one(&kill, "sleep 600 & wait").await.expect("it runs");
-        assert!(seen.exits.is_empty() && seen.ms < 10_000, "{seen:?}");
-        let seen = one(&row("flip-1"), "exit 7").await.expect("the next one runs");
-        assert_eq!((seen.exits, seen.is_there), (vec![Some(7)], false));
+        let observation = one(&kill, "sleep 600 & wait").await.expect("it runs");
+        assert!(observation.exits.is_empty() && observation.ms < 10_000, "{observation:?}");
+        let observation = one(&row("flip-1"), "exit 7").await.expect("the next one runs");
+        assert_eq!((observation.exits, observation.is_there), (vec![Some(7)], false));
     }
 
     #[tokio::test]
     async fn what_it_leaves_and_prints_is_seen() {
         let script = "env | grep TEST- ; test -s \"$SSL_CERT_FILE\" || exit 3; : > \"$1.part\"; : > ../../escaped; printf old > \"$1\"";
-        let seen = one(&row("flip-1"), script).await.expect("it runs");
-        assert!(seen.shown && seen.is_there && !seen.is_right, "{seen:?}");
+        let observation = one(&row("flip-1"), script).await.expect("it runs");
+        assert!(observation.shown && observation.is_there && !observation.is_right, "{observation:?}");
         assert_eq!(
-            (seen.strays, seen.exits),
+            (observation.strays, observation.exits),
             (vec!["media.jpg.part".to_owned(), "escaped".to_owned()], vec![Some(0)])
         );
         let words = vec!["no-such-program".to_owned(), "{out}".to_owned()];
         let client = Arc::new(Client::from_words(words, false).expect("a command"));
         let sandbox = Sandbox::start(Options::new(Arc::new(|| SystemClock.now()))).await.expect("it starts");
-        let starter = Starter { client, path: None };
-        let why = super::one(&some_provider(&sandbox), &row("flip-1"), &starter, limits())
+        let launcher = Launcher { client, path: None };
+        let why = super::one(&some_provider(&sandbox), &row("flip-1"), &launcher, limits())
             .await
             .expect_err("no program");
         assert!(why.contains("no-such-program"), "{why}");

@@ -4,7 +4,7 @@
 //! background, a few at a time. When it is told to stop it takes no more deliveries and finishes what
 //! it has.
 //!
-//! [`HandOver`] is where references wait. [`InMemory`] loses them when the process dies; a service that must survive
+//! [`ReferenceQueue`] is where references wait. [`InMemory`] loses them when the process dies; a service that must survive
 //! that implements the trait with its database, as the example `scaling-out` does.
 //!
 //! ```text
@@ -57,12 +57,12 @@ pub(crate) type Report = Arc<dyn Fn(&MediaRef, &wamedia::Result<Downloaded>) + S
 
 struct Receiver {
     webhooks: Arc<dyn Webhooks>,
-    hand_over: Arc<dyn HandOver>,
+    references: Arc<dyn ReferenceQueue>,
 }
 
 /// Where references wait until they are fetched. The vendor is answered 200 when it has them.
 #[async_trait]
-pub(crate) trait HandOver: Send + Sync + 'static {
+pub(crate) trait ReferenceQueue: Send + Sync + 'static {
     /// Takes all references of a delivery and gives true, or takes none. It knows media by
     /// [`MediaRef::identity`], since vendors deliver more than once; what it has already counts as taken.
     async fn accept(&self, media: Vec<MediaRef>) -> bool;
@@ -75,7 +75,7 @@ struct InMemory {
 }
 
 #[async_trait]
-impl HandOver for InMemory {
+impl ReferenceQueue for InMemory {
     async fn accept(&self, media: Vec<MediaRef>) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut here = HashSet::new();
@@ -111,8 +111,8 @@ pub(crate) async fn serve(
     let downloads = tokio::spawn(download(provider, references, folder, at_once, report));
     // A larger body is refused before it is read.
     let cap = usize::try_from(webhooks.capabilities().max_bytes).unwrap_or(usize::MAX);
-    let hand_over = Arc::new(InMemory { queue, seen: Mutex::default() });
-    let receiver = Arc::new(Receiver { webhooks, hand_over });
+    let in_memory = Arc::new(InMemory { queue, seen: Mutex::default() });
+    let receiver = Arc::new(Receiver { webhooks, references: in_memory });
     let app = Router::new()
         // Whapi has modes that append to the path and use other verbs; the body says what it is.
         .route("/webhook", get(handshake).fallback(receive))
@@ -169,7 +169,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
             };
         }
     };
-    if receiver.hand_over.accept(media).await { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+    if receiver.references.accept(media).await { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 /// Downloads what comes through the queue, at most `at_once` at a time, until the queue is closed.

@@ -2,17 +2,18 @@
 //! other. With `harness = false` this program is the suite of the leaking client where it is started with `LEAK`, and else
 //! the test that starts it so.
 
-use std::path::{Path, PathBuf};
+mod acme;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-use acme_media::{Acme, TestServer};
+use acme_media::Acme;
 use async_trait::async_trait;
 use wamedia_conformance::wamedia_fixtures::Fixtures;
 use wamedia_conformance::{CANARY, ProviderUnderTest, TestNet};
 use wamedia_core::{
     Capabilities, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result,
-    Secret,
 };
 
 /// How the client logs: `log` or `tracing`, by its own crate or, where `elsewhere` is added, by another one; `none` not at all.
@@ -56,23 +57,15 @@ impl ProviderUnderTest for LeakingSuite {
     const NAME: &'static str = "acme";
 
     fn build(net: &TestNet) -> Arc<dyn Provider> {
-        let server = net.address().map(|address| TestServer {
-            address,
-            ca_der: net.ca_der(),
-            loopback: net.permits_loopback(),
-        });
-        let acme = Acme::new(Secret::new(CANARY), net.clock(), server.as_ref());
-        Arc::new(Leaking(acme.expect("the test configuration is valid")))
+        Arc::new(Leaking(acme::client(net)))
     }
 
     fn fixtures() -> Fixtures {
-        wamedia_conformance::wamedia_fixtures::from_dir(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"),
-        )
+        acme::fixtures()
     }
 
     fn snapshots() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots")
+        acme::snapshots()
     }
 }
 

@@ -25,13 +25,13 @@ const OUTPUT_BYTES: usize = 1 << 20;
 
 /// A client, and where its programs are looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Starter {
+pub(super) struct Launcher {
     pub(super) client: Arc<Client>,
     pub(super) path: Option<OsString>,
 }
 
 /// A sandbox and a folder that no other start has.
-pub(super) struct Place {
+pub(super) struct Environment {
     pub(super) sandbox: Sandbox,
     pub(super) info: ProviderInfo,
     outer: tempfile::TempDir,
@@ -39,7 +39,7 @@ pub(super) struct Place {
     ca: PathBuf,
 }
 
-impl Place {
+impl Environment {
     pub(super) async fn new(provider: &str, plain_http: bool) -> std::io::Result<Self> {
         let mut options = Options::new(Arc::new(|| SystemClock.now()));
         if !plain_http {
@@ -61,8 +61,8 @@ impl Place {
     }
 
     /// A command of the client with test credentials, trust in the suite's authority, and nothing else but `PATH`.
-    pub(super) fn command(&self, starter: &Starter, values: &[(&str, &str)]) -> Option<Command> {
-        let words = starter.client.command(self.info.name)?;
+    pub(super) fn command(&self, launcher: &Launcher, values: &[(&str, &str)]) -> Option<Command> {
+        let words = launcher.client.command(self.info.name)?;
         let ca = self.ca.display().to_string();
         let content = self.info.content_origins.first().map_or("", String::as_str);
         let shared = [
@@ -78,7 +78,7 @@ impl Place {
         for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
             command.env(name, &self.ca);
         }
-        let path = starter.path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
+        let path = launcher.path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
         command.env("PATH", path).env("HOME", self.folder.join("no-home")).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         // A group of its own, so that what it started is killed with it.
