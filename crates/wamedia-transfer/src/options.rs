@@ -28,7 +28,8 @@ pub enum IfExists {
     Refuse,
     /// A file that agrees with every digest and size that is known before the first request counts as the result,
     /// and nothing is requested; another one is an error. In a folder with a manifest: a reference that is
-    /// recorded, and whose file is still there with its size, is not fetched again.
+    /// recorded, and whose file is still there with its size, is not fetched again. Where the caller states a digest
+    /// or requires one, the file is also read: one that was changed stays, and the content gets a free name.
     Keep,
     /// It is replaced in one step after verification.
     Replace,

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use support::{Replies, Reply, media, names};
 use wamedia_core::{ContentMetadata, ErrorKind, MediaRef, Provider, Result, Sha256};
 use wamedia_transfer::{
-    Downloaded, Folder, IfExists, Job, ManyOptions, OnMismatch, Target, Transfer, TransferOptions,
+    Downloaded, Folder, IfExists, Job, ManyOptions, OnMismatch, Require, Target, Transfer, TransferOptions,
     transfer_many,
 };
 
@@ -130,6 +130,31 @@ async fn a_manifest_that_cannot_be_read_is_an_error() {
     let error = Transfer::new(&provider).download_in(&media("7"), target).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "what is stored already is not known: {error}");
     assert_eq!(provider.opens(), 0, "it is known before the first request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_file_that_was_changed_is_not_kept_where_its_digest_is_asked_for() {
+    let digest = Sha256::of(b"one");
+    let mut given = options(IfExists::Keep);
+    given.sha256 = Some(digest);
+    let mut required = options(IfExists::Keep);
+    required.require = Require::Digest;
+    for wanted in [given, required] {
+        let folder = tempfile::tempdir().unwrap();
+        let declared = NONE.with_sha256(Some(digest));
+        let (target, media) = (Folder::new(folder.path()).with_manifest(true), named("1", "a.txt"));
+        let fetch = async |options: &TransferOptions| {
+            let provider = Replies::new(declared.clone(), [Reply::whole("one")]);
+            Transfer::new(&provider).with_options(options.clone()).download_in(&media, &target).await.unwrap()
+        };
+        assert!(fetch(&wanted).await.receipt.is_some());
+        assert!(fetch(&wanted).await.receipt.is_none());
+        // As long as before, so that only its content tells.
+        std::fs::write(folder.path().join("a.txt"), "two").unwrap();
+        assert!(fetch(&options(IfExists::Keep)).await.receipt.is_none(), "by its size");
+        assert!(fetch(&wanted).await.receipt.is_some());
+        assert_eq!((&*read(folder.path(), "a.txt"), &*read(folder.path(), "a (2).txt")), ("two", "one"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use super::manifest::{Manifest, Record};
 use super::partial::{PartialFile, SUFFIX, digest_of, is_same_file, mode_of, open_own, remove_unused};
 use super::steps::Steps;
 use super::{Begin, BeginContext, Destination, blocking, local};
-use crate::{IfExists, Receipt, safe_name};
+use crate::{IfExists, Receipt, Require, safe_name};
 
 /// The folder for partial files, the manifest and locks.
 const OWN: &str = ".wamedia";
@@ -384,13 +384,15 @@ impl Destination for FolderEntry {
         };
         if let Some(record) = stored {
             let target = self.folder.path().join(&record.name);
-            // The caller's digest verifies the record now, whatever it was verified against before.
+            // A digest that the caller states outranks what the record was verified against.
             let is_wanted =
                 options.sha256.map_or_else(|| record.meets(options.require), |d| d == record.sha256)
                     && options.size_bytes.is_none_or(|size| size == record.size);
+            // Otherwise the size alone tells; reading every kept file again would cost as much as fetching it.
+            let needs_digest = options.sha256.is_some() || options.require == Require::Digest;
             match self.exists {
                 IfExists::Refuse => return Err(already_exists(&target)),
-                IfExists::Keep if is_wanted => {
+                IfExists::Keep if is_wanted && (!needs_digest || self.recorded(session).await.is_some()) => {
                     self.path = Some(target);
                     return Ok(Begin::AlreadyStored);
                 }
