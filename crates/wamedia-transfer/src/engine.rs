@@ -216,6 +216,10 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
             Begin::Resume { offset, hasher, first } => {
                 writer.resume_from(offset, hasher, first);
                 state.resume_from_partial();
+                // What is already over the limit must not become content, not even where its digest is right.
+                if offset > state.max_bytes {
+                    restart(&mut writer, &mut state).await?;
+                }
             }
         }
         self.read(media, &mut writer, &mut state).await.map(Some)
