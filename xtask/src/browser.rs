@@ -3,12 +3,15 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wamedia_core::Clock as _;
+use wamedia_provider::SystemClock;
+use wamedia_sandbox::{Options, Sandbox};
 
 use crate::Outcome;
-use crate::sandbox::Sandbox;
 
 /// What the page has to show by and by, in its own language.
 const CHECKS: [(&str, &str); 6] = [
@@ -41,8 +44,10 @@ pub(crate) fn run() -> Outcome {
         println!("skipped: chromedriver, or the browser that it drives, is not installed");
         return Ok(());
     };
-    let sandbox = Sandbox::start()?;
-    let origin = sandbox.environment.get("WAMEDIA_META_BASE_URL").ok_or("no address")?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let options = Options::new(Arc::new(|| SystemClock.now()));
+    let sandbox = runtime.block_on(Sandbox::start(options)).map_err(|error| error.to_string())?;
+    let origin = &sandbox.provider("meta").ok_or("the sandbox has no meta")?.base_url;
     send(origin, "GET", "/v25.0/1001", &Value::Null)?;
     browser.open(origin)?;
     for (what, condition) in CHECKS {

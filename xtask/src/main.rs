@@ -16,7 +16,6 @@ mod new_provider;
 mod package;
 mod readme;
 mod release;
-mod sandbox;
 mod scoreboard;
 mod simulate;
 mod suite;

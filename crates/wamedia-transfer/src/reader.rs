@@ -21,8 +21,9 @@ const ITEM_BYTES: usize = 16 * 1024;
 /// Content to read while it arrives: an [`AsyncRead`], and a [`Stream`] of [`Bytes`].
 ///
 /// The end says whether the content was verified. Where it is not what was declared, or does not arrive whole, the last
-/// read fails and so does the last item of the stream; there is never a clean end. Bytes before the end are unverified:
-/// who must not show them, uses a [`Destination`](crate::Destination).
+/// read fails and so does the last item of the stream. Only where the options record differences
+/// ([`OnMismatch::Record`](crate::OnMismatch::Record)) is a difference a clean end, which [`receipt`](Self::receipt)
+/// tells. Bytes before the end are unverified: where nobody may see those, use a [`Destination`](crate::Destination).
 ///
 /// The transfer goes on only while this is read, and dropping it cancels the transfer. As with any
 /// [`Sequential`](crate::Sequential) destination, content that begins again after a break must repeat what was read.
