@@ -7,6 +7,7 @@ mod browser;
 mod ci;
 mod circles;
 mod conformance;
+mod counts;
 mod features;
 mod files;
 mod fixtures;
@@ -36,6 +37,8 @@ enum Task {
     Ci,
     /// The behavioural suite, with a table per provider
     Conformance(conformance::Options),
+    /// Instructions and system calls of a dozen operations, compared with those that are committed
+    Counts(counts::Options),
     /// wamedia beside the baseline client, interleaved
     Bench(bench::Options),
     /// The server of the benchmark, a process of its own
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Browser => browser::run(),
         Task::Ci => ci::run(),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Counts(options) => counts::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::BenchServer { ca_file } => bench::server::run(&ca_file),
         Task::BenchWebhook => bench::webhook::run(),

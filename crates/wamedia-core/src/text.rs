@@ -1,13 +1,9 @@
 //! Text: lower-case hex, and characters that must not reach a person, a file name or a log.
 
-use std::fmt::Write as _;
-
 /// The bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// Whether a character is not seen and changes how others are: direction marks and overrides, joiners, spaces of no

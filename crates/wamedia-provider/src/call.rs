@@ -140,8 +140,10 @@ impl<'a> Call<'a> {
         let work = async {
             let bound = request.bound.clone();
             // What was sent may be repeated as well: a signature, or a secret that nobody listed.
-            let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
-            let context = |error: Error| sent.error(self.error(error));
+            let context = |error: Error| {
+                let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
+                sent.error(self.error(error))
+            };
             let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
             self.hosts.check(&request.url).map_err(unsent)?;
             transport.breaker().admit().map_err(unsent)?;

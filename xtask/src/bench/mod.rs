@@ -2,7 +2,7 @@
 //!
 //! Nothing here passes or fails: people read the table. Absolute figures belong to one machine and one hour.
 
-mod process;
+pub(crate) mod process;
 mod report;
 mod results;
 mod scenarios;

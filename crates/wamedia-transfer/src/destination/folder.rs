@@ -185,7 +185,9 @@ impl Session {
             let record = Record { name: numbered(&base, number), ..record.clone() };
             let target = folder.join(&record.name);
             if let Some(manifest) = manifest.as_mut() {
-                if target.symlink_metadata().is_ok() {
+                // The first name is mostly free, and the rename decides. The search for another one looks first, so
+                // that it leaves no record for each name that exists.
+                if number > first && target.symlink_metadata().is_ok() {
                     continue;
                 }
                 manifest.append(identity, &record, &part)?;
