@@ -134,6 +134,7 @@ fn every_row_says_what_where_and_what_next() {
         command.current_dir(folder.path()).envs(sandbox.environment()).envs(*variable);
         let output = command.output().expect("it runs");
         let said = text(&output.stderr) + &text(&output.stdout);
+        eprintln!("### {arguments:?} {:?}\n{said}", output.status.code());
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {said}");
         for word in *words {
             assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}");

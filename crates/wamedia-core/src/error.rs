@@ -10,6 +10,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The longest message that an error keeps, in characters; vendor text beyond it is cut.
 const MESSAGE_MAX_CHARS: usize = 400;
+/// The longest host that an error keeps: a name has 253 characters at most, and a port follows.
+const HOST_MAX_CHARS: usize = 259;
 
 /// What kind of thing went wrong. Callers branch on this, never on text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +179,7 @@ struct Inner {
     phase: Option<Phase>,
     operation: Option<&'static str>,
     provider: Option<Cow<'static, str>>,
+    host: Option<String>,
     provider_code: Option<String>,
     status: Option<u16>,
     hint: Option<Cow<'static, str>>,
@@ -196,6 +199,7 @@ impl Error {
             phase: None,
             operation: None,
             provider: None,
+            host: None,
             provider_code: None,
             status: None,
             hint: None,
@@ -221,6 +225,14 @@ impl Error {
     #[must_use]
     pub fn with_provider(mut self, provider: impl Into<Cow<'static, str>>) -> Self {
         self.0.provider.get_or_insert_with(|| provider.into());
+        self
+    }
+
+    /// Names the host that was asked, with its port where that is not the scheme's own: `"graph.facebook.com"`; one
+    /// already named stays. A path, a query or a credential does not belong here.
+    #[must_use]
+    pub fn with_host(mut self, host: impl AsRef<str>) -> Self {
+        self.0.host.get_or_insert_with(|| tidy(host.as_ref(), HOST_MAX_CHARS));
         self
     }
 
@@ -286,7 +298,7 @@ impl Error {
         self
     }
 
-    /// Passes everything that came from outside through `redact`: the message, the vendor's code and the
+    /// Passes everything that came from outside through `redact`: the message, the host, the vendor's code and the
     /// causes. `redact` gives the text that is to be shown, or `None` where a text may stay as it is.
     ///
     /// Causes stay what they are when none of them needs a change; otherwise their texts take their place.
@@ -294,6 +306,9 @@ impl Error {
     pub fn redacted(mut self, redact: &dyn Fn(&str) -> Option<String>) -> Self {
         if let Some(message) = redact(&self.0.message) {
             self.0.message = message;
+        }
+        if let Some(host) = self.0.host.as_deref().and_then(redact) {
+            self.0.host = Some(host);
         }
         if let Some(code) = self.0.provider_code.as_deref().and_then(redact) {
             self.0.provider_code = Some(code);
@@ -367,6 +382,11 @@ impl Error {
         self.0.provider.as_deref()
     }
 
+    /// The host that was asked, with its port where that is not the scheme's own; `None` where nothing was sent.
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
+    }
+
     /// The vendor's own code, such as `"100/33"`.
     pub fn provider_code(&self) -> Option<&str> {
         self.0.provider_code.as_deref()
@@ -384,11 +404,20 @@ impl fmt::Display for Error {
         if let Some(operation) = self.0.operation {
             write!(f, " at {operation}")?;
         }
-        match (&self.0.provider, &self.0.provider_code) {
-            (Some(provider), Some(code)) => write!(f, " ({provider}, code {code})")?,
-            (Some(provider), None) => write!(f, " ({provider})")?,
-            (None, Some(code)) => write!(f, " (code {code})")?,
-            (None, None) => {}
+        let context = [
+            ("", self.0.provider.as_deref()),
+            ("", self.0.host.as_deref()),
+            ("code ", self.0.provider_code.as_deref()),
+        ];
+        let mut separator = " (";
+        for (name, value) in context {
+            if let Some(value) = value {
+                write!(f, "{separator}{name}{value}")?;
+                separator = ", ";
+            }
+        }
+        if separator != " (" {
+            f.write_str(")")?;
         }
         write!(f, ": {}", self.0.message)
     }
@@ -414,6 +443,7 @@ impl fmt::Debug for Error {
             .field("phase", &self.0.phase)
             .field("operation", &self.0.operation)
             .field("provider", &self.0.provider)
+            .field("host", &self.0.host)
             .field("provider_code", &self.0.provider_code)
             .field("status", &self.0.status)
             .field("hint", &self.0.hint)

@@ -28,6 +28,8 @@ pub struct MediaHead {
     pub validator: Option<String>,
     /// A file name from the reply, as an untrusted person wrote it.
     pub name: Option<String>,
+    /// The host that replied, as [`Error::host`](crate::Error::host) names it.
+    pub host: Option<String>,
 }
 
 /// Content as it comes in: the head at once, then chunks.

@@ -54,19 +54,20 @@ fn an_error_is_what_callers_branch_on_and_people_read() {
         .with_operation("resolve")
         .with_phase(Phase::Head)
         .with_provider("meta")
+        .with_host("graph.facebook.com")
         .with_provider_code("4")
         .with_status(400)
         .with_retry(Retry::After(Duration::from_secs(30)))
         .with_hint("wait");
     let want = json!({
-        "kind": "rate_limited", "operation": "resolve", "phase": "head", "provider": "meta", "provider_code": "4",
-        "status": 400, "message": "too many calls", "retryable": true, "retry_after_s": 30, "hint": "wait",
+        "kind": "rate_limited", "operation": "resolve", "phase": "head", "provider": "meta",
+        "host": "graph.facebook.com", "provider_code": "4", "status": 400, "message": "too many calls", "retryable": true, "retry_after_s": 30, "hint": "wait",
     });
     assert_eq!(shape(&error), want);
     let bare = shape(Error::new(ErrorKind::Integrity, "other bytes").with_hint("look"));
     let want = json!({
-        "kind": "integrity", "operation": null, "phase": null, "provider": null, "provider_code": null, "status": null,
-        "message": "other bytes", "retryable": false, "retry_after_s": null, "hint": "look",
+        "kind": "integrity", "operation": null, "phase": null, "provider": null, "host": null,
+        "provider_code": null, "status": null, "message": "other bytes", "retryable": false, "retry_after_s": null, "hint": "look",
     });
     assert_eq!(bare, want);
 }

@@ -29,6 +29,8 @@ pub(crate) struct Incoming {
     last: Instant,
     window: (Instant, u64),
     done: bool,
+    /// Who sends it, as errors name it.
+    host: Option<String>,
 }
 
 impl Incoming {
@@ -43,6 +45,19 @@ impl Incoming {
             last: now,
             window: (now, 0),
             done: false,
+            host: None,
+        }
+    }
+
+    /// Says who sends it; errors name the host.
+    pub(crate) fn name_host(&mut self, host: String) {
+        self.host = Some(host);
+    }
+
+    fn located(&self, error: Error) -> Error {
+        match &self.host {
+            Some(host) => error.with_host(host),
+            None => error,
         }
     }
 
@@ -91,7 +106,7 @@ impl Incoming {
 
     fn end(&mut self, kind: ErrorKind, message: &str) -> Poll<Option<Result<Bytes>>> {
         self.done = true;
-        Poll::Ready(Some(Err(Error::new(kind, message).with_phase(Phase::Body))))
+        Poll::Ready(Some(Err(self.located(Error::new(kind, message).with_phase(Phase::Body)))))
     }
 }
 
@@ -118,7 +133,7 @@ impl Stream for Incoming {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.done = true;
-                Poll::Ready(Some(Err(convert(error, Phase::Body))))
+                Poll::Ready(Some(Err(self.located(convert(error, Phase::Body)))))
             }
             Poll::Ready(None) => {
                 self.done = true;

@@ -3,14 +3,14 @@ use std::time::SystemTime;
 use tracing::{Instrument as _, debug, debug_span};
 use wamedia_core::{Budget, Capabilities, Error, ErrorKind, MediaLink, Phase, Result, Retry, UploadContent};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, NotTheApi};
 use crate::redact::Redactor;
 use crate::{Api, BoundHeader, HostRules, Reply, Request};
 
 /// One call of an API: what it may spend, where it may go, and whether it may be repeated.
 ///
-/// Every error that leaves a call names the provider, the operation and the phase, and holds no piece of a
-/// credential. A provider does none of that itself.
+/// Every error that leaves a call names the provider, the host that was asked, the operation and the phase, and holds
+/// no piece of a credential. A provider does none of that itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(crate) api: &'a Api,
@@ -77,6 +77,11 @@ impl<'a> Call<'a> {
         self.api.transport.redactor().error(error)
     }
 
+    /// An error of this call once something was sent to `host`; a source of the caller that fails has no host.
+    pub(crate) fn error_from(&self, host: &str, error: Error) -> Error {
+        self.error(if error.kind() == ErrorKind::Local { error } else { error.with_host(host) })
+    }
+
     /// A request that could not even be built is the same the next time.
     pub(crate) fn build_failure(&self, error: Error) -> Failure {
         let error = self.error(error.with_retry(Retry::Never).with_phase(Phase::Prepare));
@@ -123,7 +128,7 @@ impl<'a> Call<'a> {
             if reply.truncated && reply.is_success() {
                 return Err(reply_too_large());
             }
-            read(&reply).map_err(|error| with_status(error, &reply))
+            read(&reply).map_err(|error| with_page(with_status(error, &reply), &reply))
         };
         self.attempt(attempt, request, read).await
     }
@@ -140,15 +145,18 @@ impl<'a> Call<'a> {
         let work = async {
             let bound = request.bound.clone();
             // What was sent may be repeated as well: a signature, or a secret that nobody listed.
-            let context = |error: Error| {
+            let redacted = |error: Error| {
                 let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
-                sent.error(self.error(error))
+                sent.error(error)
             };
-            let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
-            self.hosts.check(&request.url).map_err(unsent)?;
-            transport.breaker().admit().map_err(unsent)?;
+            let refused = |error: Error| Failure { error: redacted(self.error(error)), is_unsent: true };
+            self.hosts.check(&request.url).map_err(refused)?;
+            transport.breaker().admit().map_err(refused)?;
             self.budget.count_request();
-            let host = request.url.host_str().unwrap_or("-").to_owned();
+            let host = host_of(&request.url);
+            let context = |error: Error| redacted(self.error_from(&host, error));
+            let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
+            let name = request.url.host_str().unwrap_or("-").to_owned();
             let port = request.url.port_or_known_default().unwrap_or_default();
             let shown = self.shown(&request);
             let sent_request = transport.send(request).await;
@@ -164,7 +172,7 @@ impl<'a> Call<'a> {
                 }
                 Err(Failure { error, is_unsent: true }) if error.kind() == ErrorKind::Transport => {
                     let hint =
-                        format!("check that {host}:{port} is right, and that it can be reached from here");
+                        format!("check that {name}:{port} is right, and that it can be reached from here");
                     Err(unsent(error.with_hint(hint)))
                 }
                 Err(failure) => Err(Failure { error: context(failure.error), ..failure }),
@@ -244,9 +252,20 @@ impl Shown {
     }
 }
 
+/// The host of an address, with its port where that is not the scheme's own. No part of the address beside it.
+pub(crate) fn host_of(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or("-");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// The status of a failure belongs to its error, whoever made it.
 fn with_status(error: Error, reply: &Reply) -> Error {
     if reply.is_success() { error } else { error.with_status(reply.status) }
+}
+
+/// A page has nothing that a vendor says; whoever reads the error learns that. A vendor that fails may answer with a page.
+fn with_page(error: Error, reply: &Reply) -> Error {
+    if reply.status < 500 && reply.is_page() { error.with_source(NotTheApi::Page) } else { error }
 }
 
 fn reply_too_large() -> Error {

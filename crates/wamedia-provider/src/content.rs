@@ -8,7 +8,7 @@ use wamedia_core::{
 };
 
 use crate::body::Incoming;
-use crate::call::Call;
+use crate::call::{Call, host_of};
 use crate::failure::Failure;
 use crate::head::head_of;
 use crate::redirect::{MAX_REDIRECTS, follow, redirect_target};
@@ -86,8 +86,10 @@ impl Call<'_> {
     ) -> Result<MediaStream, Failure> {
         let transport = &self.api.transport;
         let is_ranged = request.headers.contains_key(header::RANGE);
+        let mut host = String::new();
         for _ in 0..=MAX_REDIRECTS {
             let from = request.url.clone();
+            host = host_of(&from);
             let (headers, bound) = (request.headers.clone(), request.bound.clone());
             let read = async |response| {
                 if let Some(next) = redirect_target(&from, &response)? {
@@ -96,7 +98,14 @@ impl Call<'_> {
                 self.classify_response(response, media, is_ranged, classify).await.map(RedirectStep::Content)
             };
             match self.attempt(attempt, request, read).await? {
-                RedirectStep::Content(content) => return Ok(MediaStream::new(content.0, content.1)),
+                RedirectStep::Content(content) => {
+                    let (mut head, mut incoming) = *content;
+                    // A host may be named after a credential.
+                    let host = transport.redactor().text(&host).unwrap_or(host);
+                    head.host = Some(host.clone());
+                    incoming.name_host(host);
+                    return Ok(MediaStream::new(head, incoming));
+                }
                 RedirectStep::Redirect(next) => {
                     // A host may be named after a credential.
                     let host = next.host_str().unwrap_or("-");
@@ -108,7 +117,8 @@ impl Call<'_> {
             }
         }
         let error = Error::new(ErrorKind::Refused, "more redirects than a content host needs");
-        Err(Failure { error: self.error(error.with_phase(wamedia_core::Phase::Head)), is_unsent: false })
+        let error = self.error_from(&host, error.with_phase(wamedia_core::Phase::Head));
+        Err(Failure { error, is_unsent: false })
     }
 
     /// Tells content from a vendor's error.

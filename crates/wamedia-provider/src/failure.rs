@@ -5,6 +5,29 @@ use wamedia_core::{Error, ErrorKind, Phase, Retry};
 
 use crate::address::AddressRefused;
 
+/// The cause of an error where whoever answered is not the vendor's API at all, whatever it is.
+///
+/// A caller that configured the address finds it among the causes of an error, and looks at the address first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotTheApi {
+    /// A page in HTML came in place of the reply.
+    Page,
+    /// The address is one of https, and the server does not speak TLS.
+    NoTls,
+}
+
+impl std::fmt::Display for NotTheApi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Page => "a page in HTML came in place of the API's answer",
+            Self::NoTls => "the server does not speak TLS there, as https needs",
+        })
+    }
+}
+
+impl StdError for NotTheApi {}
+
 /// Why an attempt failed, and whether the request can have reached the server.
 pub(crate) struct Failure {
     pub(crate) error: Error,
@@ -19,6 +42,8 @@ struct Causes {
     is_refused: bool,
     /// The TLS handshake failed.
     is_tls: bool,
+    /// What answered the TLS handshake is no TLS.
+    is_plain: bool,
     /// The proxy did not connect.
     is_proxy: bool,
     /// The system's own error.
@@ -57,6 +82,7 @@ impl Causes {
         let text = cause.to_string();
         // The client wraps what its TLS library says; the words are all that is left of it.
         self.is_tls |= is_connecting && text.contains("certificate");
+        self.is_plain |= is_connecting && text.contains("InvalidContentType");
         // The client keeps no more of what the proxy said.
         self.is_proxy |= is_connecting && (text.contains("tunnel") || text.contains("proxy auth"));
         self.text = Some(text);
@@ -89,16 +115,21 @@ pub(crate) fn convert(error: reqwest::Error, phase: Phase) -> Error {
         () if causes.is_refused => (ErrorKind::Refused, refused.to_owned()),
         () if is_timeout && is_connecting => (ErrorKind::Timeout, "no connection in time".to_owned()),
         () if is_timeout => (ErrorKind::Timeout, "no answer in time".to_owned()),
+        () if causes.is_plain => (ErrorKind::Transport, "no trusted connection".to_owned()),
         () if causes.is_tls => (ErrorKind::Transport, causes.because("no trusted connection")),
         () if causes.is_proxy => (ErrorKind::Transport, causes.because("the proxy did not connect")),
         () if is_connecting => (ErrorKind::Transport, causes.because("cannot connect")),
         () if phase == Phase::Body => (ErrorKind::Transport, causes.because("the body broke off")),
         () => (ErrorKind::Transport, causes.because("no answer")),
     };
-    let is_final = causes.is_refused || causes.is_tls;
+    let is_final = causes.is_refused || causes.is_tls || causes.is_plain;
     let retry = if is_final { Retry::Never } else { Retry::Backoff };
     let error = Error::new(kind, message).with_retry(retry).with_phase(phase);
-    let error = if causes.is_tls {
+    let error = if causes.is_plain {
+        error
+            .with_hint("check the address: its port, and whether it is https at all")
+            .with_source(NotTheApi::NoTls)
+    } else if causes.is_tls {
         error.with_hint(
             "the server's certificate is not signed by an authority that this machine trusts, or is for another \
              name or time; a proxy that opens TLS needs its own certificate among extra_roots (--ca-file)",

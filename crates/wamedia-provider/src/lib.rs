@@ -79,6 +79,7 @@ pub use {
     call::Call,
     content::link_of,
     credential::{BoundHeader, Credential},
+    failure::NotTheApi,
     multipart::Multipart,
     network::{Lookup, NetworkOptions, Resolver, TransportOptions},
     origin::{HostRules, Origin},

@@ -52,6 +52,13 @@ impl Reply {
         declared.map_or(text, |(_, rest)| rest.trim_start()).starts_with("<error>")
     }
 
+    /// Whether the body begins like a page in HTML.
+    pub fn is_page(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        text.starts_with("<!doctype html") || text.starts_with("<html")
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -148,6 +155,16 @@ mod tests {
             b"<Errors>",
         ] {
             assert!(!Reply::new(200, body).is_store_error(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn pages_are_recognised() {
+        for body in [&b"<!DOCTYPE html>\n<html>"[..], b"\xef\xbb\xbf <HTML lang=de>"] {
+            assert!(Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
+        }
+        for body in [&b""[..], b"{}", b"<?xml version=\"1.0\"?>", b"<Error>", b"text <html>"] {
+            assert!(!Reply::new(200, body).is_page(), "{}", String::from_utf8_lossy(body));
         }
     }
 

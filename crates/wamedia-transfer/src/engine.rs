@@ -172,20 +172,23 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         destination: &mut dyn Destination,
         default_max: u64,
     ) -> Result<Option<Receipt>> {
-        let read = self.begin_and_read(media, destination, default_max);
+        let max_bytes = self.options.max_bytes.unwrap_or(default_max);
+        let mut state = TransferState::new(&self.options, max_bytes, media);
+        let read = self.begin_and_read(media, destination, &mut state);
         let outcome = match self.options.deadline {
             None => read.await,
             Some(deadline) => {
                 tokio::time::timeout(deadline, read).await.unwrap_or_else(|_| Err(deadline_passed()))
             }
         };
-        match outcome {
+        match outcome.map_err(|error| state.located(error)) {
             Ok(None) => Ok(None),
             Ok(Some(TransferOutput { receipt, mismatch: None })) => {
                 destination.commit(&receipt).await?;
                 Ok(Some(receipt))
             }
             Ok(Some(TransferOutput { receipt, mismatch: Some(mismatch) })) => {
+                let mismatch = state.located(mismatch);
                 if self.options.on_mismatch == OnMismatch::Quarantine {
                     return Err(destination.quarantine(&receipt, mismatch).await);
                 }
@@ -203,13 +206,11 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         &self,
         media: &MediaRef,
         destination: &mut dyn Destination,
-        default_max: u64,
+        state: &mut TransferState<'_>,
     ) -> Result<Option<TransferOutput>> {
         let context = BeginContext { media, options: &self.options };
         let begin = destination.begin(&context).await?;
         let mut writer = HashingWriter::new(destination, &self.options.offload);
-        let mut state =
-            TransferState::new(&self.options, self.options.max_bytes.unwrap_or(default_max), media);
         match begin {
             Begin::AlreadyStored => return Ok(None),
             Begin::Fresh => {}
@@ -218,11 +219,11 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
                 state.resume_from_partial();
                 // What is already over the limit must not become content, not even where its digest is right.
                 if offset > state.max_bytes {
-                    restart(&mut writer, &mut state).await?;
+                    restart(&mut writer, state).await?;
                 }
             }
         }
-        self.read(media, &mut writer, &mut state).await.map(Some)
+        self.read(media, &mut writer, state).await.map(Some)
     }
 
     /// One attempt after another, until the state says that it is over.
@@ -289,6 +290,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
             Ok(stream) => stream,
             Err(outcome) => return Ok(outcome),
         };
+        state.host.clone_from(&stream.head().host);
         if !stream.head().partial {
             observed.mime.clone_from(&stream.head().mime);
         }

@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use wamedia_core::{Budget, Error, MediaHead, MediaRef, Resume, Retry};
+use wamedia_core::{Budget, Error, ErrorKind, MediaHead, MediaRef, Phase, Resume, Retry};
 
 use crate::expected::Expected;
 use crate::{Event, OnMismatch, TransferOptions};
@@ -80,6 +80,8 @@ pub(crate) struct TransferState<'o> {
     is_joined: bool,
     /// Whether a mismatch has been read again already.
     was_reread: bool,
+    /// The host that sent the content last.
+    pub(crate) host: Option<String>,
 }
 
 impl<'o> TransferState<'o> {
@@ -101,6 +103,17 @@ impl<'o> TransferState<'o> {
             resumes: 0,
             is_joined: false,
             was_reread: false,
+            host: None,
+        }
+    }
+
+    /// What is wrong with the content is wrong with what this host sent. A provider's own errors name the operation and
+    /// their host, and those of a destination have none.
+    pub(crate) fn located(&self, error: Error) -> Error {
+        let is_ours = error.kind() == ErrorKind::Local || error.phase() == Some(Phase::Store);
+        match &self.host {
+            Some(host) if error.operation().is_none() && !is_ours => error.with_host(host),
+            _ => error,
         }
     }
 
@@ -223,7 +236,8 @@ impl<'o> TransferState<'o> {
         self.breaks += 1;
         if !self.budget.take_retry() {
             let attempts = self.budget.spent().retries + 1;
-            return Next::Fail(error.with_note(format!("gave up after {attempts} attempts")));
+            let s = if attempts == 1 { "" } else { "s" };
+            return Next::Fail(error.with_note(format!("gave up after {attempts} attempt{s}")));
         }
         if !self.budget.take_wait(wait) {
             return Next::Fail(error.with_note("the time for waiting is used up"));

@@ -23,7 +23,7 @@ pub use names::nearest_name;
 pub use registry::{Registry, provider, webhooks};
 pub use wamedia_provider::SystemClock;
 #[cfg(feature = "client")]
-pub use wamedia_provider::{Lookup, NetworkOptions, Proxy, Resolver, TransportOptions};
+pub use wamedia_provider::{Lookup, NetworkOptions, NotTheApi, Proxy, Resolver, TransportOptions};
 
 // The contract: providers, references, media.
 pub use wamedia_core::{

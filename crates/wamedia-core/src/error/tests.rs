@@ -7,6 +7,13 @@ fn display_says_everything_on_one_line() {
         .with_provider("meta")
         .with_provider_code(4);
     assert_eq!(error.to_string(), "rate limited at resolve (meta, code 4): too many [31mcalls");
+    let error = error.with_host("127.0.0.1:4010");
+    assert_eq!(
+        error.to_string(),
+        "rate limited at resolve (meta, 127.0.0.1:4010, code 4): too many [31mcalls"
+    );
+    let bare = Error::new(ErrorKind::Upstream, "it failed").with_host("a.test\u{202e}\n");
+    assert_eq!((bare.to_string().as_str(), bare.host()), ("upstream (a.test): it failed", Some("a.test")));
 }
 
 #[test]
@@ -82,16 +89,24 @@ fn context_is_kept_and_what_was_named_first_stays() {
         .with_operation("fetch")
         .with_provider("meta")
         .with_provider("other")
+        .with_host("a.test")
+        .with_host("b.test")
         .with_phase(Phase::Body)
         .with_phase(Phase::Head)
         .with_status(502)
         .with_status(200)
         .with_provider_code("4/33");
     assert_eq!((error.operation(), error.provider()), (Some("open"), Some("meta")));
+    assert_eq!(error.host(), Some("a.test"));
+    let clean = |text: &str| text.contains("a.test").then(|| "[redacted]".to_owned());
+    assert_eq!(error.status(), Some(502));
+    let error = error.redacted(&clean);
+    assert_eq!(error.host(), Some("[redacted]"));
     assert_eq!((error.phase(), error.status()), (Some(Phase::Body), Some(502)));
     assert_eq!((error.provider_code(), error.message()), (Some("4/33"), "broken"));
     assert_eq!((error.retry(), error.is_retryable(), error.retry_after()), (Retry::Backoff, true, None));
     let bare = Error::unsupported("list");
     assert_eq!((bare.operation(), bare.provider(), bare.status()), (Some("list"), None, None));
+    assert_eq!(bare.host(), None);
     assert_eq!((bare.is_retryable(), bare.provider_code()), (false, None));
 }
