@@ -162,7 +162,7 @@ pub(crate) struct GetArgs {
     /// Take a delivery that cannot be verified; one with a wrong signature is refused all the same
     #[arg(long, requires = "webhook")]
     pub(crate) allow_unverified: bool,
-    /// Store one reference under this name; `-` for standard output, where a mismatch shows in the exit code only
+    /// Store one reference under this name; `-` for standard output, where a mismatch shows in the exit code only (and in the line of --json, which is on standard error then)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Store in this folder, under safe names
@@ -447,18 +447,29 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
             text = text.replace(value, "a value that may be a credential");
         }
     }
+    // The command stands first, as in all errors.
+    let program = Cli::command();
+    let mut given = arguments.iter().map(|argument| argument.to_string_lossy());
+    let command = given.find(|argument| program.find_subcommand(&**argument).is_some());
+    let place = command.as_ref().map_or_else(String::new, |command| format!("{command}: "));
     let mut lines = text.trim_end().split('\n');
-    crate::output::error_line(lines.next().unwrap_or_default().trim_start_matches("error: "));
-    lines.filter(|line| !line.is_empty()).for_each(|line| crate::output::detail_line(line.trim_start()));
-    if pasted {
-        crate::output::detail_line(LINK_REFUSED);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    crate::output::error_line(&format!("{place}{first}"));
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")) {
+        crate::output::detail_line(line.trim_start());
     }
+    if pasted {
+        crate::output::detail_line(&format!("{LINK_REFUSED}; {LINK_HINT}"));
+    }
+    let command = command.map_or_else(String::new, |command| format!(" {command}"));
+    crate::output::detail_line(&format!("hint: `wamedia{command} --help` has every option, with examples"));
     ExitCode::from(exit::USAGE)
 }
 
 /// Why no link is taken in place of a reference.
-pub(crate) const LINK_REFUSED: &str =
-    "this is a link that dies within minutes; give the media id, such as meta:1279128";
+pub(crate) const LINK_REFUSED: &str = "this is a link that dies within minutes, not a reference";
+/// What to give in place of a link.
+pub(crate) const LINK_HINT: &str = "give the media id, such as meta:1279128";
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
@@ -484,7 +495,83 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
     crate::output::write_all(&page)
 }
 
+/// The lines of JSON of a command that failed as a whole: one for each reference or file that was named.
+pub(crate) struct FailureLines {
+    key: &'static str,
+    subjects: Vec<String>,
+    is_beside_bytes: bool,
+}
+
+impl FailureLines {
+    pub(crate) fn print(&self, failure: &Failure) {
+        let error = exit::failure_json(failure);
+        let subjects = self.subjects.iter().map(|subject| {
+            // A pasted link, or a credential, is not repeated.
+            let is_private = crate::output::is_link(subject) || crate::output::may_be_secret(subject);
+            (!is_private).then_some(subject.as_str())
+        });
+        let subjects: Vec<_> = if self.subjects.is_empty() { vec![None] } else { subjects.collect() };
+        for subject in subjects {
+            let line = serde_json::json!({ self.key: subject, "outcome": "failed", "error": error });
+            // Whoever does not read these lines learns the same from standard error.
+            let _ = if self.is_beside_bytes {
+                crate::output::json_error(&line)
+            } else {
+                crate::output::json(&line)
+            };
+        }
+    }
+}
+
 impl Cli {
+    /// The name of the command.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.command {
+            Command::Get(_) => "get",
+            Command::Info(_) => "info",
+            Command::Inbound(_) => "inbound",
+            Command::Put(_) => "put",
+            Command::Rm(_) => "rm",
+            Command::Ls(_) => "ls",
+            Command::Check(_) => "check",
+            Command::Explain(_) => "explain",
+            Command::Config(_) => "config",
+            Command::Doctor(_) => "doctor",
+            Command::Providers(_) => "providers",
+            Command::Sandbox(_) => "sandbox",
+            Command::Demo(_) => "demo",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
+        }
+    }
+
+    /// What is to be told in JSON if the command fails as a whole; `None` for commands that are about no reference
+    /// and no file, and without `--json`.
+    pub(crate) fn failure_lines(&self) -> Option<FailureLines> {
+        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        let (json, key, subjects) = match &self.command {
+            Command::Get(args) => match args.webhook.as_ref() {
+                Some(file) => (args.common.json, "file", vec![file.clone()]),
+                None => (args.common.json, "ref", args.refs.clone()),
+            },
+            Command::Info(args) => (args.common.json, "ref", vec![args.media.clone()]),
+            Command::Explain(args) => (args.common.json, "ref", vec![args.media.clone()]),
+            Command::Rm(args) => (args.common.json, "ref", args.refs.clone()),
+            Command::Ls(args) => (args.common.json, "ref", Vec::new()),
+            Command::Inbound(args) => (args.common.json, "file", vec![args.file.clone()]),
+            Command::Put(args) => {
+                (args.common.json, "file", args.files.iter().map(|file| path(file)).collect())
+            }
+            Command::Check(args) => (args.common.json, "file", vec![path(&args.file)]),
+            _ => return None,
+        };
+        let is_beside_bytes = match &self.command {
+            Command::Get(args) => args.output.as_deref().is_some_and(|path| path.as_os_str() == "-"),
+            _ => false,
+        };
+        json.then_some(FailureLines { key, subjects, is_beside_bytes })
+    }
+
     /// Whether decisions are told on standard error.
     pub(crate) fn verbose(&self) -> bool {
         match &self.command {

@@ -9,7 +9,7 @@ use wamedia::{
     TransportOptions, Webhooks,
 };
 
-use crate::args::{Common, LINK_REFUSED};
+use crate::args::{Common, LINK_HINT, LINK_REFUSED};
 use crate::config_file::File;
 use crate::exit::Failure;
 use crate::output;
@@ -39,7 +39,7 @@ impl<'a> Providers<'a> {
         let config = self.config(account)?;
         let missing = missing(account, &config)?;
         if !missing.is_empty() {
-            return Err(Failure::usage(not_configured(account, &missing)));
+            return Err(unconfigured(account, &missing));
         }
         let provider = wamedia::provider(&account.provider, &config)?;
         self.made.insert(account.clone(), Arc::clone(&provider));
@@ -90,7 +90,8 @@ impl<'a> Providers<'a> {
     /// The account that `--provider` and `--profile` name.
     pub(crate) fn chosen(&self) -> Result<Account, Failure> {
         let provider = self.common.provider.clone().ok_or_else(|| {
-            Failure::usage(format!("choose a provider with --provider: {}", registry().names().join(", ")))
+            Failure::usage("no provider is chosen")
+                .with_hint(format!("choose one with --provider: {}", registry().names().join(", ")))
         })?;
         Ok(Account { provider, profile: self.common.profile.clone() })
     }
@@ -101,7 +102,7 @@ impl<'a> Providers<'a> {
         let head = text.split('?').next().unwrap_or_default();
         // No id has a slash. A link is not repeated: it is a credential in itself for a while.
         if head.contains('/') || output::is_link(head) {
-            return Err(Failure::usage(LINK_REFUSED));
+            return Err(Failure::usage(LINK_REFUSED).with_hint(LINK_HINT));
         }
         let (text, profile) = Account::split_profile(text);
         let mut media: MediaRef = text.parse().map_err(|error: wamedia::Error| {
@@ -224,6 +225,15 @@ pub(crate) fn missing(account: &Account, config: &Config) -> Result<Vec<&'static
     Ok(missing.map(|setting| setting.key).collect())
 }
 
+/// The failure of a command for which settings are missing.
+pub(crate) fn unconfigured(account: &Account, missing: &[&str]) -> Failure {
+    let text = not_configured(account, missing);
+    match text.split_once(": ") {
+        Some((what, next)) => Failure::usage(what).with_hint(next),
+        None => Failure::usage(text),
+    }
+}
+
 /// Which settings to set, and where.
 pub(crate) fn not_configured(account: &Account, missing: &[&str]) -> String {
     let keys = missing.join(" and ");
@@ -268,9 +278,9 @@ pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
     registry().info(name).ok_or_else(|| {
         let names = registry().names();
         let near = wamedia::nearest_name(name, &names)
-            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            .map_or_else(String::new, |near| format!("did you mean {near}? "));
         let (name, names) = (output::typed(name), names.join(", "));
-        Failure::usage(format!("no provider is called {name}; there are: {names}{near}"))
+        Failure::usage(format!("no provider is called {name}")).with_hint(format!("{near}there are: {names}"))
     })
 }
 
@@ -291,8 +301,10 @@ fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> 
     // A file is named from where it stands.
     for path in given.chain(network.ca_files.iter().map(|name| file.folder().join(name))) {
         let shown = output::typed(&path.to_string_lossy());
-        let pem = std::fs::read(Path::new(&path))
-            .map_err(|error| Failure::usage(format!("cannot read the certificates in {shown}: {error}")))?;
+        let pem = std::fs::read(Path::new(&path)).map_err(|error| {
+            Failure::usage(format!("cannot read the certificates in {shown}: {error}"))
+                .with_hint("check the path, --ca-file or ca_files under [network]")
+        })?;
         let extended = transport.network.clone().with_extra_roots_pem(&pem);
         transport.network =
             extended.map_err(|error| Failure::usage(format!("{shown}: {}", error.message())))?;

@@ -5,12 +5,12 @@ use tokio::net::{TcpStream, lookup_host};
 use wamedia::{Error, ErrorKind, ListOptions, Provider, Transfer};
 
 use crate::args::DoctorArgs;
-use crate::configuration::{Providers, known, missing, not_configured, transfer_options};
+use crate::configuration::{Providers, known, missing, transfer_options, unconfigured};
 use crate::deadline::Deadline;
 use crate::exit::Failure;
 use crate::output;
 use crate::reference::Account;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, is_wrong_origin, nothing};
 
 /// What was looked at, and how it went.
 #[derive(Serialize)]
@@ -93,7 +93,7 @@ async fn examine(
     let config = providers.config(account)?;
     let missing = missing(account, &config)?;
     if !missing.is_empty() {
-        let failure = Failure::usage(not_configured(account, &missing));
+        let failure = unconfigured(account, &missing);
         checkup.failed("configuration", Verdict::Configuration, failure);
         return Ok(checkup);
     }
@@ -109,12 +109,12 @@ async fn examine(
     let origin = config.base_url.as_deref().unwrap_or(vendor);
     // Behind a proxy, its own name is what this machine looks up.
     let proxy = providers.network().0.filter(|_| origin.starts_with("https:"));
-    let is_https = origin.starts_with("https:");
-    let origin = proxy.map_or_else(|| origin.to_owned(), wamedia::Proxy::origin);
-    if !reach(&mut checkup, &origin, proxy.is_some(), deadline).await {
+    let reached = proxy.map_or_else(|| origin.to_owned(), wamedia::Proxy::origin);
+    if !reach(&mut checkup, &reached, proxy.is_some(), deadline).await {
         return Ok(checkup);
     }
-    call(&mut checkup, &*provider, deadline, args, is_https).await;
+    let configured = config.base_url.as_deref().filter(|url| *url != vendor && proxy.is_none());
+    call(&mut checkup, &*provider, deadline, args, origin, configured).await;
     Ok(checkup)
 }
 
@@ -169,7 +169,8 @@ async fn call(
     provider: &dyn Provider,
     deadline: &Deadline,
     args: &DoctorArgs,
-    is_https: bool,
+    origin: &str,
+    configured: Option<&str>,
 ) {
     let outcome = if provider.capabilities().list {
         let list = provider.list(ListOptions::default());
@@ -186,13 +187,21 @@ async fn call(
     let is_kind = |kinds: &[ErrorKind]| outcome.as_ref().is_err_and(|error| kinds.contains(&error.kind()));
     let is_untrusted =
         outcome.as_ref().is_err_and(|error| error.message().starts_with("no trusted connection"));
-    if is_https && !is_kind(&[ErrorKind::Transport, ErrorKind::Timeout]) {
+    if origin.starts_with("https:") && !is_kind(&[ErrorKind::Transport, ErrorKind::Timeout]) {
         checkup.passed("TLS", "the certificate is trusted");
     }
     match outcome {
-        Err(error) if is_untrusted => checkup.failed("TLS", Verdict::Network, Failure::from(error)),
+        Err(error) if is_untrusted => {
+            let is_wrong = is_wrong_origin(&error, configured, provider).await;
+            let verdict = if is_wrong { Verdict::Configuration } else { Verdict::Network };
+            checkup.failed("TLS", verdict, Failure::from(error));
+        }
         Ok(said) => checkup.passed("call", format!("{said}, and the credential was not refused")),
-        Err(error) => checkup.failed("call", Verdict::of_failure(&error), Failure::from(error)),
+        Err(error) => {
+            let is_wrong = is_wrong_origin(&error, configured, provider).await;
+            let verdict = if is_wrong { Verdict::Configuration } else { Verdict::of_failure(&error) };
+            checkup.failed("call", verdict, Failure::from(error));
+        }
     }
 }
 
@@ -201,15 +210,6 @@ fn is_unknown_id(error: &Error) -> bool {
     // QUIRK(nxcloud): that is a failure without a reason. GUESS: its documents have no code of its own for it.
     let is_without_reason = error.provider() == Some("nxcloud") && error.provider_code() == Some("-1");
     error.kind() == ErrorKind::NotFound || is_without_reason
-}
-
-/// A reference of the right shape that leads to nothing.
-fn nothing(provider: &str) -> wamedia::Result<wamedia::MediaRef> {
-    let zeros = "0".repeat(32);
-    match provider {
-        "twilio" => format!("twilio:ME{zeros}?message=MM{zeros}").parse(),
-        provider => format!("{provider}:1").parse(),
-    }
 }
 
 /// `https://host:port`, with the port of the scheme where none is written.

@@ -1,6 +1,7 @@
 //! Exit codes, and what a failure says to people.
 
 use std::io;
+use std::sync::OnceLock;
 
 use wamedia::{Error, ErrorKind, Phase};
 
@@ -15,14 +16,24 @@ impl From<Error> for Failure {
             message: Some(error.to_string()),
             causes: causes(&error),
             hint: hint(&error),
+            names_operation: error.operation().is_some(),
+            json: Some(error_json(&error)),
+            is_told: false,
         }
     }
 }
 
 /// What keeps a command from an error of the library, in the shape of one.
 pub(crate) fn failure_json(failure: &Failure) -> serde_json::Value {
+    if let Some(json) = &failure.json {
+        let mut json = json.clone();
+        json["hint"] = failure.hint.clone().into();
+        return json;
+    }
     let kind = match failure.code {
         LOCAL => ErrorKind::Local,
+        4 => ErrorKind::Unauthorized,
+        5 => ErrorKind::Decode,
         9 => ErrorKind::Refused,
         _ => ErrorKind::InvalidRequest,
     };
@@ -38,12 +49,17 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     json
 }
 
+/// The command that runs, which names the operation where no error does.
+pub(crate) static COMMAND: OnceLock<&'static str> = OnceLock::new();
+
 /// Says why the program ends.
 pub(crate) fn print(failure: &Failure) {
+    let command = COMMAND.get().filter(|_| !failure.names_operation);
+    let command = command.map_or_else(String::new, |command| format!("{command}: "));
     if let Some(message) = &failure.message {
         // A file may have several problems, a line each. What came from outside was written out on one line before.
         let mut lines = message.split('\n');
-        output::error_line(lines.next().unwrap_or_default());
+        output::error_line(&format!("{command}{}", lines.next().unwrap_or_default()));
         lines.for_each(output::detail_line);
     }
     for cause in &failure.causes {
@@ -100,6 +116,10 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             )),
             None => error.hint().map(ToOwned::to_owned),
         },
+        ErrorKind::InvalidRequest if error.operation().is_none() && !provider.is_empty() => Some(
+            "`wamedia config` shows every setting and where it came from; `--help` says what a flag takes"
+                .to_owned(),
+        ),
         ErrorKind::Local => local_hint(error).map(ToOwned::to_owned),
         ErrorKind::Unsupported if !provider.is_empty() => {
             Some(format!("`wamedia providers {provider}` shows what works"))

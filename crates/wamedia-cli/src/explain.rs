@@ -4,9 +4,9 @@ use serde::Serialize;
 use wamedia::{Receipt, Transfer};
 
 use crate::args::ExplainArgs;
-use crate::configuration::{Providers, transfer_options};
+use crate::configuration::{Providers, known, transfer_options};
 use crate::exit::{self, Failure};
-use crate::output;
+use crate::output::{self, plural};
 use crate::reference::Reference;
 use crate::story::{Step, Story};
 use crate::verdict::{Verdict, is_wrong_origin};
@@ -31,7 +31,9 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
     let outcome = transfer.fetch_into(&reference.media, &mut tokio::io::sink()).await;
     let verdict = match &outcome {
         Ok(receipt) => Verdict::of_success(receipt),
-        Err(error) if is_wrong_origin(error, own_origin(&providers, &reference)).await => {
+        Err(error)
+            if is_wrong_origin(error, own_origin(&providers, &reference).as_deref(), &*provider).await =>
+        {
             Verdict::Configuration
         }
         Err(error) => Verdict::of_failure(error),
@@ -55,23 +57,26 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
         })?;
         output::line(&format!("verdict: {}", verdict.sentence()))?;
     }
-    outcome.map(|_| ()).map_err(Failure::from)
+    outcome.map(|_| ()).map_err(|error| Failure::from(error).told())
 }
 
-/// The origin that somebody configured, where this machine reaches it by itself.
+/// The origin that somebody configured in place of the vendor's, where this machine reaches it by itself.
 fn own_origin(providers: &Providers<'_>, reference: &Reference) -> Option<String> {
-    providers.base_url(&reference.account).filter(|_| providers.network().0.is_none())
+    let vendor = known(&reference.account.provider).ok()?.base_url;
+    let configured = providers.base_url(&reference.account)?;
+    let is_default = vendor.is_some_and(|vendor| configured.trim_end_matches('/') == vendor);
+    (!is_default && providers.network().0.is_none()).then_some(configured)
 }
 
 fn counts(receipt: &Receipt) -> String {
     format!(
-        "{} bytes, verified: {}, {} requests, {} attempts, {} resumes, {} renewals, {} ms waited",
-        receipt.bytes,
+        "{}, verified: {}, {}, {}, {}, {}, {} ms waited",
+        plural(receipt.bytes, "byte"),
         receipt.verified.name(),
-        receipt.requests,
-        receipt.attempts,
-        receipt.resumes,
-        receipt.renewals,
+        plural(receipt.requests, "request"),
+        plural(receipt.attempts, "attempt"),
+        plural(receipt.resumes, "resume"),
+        plural(receipt.renewals, "renewal"),
         receipt.waited.as_millis(),
     )
 }

@@ -12,11 +12,36 @@ pub(crate) struct Failure {
     pub(crate) message: Option<String>,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// Whether the message names the operation, or none is meant; otherwise the command is named.
+    pub(crate) names_operation: bool,
+    /// The library's error in JSON, where it is one.
+    pub(crate) json: Option<serde_json::Value>,
+    /// Whether its lines of JSON are printed already.
+    pub(crate) is_told: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), causes: Vec::new(), hint: None }
+        Self {
+            code,
+            message: Some(message.into()),
+            causes: Vec::new(),
+            hint: None,
+            names_operation: false,
+            json: None,
+            is_told: false,
+        }
+    }
+
+    /// Without a message: there is nothing to say, or it was said.
+    fn silent(code: u8) -> Self {
+        Self { message: None, ..Self::new(code, "") }
+    }
+
+    /// Marks that its lines of JSON are printed.
+    pub(crate) fn told(mut self) -> Self {
+        self.is_told = true;
+        self
     }
 
     /// Says what to do next.
@@ -30,19 +55,20 @@ impl Failure {
     }
 
     pub(crate) fn interrupted() -> Self {
-        Self::new(INTERRUPTED, "interrupted; nothing unfinished was kept")
+        let failure = Self::new(INTERRUPTED, "interrupted; nothing unfinished was kept");
+        Self { names_operation: true, is_told: true, ..failure }
     }
 
     /// Whoever read standard output has seen enough, which is no failure.
     pub(crate) fn closed_pipe() -> Self {
-        Self { code: 0, message: None, causes: Vec::new(), hint: None }
+        Self::silent(0)
     }
 
     /// The lines were printed already, one by one; only the code is left to say.
     pub(crate) fn reported(codes: &[u8]) -> Result<(), Self> {
         let Some(first) = codes.first() else { return Ok(()) };
         let code = if codes.iter().all(|code| code == first) { *first } else { OTHER };
-        Err(Self { code, message: None, causes: Vec::new(), hint: None })
+        Err(Self::silent(code))
     }
 }
 

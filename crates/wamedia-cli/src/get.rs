@@ -1,5 +1,6 @@
 //! `wamedia get`
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,13 +16,13 @@ use wamedia::{
     Transfer, TransferOptions, transfer_many,
 };
 
-use crate::args::{ExistsArg, GetArgs, LINK_REFUSED};
+use crate::args::{ExistsArg, GetArgs, LINK_HINT, LINK_REFUSED};
 use crate::configuration::{Providers, transfer_options};
 use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::{self, Bars};
-use crate::reference::Reference;
+use crate::reference::{Account, Reference, short};
 use crate::{inbound, input};
 
 /// More than anybody lists.
@@ -65,6 +66,12 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         Some(file) => inbound::media(&args, file, &providers).await?,
         None => references(&args, &providers).await?,
     };
+    let given = refs.len();
+    let refs = once_each(refs);
+    if refs.len() < given && !args.common.json && !args.common.quiet {
+        let (given, refs) = (output::plural(given as u64, "reference"), refs.len());
+        output::detail_line(&format!("{given} given, {refs} of them different: each is fetched once"));
+    }
     if refs.is_empty() && args.webhook.is_some() {
         if !args.common.quiet {
             output::detail_line("the delivery carries no media");
@@ -72,18 +79,16 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
         return Ok(());
     }
     if refs.is_empty() {
-        return Err(Failure::usage("name at least one reference, such as meta:1279128, or use --from"));
+        return Err(Failure::usage("no reference is given")
+            .with_hint("name at least one reference, such as meta:1279128, or a file of them with --from"));
     }
     if refs.len() > 1 && (args.output.is_some() || args.sha256.is_some() || args.size.is_some()) {
-        return Err(Failure::usage(
-            "--output, --sha256 and --size are for one reference; use --dir for many",
-        ));
+        return Err(Failure::usage("--output, --sha256 and --size are for one reference")
+            .with_hint("use --dir for many"));
     }
     let options = options(&args);
     match &args.output {
-        Some(path) if path.as_os_str() == "-" => {
-            to_stdout(&refs[0], &mut providers, options, args.common.quiet).await
-        }
+        Some(path) if path.as_os_str() == "-" => to_stdout(&refs[0], &mut providers, options, &args).await,
         Some(path) => to_files(refs, &mut providers, &options, &Target::File(path.clone()), &args).await,
         None => {
             let folder = prepared(args.dir.clone(), !args.no_manifest)?;
@@ -104,7 +109,17 @@ async fn to_files(
     let deadline = Deadline::of(&args.common);
     let mut jobs = Vec::with_capacity(refs.len());
     for reference in &refs {
-        let provider = providers.get(&reference.account)?;
+        let provider = match providers.get(&reference.account) {
+            Ok(provider) => provider,
+            Err(failure) => {
+                if args.common.json {
+                    for reference in &refs {
+                        output::json(&failed(reference, exit::failure_json(&failure)))?;
+                    }
+                }
+                return Err(failure.told());
+            }
+        };
         let mut options = options.clone();
         options.observer =
             bars.as_ref().map(|bars| bars.observer(&reference.to_string(), size_of(reference)));
@@ -154,6 +169,38 @@ fn located(error: Error, target: &Target) -> Error {
     error.with_note(format!("the place is {place}"))
 }
 
+/// Every reference once, in the order given; what a later mention declares is added to the first. Mentions that declare
+/// different things are not the same: both are fetched, and each is verified against its own.
+fn once_each(refs: Vec<Reference>) -> Vec<Reference> {
+    let mut all: Vec<Reference> = Vec::with_capacity(refs.len());
+    let mut places: HashMap<(Account, String), Vec<usize>> = HashMap::new();
+    for reference in refs {
+        let places = places.entry((reference.account.clone(), short(&reference.media))).or_default();
+        let same = places.iter().find(|place| agree(&all[**place].media.declared, &reference.media.declared));
+        if let Some(place) = same {
+            let known = &mut all[*place].media;
+            known.declared = known.declared.clone().or(&reference.media.declared);
+        } else {
+            places.push(all.len());
+            all.push(reference);
+        }
+    }
+    all
+}
+
+/// Whether nothing that both declare of the content differs. A name is no property of the content.
+fn agree(one: &ContentMetadata, other: &ContentMetadata) -> bool {
+    fn same<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+        one.zip(other).is_none_or(|(one, other)| one == other)
+    }
+    same(one.sha256.as_ref(), other.sha256.as_ref())
+        && same(one.size_bytes.as_ref(), other.size_bytes.as_ref())
+}
+
+fn failed(reference: &Reference, error: serde_json::Value) -> FailedJson {
+    FailedJson { r#ref: reference.to_string(), outcome: "failed", error }
+}
+
 /// The size that came with the reference.
 fn size_of(reference: &Reference) -> Option<u64> {
     reference.media.declared.size_bytes
@@ -164,7 +211,7 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Ref
     let mut refs = args.refs.iter().map(|text| providers.reference(text)).collect::<Result<Vec<_>, _>>()?;
     let Some(from) = &args.from else { return Ok(refs) };
     if output::is_link(from) {
-        return Err(Failure::usage(LINK_REFUSED));
+        return Err(Failure::usage(LINK_REFUSED).with_hint(LINK_HINT));
     }
     let bytes = input::read(from, MAX_LIST_BYTES).await?;
     let text = String::from_utf8(bytes)
@@ -243,9 +290,17 @@ async fn to_stdout(
     reference: &Reference,
     providers: &mut Providers<'_>,
     options: TransferOptions,
-    quiet: bool,
+    args: &GetArgs,
 ) -> Result<(), Failure> {
-    let provider = providers.get(&reference.account)?;
+    let provider = match providers.get(&reference.account) {
+        Ok(provider) => provider,
+        Err(failure) => {
+            if args.common.json {
+                output::json_error(&failed(reference, exit::failure_json(&failure)))?;
+            }
+            return Err(failure.told());
+        }
+    };
     let closed = Arc::new(AtomicBool::new(false));
     let mut out = Stdout { inner: tokio::io::stdout(), closed: Arc::clone(&closed) };
     let outcome =
@@ -253,8 +308,20 @@ async fn to_stdout(
     if closed.load(Relaxed) {
         return Err(Failure::closed_pipe());
     }
-    let receipt = outcome?;
-    if !quiet && receipt.verified.name() == "none" {
+    let receipt = match outcome {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            if args.common.json {
+                output::json_error(&failed(reference, exit::error_json(&error)))?;
+            }
+            exit::error_of(&reference.to_string(), &error);
+            return Failure::reported(&[exit::code(&error)]);
+        }
+    };
+    if args.common.json {
+        let (r#ref, receipt) = (reference.to_string(), Some(&receipt));
+        output::json_error(&StoredJson { r#ref, outcome: "written", path: None, receipt })?;
+    } else if !args.common.quiet && receipt.verified.name() == "none" {
         output::detail_line(&format!("{reference}: nothing was declared to verify it against"));
     }
     Ok(())
@@ -306,11 +373,7 @@ fn report(reference: &Reference, outcome: &Result<Downloaded, Error>, args: &Get
         Ok(done) => output::block(&for_people(reference, done)),
         Err(error) => {
             if args.common.json {
-                output::json(&FailedJson {
-                    r#ref: reference.to_string(),
-                    outcome: "failed",
-                    error: exit::error_json(error),
-                })?;
+                output::json(&failed(reference, exit::error_json(error)))?;
             }
             exit::error_of(&reference.to_string(), error);
             Ok(())

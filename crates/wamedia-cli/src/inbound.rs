@@ -33,7 +33,8 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
     // Whoever hands headers over wants them checked; without any, nothing can be.
     let (state, authenticity, inbound) = if headers.is_empty() {
         if args.require_signature {
-            return Err(Failure::new(4, NO_HEADER));
+            return Err(Failure::new(4, NO_HEADER)
+                .with_hint("hand over the headers that came with it, --header 'Name: value'"));
         }
         ("not checked", "not_checked", webhooks.parse(&delivery)?)
     } else {
@@ -102,8 +103,8 @@ fn received(
             None => variable(&account.provider, key),
             Some(_) => format!("{key} of the profile"),
         };
-        let why = format!("the delivery is not verified: no webhook secret is configured, set {setting}");
-        return Err(Failure::new(4, why));
+        return Err(Failure::new(4, "the delivery is not verified: no webhook secret is configured")
+            .with_hint(format!("set {setting}")));
     }
     let options = ReceiveOptions::default().with_allow_unverified(allow_unverified);
     Ok(webhooks.receive(delivery, options)?.inbound)
@@ -127,7 +128,11 @@ fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Failure> {
     };
     lines
         .iter()
-        .map(|line| parse(line).ok_or_else(|| Failure::usage("a --header is written as `Name: value`")))
+        .map(|line| {
+            parse(line).ok_or_else(|| {
+                Failure::usage("a --header has no colon").with_hint("it is written as `Name: value`")
+            })
+        })
         .collect()
 }
 

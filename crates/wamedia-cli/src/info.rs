@@ -41,7 +41,7 @@ pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
                 let (r#ref, error) = (reference.to_string(), exit::error_json(&error));
                 output::json(&FailedJson { r#ref, outcome: "failed", error })?;
             }
-            return Err(error.into());
+            return Err(Failure::from(error).told());
         }
     };
     let info = describe(&reference, &descriptor, args.show_link);

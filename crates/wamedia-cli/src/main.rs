@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return args::refused(&error),
     };
+    let command = cli.name();
+    exit::COMMAND.get_or_init(|| command);
+    let lines = cli.failure_lines();
     if cli.verbose() {
         output::set_up_log();
     }
@@ -66,6 +69,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if let Some(lines) = lines.filter(|_| !failure.is_told && failure.message.is_some()) {
+                lines.print(&failure);
+            }
             exit::print(&failure);
             ExitCode::from(failure.code)
         }

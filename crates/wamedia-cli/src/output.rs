@@ -70,6 +70,17 @@ pub(crate) fn is_link(text: &str) -> bool {
 
 /// A JSON object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    write_all(json_line(value)?.as_bytes())
+}
+
+/// The same on standard error, where standard output carries the bytes.
+pub(crate) fn json_error(value: &impl Serialize) -> Result<(), Failure> {
+    let line = json_line(value)?;
+    let _ = io::stderr().lock().write_all(line.as_bytes());
+    Ok(())
+}
+
+fn json_line(value: &impl Serialize) -> Result<String, Failure> {
     let text =
         serde_json::to_string(value).map_err(|error| Failure::new(failure::OTHER, error.to_string()))?;
     let mut out = String::with_capacity(text.len() + 1);
@@ -82,7 +93,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
         }
     }
     out.push('\n');
-    write_all(out.as_bytes())
+    Ok(out)
 }
 
 pub(crate) fn write_all(bytes: &[u8]) -> Result<(), Failure> {
@@ -111,6 +122,12 @@ pub(crate) fn warning_line(text: &str) {
 /// More about an error.
 pub(crate) fn detail_line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "  {}", printable(text));
+}
+
+/// `1 attempt`, `2 attempts`.
+pub(crate) fn plural(count: impl Into<u64>, what: &str) -> String {
+    let count = count.into();
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `48.2 KiB`.

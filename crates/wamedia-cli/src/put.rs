@@ -16,7 +16,7 @@ use wamedia::{
 use wamedia_preflight::{Finding, Report, Severity, usual_kind};
 
 use crate::args::{CheckArgs, PutArgs};
-use crate::configuration::{Providers, limits, not_configured};
+use crate::configuration::{Providers, limits, unconfigured};
 use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::input;
@@ -183,13 +183,14 @@ pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
     let account = providers.chosen()?;
     if args.files.len() > 1 && args.name.is_some() {
-        return Err(Failure::usage("--name is for one file"));
+        return Err(Failure::usage("--name is for one file")
+            .with_hint("leave --name out, and each file keeps its own"));
     }
     let api = providers.get(&account)?;
     if !api.capabilities().upload {
         let missing = providers.missing_for(&account, |capabilities| capabilities.upload)?;
         if !missing.is_empty() {
-            return Err(Failure::usage(not_configured(&account, &missing)));
+            return Err(unconfigured(&account, &missing));
         }
     }
     let provider = Chosen { api: &*api, account: &account };
@@ -219,7 +220,7 @@ fn told(path: &Path, failure: Failure, json: bool) -> Failure {
         return failure;
     }
     let (file, error) = (path.to_string_lossy(), exit::failure_json(&failure));
-    output::json(&FailedJson { file: &file, outcome: "failed", error }).err().unwrap_or(failure)
+    output::json(&FailedJson { file: &file, outcome: "failed", error }).err().unwrap_or(failure.told())
 }
 
 /// The account that files go to.
@@ -271,7 +272,7 @@ async fn one(
                 let error = exit::error_json(&error);
                 output::json(&FailedJson { file: &file, outcome: "failed", error })?;
             }
-            Err(error.into())
+            Err(Failure::from(error).told())
         }
     }
 }

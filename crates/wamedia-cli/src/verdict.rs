@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::TcpStream;
-use wamedia::{Error, ErrorKind, Phase, Receipt, Verified};
+use wamedia::{Error, ErrorKind, NotTheApi, Phase, Provider, Receipt, Transfer, Verified};
 
 /// What an outcome means, in fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,14 +78,69 @@ impl Verdict {
     }
 }
 
-/// Whether the origin that somebody configured is not the API: nobody listens there, or whoever does knows
-/// neither the path nor the vendor's way to say so.
-pub(crate) async fn is_wrong_origin(error: &Error, base_url: Option<String>) -> bool {
+/// Vendors whose every refusal has a code of theirs.
+const WITH_CODES: [&str; 4] = ["meta", "whapi", "nxcloud", "twilio"];
+
+/// Whether the origin that somebody configured is not the API: nobody listens there, or whoever does answers as this
+/// vendor never does. What other hosts answer, and what a provider that fails answers, says nothing about it.
+pub(crate) async fn is_wrong_origin(error: &Error, base_url: Option<&str>, provider: &dyn Provider) -> bool {
     let Some(base_url) = base_url else { return false };
+    if error.host() != Some(host_of(base_url).as_str()) {
+        return false;
+    }
+    if is_not_the_api(error) {
+        return true;
+    }
     match error.kind() {
-        ErrorKind::NotFound => error.operation() == Some("resolve") && error.provider_code().is_none(),
-        ErrorKind::Transport if error.phase() == Some(Phase::Head) => !listens(&base_url).await,
+        ErrorKind::NotFound | ErrorKind::Unauthorized | ErrorKind::Forbidden => is_foreign(error),
+        ErrorKind::Transport if error.phase() == Some(Phase::Head) => !listens(base_url).await,
+        // Where the API gives the bytes too, one medium may be broken; if there is a page for all, it is no API.
+        ErrorKind::UnexpectedContent => {
+            let Ok(nothing) = nothing(provider.name()) else { return false };
+            let outcome = Transfer::new(provider).fetch_into(&nothing, &mut tokio::io::sink()).await;
+            outcome.is_err_and(|other| {
+                other.kind() == ErrorKind::UnexpectedContent && other.host() == error.host()
+            })
+        }
         _ => false,
+    }
+}
+
+/// Whether one of the causes says that whoever answered is not the API.
+fn is_not_the_api(error: &Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.any(<dyn std::error::Error>::is::<NotTheApi>)
+}
+
+/// The host of an origin, with its port where that is not the scheme's own, as errors name it.
+fn host_of(origin: &str) -> String {
+    let (scheme, rest) = origin.split_once("://").unwrap_or(("https", origin));
+    let own = if scheme.eq_ignore_ascii_case("http") { ":80" } else { ":443" };
+    let authority = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    authority.strip_suffix(own).map_or(authority.clone(), ToOwned::to_owned)
+}
+
+/// Whether a refusal has the shape of another vendor.
+fn is_foreign(error: &Error) -> bool {
+    let provider = error.provider().unwrap_or_default();
+    let status = error.status().map(|status| status.to_string());
+    match error.provider_code() {
+        None if WITH_CODES.contains(&provider) || error.kind() == ErrorKind::NotFound => true,
+        // These two have no code for a credential. What they write was read, and is no text of JSON.
+        None if provider == "360dialog" => !error.message().contains("developer_message"),
+        None => error.message().contains('{') || !error.message().contains(": Unauthorized"),
+        // Whapi's code is the status; NXCloud answers 200 and Twilio's codes have five digits.
+        code if provider != "whapi" && code == status.as_deref() => true,
+        Some(code) => provider == "nxcloud" && code.len() == 5,
+    }
+}
+
+/// A reference of the right shape that leads to nothing.
+pub(crate) fn nothing(provider: &str) -> wamedia::Result<wamedia::MediaRef> {
+    let zeros = "0".repeat(32);
+    match provider {
+        "twilio" => format!("twilio:ME{zeros}?message=MM{zeros}").parse(),
+        provider => format!("{provider}:1").parse(),
     }
 }
 

@@ -173,12 +173,84 @@ fn a_wrong_credential_or_origin_is_yours() {
     assert_eq!(verdict("WAMEDIA_META_BASE_URL", &origin), "configuration");
 }
 
+/// Answers every connection with these bytes, until the test ends.
+fn answering(bytes: &'static [u8]) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let authority = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(bytes);
+        }
+    });
+    authority
+}
+
+#[test]
+fn an_address_where_another_server_answers_is_yours() {
+    const PAGE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 34\r\nConnection: close\r\n\r\n<!doctype html><title>Hello</title";
+    const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 16\r\nConnection: close\r\n\r\n<html>no</html>\n";
+    const BROKEN: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 16\r\nConnection: close\r\n\r\n<html>no</html>\n";
+    let sandbox = Sandbox::start(&[]);
+    let providers = ["meta", "chakra", "whapi", "nxcloud", "360dialog", "twilio"];
+    let verdict = |provider: &str, origin: &str| {
+        let mut environment = sandbox.environment();
+        environment.insert(format!("WAMEDIA_{}_BASE_URL", provider.to_uppercase()), origin.to_owned());
+        let reference = sandbox.reference(provider, 0);
+        let mut command = common::command(&["explain", reference, "--json", "--max-attempts", "1"]);
+        let output = command.envs(environment).output().expect("it runs");
+        lines(&output).pop().unwrap_or_else(|| panic!("{}", text(&output.stderr)))
+    };
+    let [page, forbidden, broken] = [PAGE, FORBIDDEN, BROKEN].map(answering);
+    for provider in providers {
+        for origin in [format!("http://{page}"), format!("http://{forbidden}"), format!("https://{page}")] {
+            let line = verdict(provider, &origin);
+            assert_eq!(line["verdict"], "configuration", "{provider} at {origin}: {line}");
+        }
+        // Whoever fails may be the provider.
+        let line = verdict(provider, &format!("http://{broken}"));
+        assert_eq!(line["verdict"], "provider_fault", "{provider}: {line}");
+    }
+    let environment = sandbox.environment();
+    for provider in providers {
+        for other in providers.into_iter().filter(|other| *other != provider) {
+            // These two hand on what the Graph API says, so its refusals are theirs.
+            let is_relayed = other == "meta" && ["chakra", "360dialog"].contains(&provider);
+            let line = verdict(provider, &environment[&format!("WAMEDIA_{}_BASE_URL", other.to_uppercase())]);
+            let wanted = if is_relayed { "gone" } else { "configuration" };
+            assert_eq!(line["verdict"], wanted, "{provider} at {other}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_credential_at_an_address_of_yours_is_no_wrong_address() {
+    let sandbox = Sandbox::start(&[]);
+    for (provider, key) in [
+        ("meta", "TOKEN"),
+        ("chakra", "TOKEN"),
+        ("whapi", "TOKEN"),
+        ("nxcloud", "ACCESS_SECRET"),
+        ("360dialog", "API_KEY"),
+        ("twilio", "AUTH_TOKEN"),
+    ] {
+        let variable = format!("WAMEDIA_{}_{key}", provider.to_uppercase());
+        let mut command = common::command(&["explain", sandbox.reference(provider, 0), "--json"]);
+        let output =
+            command.envs(sandbox.environment()).env(variable, "TEST-wrong").output().expect("it runs");
+        let line = lines(&output).pop().expect("a line");
+        assert_eq!(line["verdict"], "credential", "{provider}: {line}");
+    }
+}
+
 #[test]
 fn a_renewed_link_is_said_in_words() {
     let sandbox = Sandbox::start(&[]);
     let output = sandbox.run(&["explain", "meta:expired-1"]);
     let said = text(&output.stdout);
-    assert!(said.contains("1 renewals") && said.ends_with("a new one gave the media\n"), "{said}");
+    assert!(said.contains("1 renewal,") && said.ends_with("a new one gave the media\n"), "{said}");
 }
 
 #[test]

@@ -216,7 +216,9 @@ fn a_delivery_is_verified_and_fetched_in_one_step() {
         let refused = get(more);
         assert_eq!(refused.status.code(), Some(4), "{more:?}: {}", text(&refused.stderr));
         assert!(text(&refused.stderr).contains(words), "{more:?}: {}", text(&refused.stderr));
-        assert!(refused.stdout.is_empty());
+        let told = lines(&refused);
+        assert_eq!((told.len(), &told[0]["file"]), (1, &file.into()), "{told:?}");
+        assert_eq!(told[0]["error"]["kind"], "unauthorized", "{told:?}");
     }
     for more in [&["--header", header.as_str()][..], &["--allow-unverified", "--exists", "replace"]] {
         let stored = get(more);

@@ -25,10 +25,48 @@ pub(super) struct State {
     next: usize,
     /// Bytes and sizes of transfers that ended.
     ended: u64,
+    flow: Flow,
+    last_event: Instant,
+}
+
+/// Bytes as they come in.
+#[derive(Debug)]
+struct Flow {
     /// When how many bytes had come, oldest first.
     samples: VecDeque<(Instant, u64)>,
     received: u64,
-    last_event: Instant,
+}
+
+impl Flow {
+    fn new(now: Instant) -> Self {
+        Self { samples: VecDeque::from([(now, 0)]), received: 0 }
+    }
+
+    /// Notes how many bytes have come, ten times a second at most.
+    fn add(&mut self, bytes: u64, now: Instant) {
+        self.received += bytes;
+        let is_due = |(at, _): &(Instant, u64)| now.duration_since(*at) >= Duration::from_millis(100);
+        if self.samples.back().is_none_or(is_due) {
+            self.samples.push_back((now, self.received));
+        }
+        // One sample from before the window is the begin of it.
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Bytes per second over the window.
+    fn rate(&self, now: Instant) -> u64 {
+        let Some((since, before)) = self.samples.front() else { return 0 };
+        let ms = now.duration_since(*since).min(WINDOW.max(Duration::from_secs(1))).as_millis().max(1);
+        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
+        (self.received - before).saturating_mul(1000) / ms
+    }
+
+    /// Whether the rate says anything yet.
+    fn is_steady(&self, now: Instant) -> bool {
+        self.samples.front().is_some_and(|(since, _)| now.duration_since(*since) >= Duration::from_secs(1))
+    }
 }
 
 /// One transfer that has not ended.
@@ -38,6 +76,8 @@ struct Row {
     size: Option<u64>,
     received: u64,
     last_byte: Instant,
+    /// Since its first answer.
+    flow: Option<Flow>,
     phase: RowPhase,
 }
 
@@ -62,15 +102,15 @@ impl State {
             rows: BTreeMap::new(),
             next: 0,
             ended: 0,
-            samples: VecDeque::from([(now, 0)]),
-            received: 0,
+            flow: Flow::new(now),
             last_event: now,
         }
     }
 
     pub(super) fn add(&mut self, name: String, size: Option<u64>) -> usize {
         self.next += 1;
-        let row = Row { name, size, received: 0, last_byte: self.last_event, phase: RowPhase::Queued };
+        let row =
+            Row { name, size, received: 0, last_byte: self.last_event, flow: None, phase: RowPhase::Queued };
         self.rows.insert(self.next, row);
         self.next
     }
@@ -98,8 +138,10 @@ impl State {
             Event::Received { bytes } => {
                 row.received += bytes;
                 row.start(now);
-                self.received += bytes;
-                self.sample(now);
+                self.flow.add(bytes, now);
+                if let Some(flow) = &mut row.flow {
+                    flow.add(bytes, now);
+                }
             }
             Event::Retrying { kind, wait } => row.phase = RowPhase::Waiting { until: now + wait, kind },
             Event::Renewing => row.phase = RowPhase::Renewing,
@@ -108,24 +150,9 @@ impl State {
         }
     }
 
-    /// Notes how many bytes have come, ten times a second at most.
-    fn sample(&mut self, now: Instant) {
-        let is_due = |(at, _): &(Instant, u64)| now.duration_since(*at) >= Duration::from_millis(100);
-        if self.samples.back().is_none_or(is_due) {
-            self.samples.push_back((now, self.received));
-        }
-        // One sample from before the window is the begin of it.
-        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
-            self.samples.pop_front();
-        }
-    }
-
-    /// Bytes per second over the window.
-    fn rate(&self, now: Instant) -> u64 {
-        let Some((since, before)) = self.samples.front() else { return 0 };
-        let ms = now.duration_since(*since).min(WINDOW.max(Duration::from_secs(1))).as_millis().max(1);
-        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
-        (self.received - before).saturating_mul(1000) / ms
+    /// How long the slowest of those that run takes: what the others brought does not make it faster.
+    fn slowest(&self, now: Instant) -> u64 {
+        self.rows.values().filter_map(|row| row.seconds_left(now)).max().unwrap_or_default()
     }
 
     /// All bytes that are still to come; of sizes that are not known yet, the mean of those that are.
@@ -158,14 +185,17 @@ impl State {
 
     fn whole(&self, now: Instant) -> String {
         let here: u64 = self.rows.values().map(|row| row.received).sum();
-        let rate = self.rate(now);
+        let rate = self.flow.rate(now);
         let mut parts = vec![human(self.ended + here), format!("{}/s", human(rate))];
         if self.files > 1 {
             parts.insert(0, format!("{}/{} files", self.done, self.files));
         }
         let idle = now.duration_since(self.last_event);
         parts.push(match self.left() {
-            Some(left) if rate > 0 => format!("{} left", time(Duration::from_secs(left.div_ceil(rate)))),
+            Some(left) if rate > 0 => {
+                let seconds = self.slowest(now).max(left.div_ceil(rate));
+                format!("{} left", time(Duration::from_secs(seconds)))
+            }
             _ if idle >= STALL => format!("no answer for {}", time(idle)),
             _ => "time left unknown".to_owned(),
         });
@@ -179,7 +209,15 @@ impl State {
 impl Row {
     fn start(&mut self, now: Instant) {
         self.last_byte = now;
+        self.flow.get_or_insert_with(|| Flow::new(now));
         self.phase = RowPhase::Running;
+    }
+
+    /// At its own rate; `None` while that or its size is not known.
+    fn seconds_left(&self, now: Instant) -> Option<u64> {
+        let rate = self.flow.as_ref().filter(|flow| flow.is_steady(now))?.rate(now);
+        let left = self.size?.saturating_sub(self.received);
+        (rate > 0).then(|| left.div_ceil(rate))
     }
 
     fn line(&self, now: Instant) -> String {

@@ -39,6 +39,29 @@ fn the_whole_has_files_bytes_rate_and_time_left() {
 }
 
 #[test]
+fn one_slow_file_at_the_end_is_not_as_fast_as_all_were() {
+    let start = Instant::now();
+    let mut state = State::new(2, start);
+    let [slow, fast] = ["slow", "fast"].map(|name| state.add(name.to_owned(), Some(1 << 20)));
+    for number in [slow, fast] {
+        state.event(number, &Event::Opened { offset: 0, size_bytes: Some(1 << 20) }, start);
+    }
+    for second in 1..=4 {
+        state.event(slow, &Event::Received { bytes: 16 << 10 }, at(start, second));
+        state.event(fast, &Event::Received { bytes: 256 << 10 }, at(start, second));
+    }
+    state.remove(fast);
+    state.count(true);
+    // 960 KiB at its 16 KiB a second, and not at the 272 KiB a second of both.
+    let last = state.lines(at(start, 4)).pop().expect("a line");
+    assert_eq!(last, "1/2 files  1.1 MiB  272.0 KiB/s  1 min 0 s left");
+    // It became faster: 480 KiB are left, at 108.8 KiB a second.
+    state.event(slow, &Event::Received { bytes: 480 << 10 }, at(start, 5));
+    let last = state.lines(at(start, 5)).pop().expect("a line");
+    assert!(last.ends_with("  5 s left"), "{last}");
+}
+
+#[test]
 fn only_what_runs_has_a_line_and_a_wait_and_a_stall_are_named() {
     let start = Instant::now();
     let mut state = State::new(20, start);

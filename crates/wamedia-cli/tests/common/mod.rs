@@ -54,6 +54,13 @@ impl Sandbox {
         &self.ready["providers"][provider]["media"][index]
     }
 
+    /// Host and port of an origin of a provider: `base_url`, or the first of `content_origins`.
+    pub(crate) fn host(&self, provider: &str, which: &str) -> String {
+        let value = &self.ready["providers"][provider][which];
+        let origin = value.get(0).unwrap_or(value).as_str().expect("an origin");
+        origin.trim_start_matches("http://").to_owned()
+    }
+
     pub(crate) fn reference(&self, provider: &str, index: usize) -> &str {
         self.media(provider, index)["ref"].as_str().expect("a reference")
     }
