@@ -8,12 +8,18 @@ from pywa import WhatsApp, utils
 from pywa.types import Message
 
 
-def client(request, **options):
+clients = {}
+
+
+def client(request):
     account = request["credentials"]
-    session = httpx.Client()
-    wa = WhatsApp(account["phone_number_id"], account["token"], session=session, **options)
-    session.base_url = str(session.base_url).replace("https://graph.facebook.com", request["base_url"])
-    return wa
+    key = (request["base_url"], account["token"])
+    if key not in clients:
+        session = httpx.Client()
+        wa = WhatsApp(account["phone_number_id"], account["token"], session=session)
+        session.base_url = str(session.base_url).replace("https://graph.facebook.com", request["base_url"])
+        clients[key] = wa
+    return clients[key]
 
 
 def fetch(request):

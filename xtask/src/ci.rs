@@ -1,14 +1,17 @@
 //! Everything that every change must pass.
 
 use crate::{
-    Outcome, PROVIDERS, cargo, conformance, fixtures, mutations, package, root, simulate, step, tidy,
+    Outcome, PROVIDERS, cargo, conformance, counts, fixtures, mutations, package, root, simulate, step, tidy,
 };
 
 pub(crate) fn run() -> Outcome {
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    // Not a member of the workspace, so that nothing of ours changes how it is built.
-    let raw = root().join("xtask/raw/Cargo.toml").display().to_string();
-    step("the baseline's formatting", &mut cargo(&["fmt", "--check", "--manifest-path", &raw]))?;
+    // Not members of the workspace, so that nothing of ours changes how it is built.
+    for name in ["raw", "counts"] {
+        let manifest = root().join(format!("xtask/{name}/Cargo.toml")).display().to_string();
+        let what = format!("formatting of {name}");
+        step(&what, &mut cargo(&["fmt", "--check", "--manifest-path", &manifest]))?;
+    }
     step(
         "lints",
         &mut cargo(&[
@@ -51,6 +54,7 @@ pub(crate) fn run() -> Outcome {
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    counts::run(&counts::Options::default())?;
     println!("== packages");
     package::list()?;
     println!("== tidy");

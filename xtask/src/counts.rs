@@ -90,7 +90,7 @@ struct Counts {
     /// Counts of another compiler or architecture cannot be compared.
     compiler: String,
     architecture: String,
-    counts: BTreeMap<String, f64>,
+    operations: BTreeMap<String, f64>,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -105,7 +105,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
             counts.insert(format!("{name} {}", counted.unit()), bench.count(name, counted, runs)?);
         }
     }
-    let found = Counts { compiler: compiler()?, architecture: std::env::consts::ARCH.to_owned(), counts };
+    let found =
+        Counts { compiler: compiler()?, architecture: std::env::consts::ARCH.to_owned(), operations: counts };
     let path = root().join(FILE);
     let failed = |error: &dyn std::fmt::Display| format!("{FILE}: {error}");
     if options.write {
@@ -122,8 +123,8 @@ fn compare(committed: &Counts, found: &Counts) -> Outcome {
     let mut problems = Vec::new();
     for (name, counted, _) in OPERATIONS {
         let key = format!("{name} {}", counted.unit());
-        let Some(count) = found.counts.get(&key) else { continue };
-        let before = committed.counts.get(&key).copied().unwrap_or_default();
+        let Some(count) = found.operations.get(&key) else { continue };
+        let before = committed.operations.get(&key).copied().unwrap_or_default();
         println!("{key:32} {count:>12.1}, committed {before:>12.1}");
         if (count - before).abs() > before * counted.tolerance() {
             problems.push(format!("{key}: {count:.1}, committed are {before:.1}"));

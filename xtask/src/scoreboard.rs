@@ -57,7 +57,7 @@ pub(crate) fn interop() -> Outcome {
 }
 
 /// The version of a client that its installer chose.
-fn installed(client: &Client, folder: &Path) -> String {
+pub(crate) fn installed(client: &Client, folder: &Path) -> String {
     let Some((installer, packages)) = client.install.first_key_value() else { return String::new() };
     let package = packages.first().map_or("", String::as_str);
     let output = if installer == "pip" {
@@ -74,7 +74,7 @@ fn installed(client: &Client, folder: &Path) -> String {
 }
 
 /// A temporary folder with the descriptions and scripts, which find their packages beside them.
-fn workplace() -> Result<tempfile::TempDir, String> {
+pub(crate) fn workplace() -> Result<tempfile::TempDir, String> {
     let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
     copy(&root().join("conformance/clients"), temporary.path())?;
     Ok(temporary)
@@ -120,7 +120,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 /// The descriptions in a folder, by name.
-fn names(folder: &Path) -> Result<BTreeSet<String>, String> {
+pub(crate) fn names(folder: &Path) -> Result<BTreeSet<String>, String> {
     let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
     let paths = entries.flatten().map(|entry| entry.path());
     let described = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
@@ -136,7 +136,7 @@ fn copy(from: &Path, to: &Path) -> Outcome {
 }
 
 /// Puts the client, in the version that is said or the newest, and what it needs beside its script.
-fn install(client: &Client, folder: &Path) -> Outcome {
+pub(crate) fn install(client: &Client, folder: &Path) -> Outcome {
     for (installer, packages) in &client.install {
         let pinned = |(place, package): (usize, &String)| match (&client.version, installer.as_str()) {
             (Some(Version::Text(version)), "pip") if place == 0 => format!("{package}=={version}"),
@@ -163,7 +163,7 @@ fn install(client: &Client, folder: &Path) -> Outcome {
 }
 
 /// `PATH`, with the Python environment and the program of this repository before all others.
-fn path_with(folder: &Path) -> Result<OsString, String> {
+pub(crate) fn path_with(folder: &Path) -> Result<OsString, String> {
     let own = crate::conformance::path_with_own_program()?;
     let first: PathBuf = folder.join("venv/bin");
     env::join_paths(std::iter::once(first).chain(env::split_paths(&own))).map_err(|error| error.to_string())

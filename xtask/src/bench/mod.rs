@@ -2,6 +2,7 @@
 //!
 //! Nothing here passes or fails: people read the table. Absolute figures belong to one machine and one hour.
 
+mod peers;
 pub(crate) mod process;
 mod report;
 mod results;
@@ -12,11 +13,11 @@ pub(crate) mod webhook;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 
 use process::{Scratch, Server, Used, can_pin, measure, program};
-use results::{Measured, Scaling, Setting};
+use results::{Measured, Runs, Scaling, Setting};
 use scenarios::{Place, Scenario};
 
 use crate::{Outcome, cargo, root, step};
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// The table
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Clients of others as well, installed from their registries
+    #[arg(long)]
+    peers: bool,
     /// Another build of the program, to compare two of them
     #[arg(long, value_name = "FILE")]
     wamedia: Option<PathBuf>,
@@ -89,11 +93,15 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     let wanted = |name: &str| options.scenario.as_ref().is_none_or(|text| name.contains(text.as_str()));
     let scaling = wanted("scaling")
-        .then(|| bench.scaling(rounds.min(if options.quick { 1 } else { 3 })))
+        .then(|| bench.scaling(rounds.min(if options.quick { 1 } else { 3 }), options.quick))
         .transpose()?;
     let parsed = wanted("webhook").then(|| webhook::measure(&bench.xtask)).transpose()?;
+    let peers = if options.peers { peers::measure_all(&bench)? } else { Vec::new() };
     let rows = report::rows(&results, scaling.as_ref(), &parsed.unwrap_or_default());
     report::print_rows(&rows);
+    if options.peers {
+        println!("\n{}", peers::markdown(&peers));
+    }
     let save = |path: &Path, text: String| {
         fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
     };
@@ -102,7 +110,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     if let Some(path) = &options.markdown {
         let table = report::markdown(&setting, &rows, options.quick, rounds);
-        save(path, report::placed(fs::read_to_string(path).ok(), &table))?;
+        save(path, report::placed(fs::read_to_string(path).ok(), report::BENCH, &table))?;
+        if options.peers {
+            save(
+                path,
+                report::placed(fs::read_to_string(path).ok(), report::PEERS, &peers::markdown(&peers)),
+            )?;
+        }
     }
     Ok(())
 }
@@ -145,7 +159,7 @@ impl Bench {
             pinned: self.pinned,
             scratch: self.scratch.kind,
             server_alone: self.apart.alone(size)? * 2.0,
-            floor: measure(&mut Command::new("true"))?.rss,
+            floor: measure(&mut Command::new("true"), Stdio::null())?.rss,
             sha: fs::read_to_string("/proc/cpuinfo").ok().map(|text| text.contains(" sha_ni")),
             date: today(),
         })
@@ -172,20 +186,20 @@ impl Bench {
         Ok(measured)
     }
 
-    fn scaling(&self, rounds: usize) -> Result<Scaling, String> {
-        let few = Scenario {
-            name: "scaling",
-            size: 1024,
-            count: 1000,
-            concurrency: 16,
-            place: Place::Apart,
-            ..scenarios::all(true)[0].clone()
-        };
-        let many = Scenario { count: 10_000, ..few.clone() };
-        let mut scaling = Scaling { few: Vec::new(), many: Vec::new() };
+    fn scaling(&self, rounds: usize, quick: bool) -> Result<Scaling, String> {
+        let runs = |count| Runs { count, used: Vec::new() };
+        let mut scaling = Scaling { few: runs(1000), many: runs(if quick { 10_000 } else { 100_000 }) };
         for _ in 0..rounds {
-            scaling.few.push(self.one(&few, &self.write_ids(&few)?, true)?);
-            scaling.many.push(self.one(&many, &self.write_ids(&many)?, true)?);
+            for runs in [&mut scaling.few, &mut scaling.many] {
+                let scenario = Scenario {
+                    name: "scaling",
+                    size: 1024,
+                    count: runs.count,
+                    concurrency: 16,
+                    ..Scenario::default()
+                };
+                runs.used.push(self.one(&scenario, &self.write_ids(&scenario)?, true)?);
+            }
         }
         Ok(scaling)
     }
@@ -252,7 +266,7 @@ impl Bench {
                 command.arg(&out).arg("--from").arg(ids);
             }
         }
-        let used = measure(&mut command)?;
+        let used = measure(&mut command, Stdio::null())?;
         if !scenario.upload {
             check(&out, scenario)?;
         }

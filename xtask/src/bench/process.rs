@@ -26,10 +26,10 @@ pub(crate) struct Used {
 }
 
 /// Runs a program to its end. It must succeed: a client that fails fast looks fast.
-pub(crate) fn measure(command: &mut Command) -> Result<Used, String> {
+pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, String> {
     let shown = format!("{command:?}");
     let started = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let child = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown}: {error}"))?;
     let mut said = String::new();
     let ended = AtomicBool::new(false);

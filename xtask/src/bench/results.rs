@@ -12,10 +12,16 @@ pub(crate) struct Measured {
     pub(crate) at_once: [(u64, u64); 2],
 }
 
-/// 10,000 references against 1,000 in one process, wamedia alone.
+/// Many references against few in one process, wamedia alone.
 pub(crate) struct Scaling {
-    pub(crate) few: Vec<Used>,
-    pub(crate) many: Vec<Used>,
+    pub(crate) few: Runs,
+    pub(crate) many: Runs,
+}
+
+/// All rounds with so many references.
+pub(crate) struct Runs {
+    pub(crate) count: u64,
+    pub(crate) used: Vec<Used>,
 }
 
 /// What the run was made on.
