@@ -35,7 +35,11 @@ impl File {
             Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self { path: Some(path), ..Self::default() });
             }
-            Err(error) => return Err(Failure::usage(format!("cannot read {shown}: {error}"))),
+            Err(error) => {
+                return Err(Failure::usage(format!("cannot read {shown}: {error}")).with_hint(
+                    "check --config, or leave it out: `wamedia config` says which file is read then",
+                ));
+            }
         };
         let content = Self::parse(&text).map_err(|problems| {
             let line = |(line, why)| format!("{}:{line}: {why}", path.display());

@@ -107,6 +107,7 @@ impl<'a> Providers<'a> {
         let (text, profile) = Account::split_profile(text);
         let mut media: MediaRef = text.parse().map_err(|error: wamedia::Error| {
             Failure::usage(format!("{}: {}", output::typed(head), error.message()))
+                .with_hint("a reference is the provider and the id of the media, such as meta:1279128")
         })?;
         if media.scope.account.is_none() {
             media.scope.account.clone_from(&self.common.account);
@@ -295,7 +296,11 @@ fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> 
     transport.network.proxy = match proxy.as_ref().map(Secret::expose) {
         None | Some("none" | "") => None,
         Some("env") => Proxy::from_variables(environment)?,
-        Some(_) => proxy.as_ref().map(Proxy::new).transpose()?,
+        Some(_) => proxy.as_ref().map(Proxy::new).transpose().map_err(|error| {
+            Failure::from(error).with_hint(
+                "check --proxy, or proxy under [network]; `none` is no proxy, `env` the environment's",
+            )
+        })?,
     };
     let given = common.ca_file.iter().cloned();
     // A file is named from where it stands.
@@ -306,8 +311,10 @@ fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> 
                 .with_hint("check the path, --ca-file or ca_files under [network]")
         })?;
         let extended = transport.network.clone().with_extra_roots_pem(&pem);
-        transport.network =
-            extended.map_err(|error| Failure::usage(format!("{shown}: {}", error.message())))?;
+        transport.network = extended.map_err(|error| {
+            Failure::usage(format!("{shown}: {}", error.message()))
+                .with_hint("check the path, --ca-file or ca_files under [network]")
+        })?;
     }
     Ok(transport)
 }

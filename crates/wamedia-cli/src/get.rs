@@ -215,7 +215,10 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Ref
     }
     let bytes = input::read(from, MAX_LIST_BYTES).await?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("{} is not text", output::typed(from))))?;
+        .map_err(|_| Failure::usage(format!("{} is not text", output::typed(from))))
+        .map_err(|failure| {
+            failure.with_hint("name a text with a reference on each line, such as meta:1279128")
+        })?;
     if is_delivery(&text) {
         let why = format!("{} is a webhook delivery, not a list of references", output::typed(from));
         return Err(Failure::usage(why).with_hint(

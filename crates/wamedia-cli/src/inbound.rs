@@ -1,7 +1,9 @@
 //! `wamedia inbound`
 
 use serde::Serialize;
-use wamedia::{Authenticity, Delivery, Inbound, InboundItem, MediaRef, ReceiveOptions, Webhooks};
+use wamedia::{
+    Authenticity, Delivery, Error, ErrorKind, Inbound, InboundItem, MediaRef, ReceiveOptions, Webhooks,
+};
 
 use crate::args::{GetArgs, InboundArgs};
 use crate::configuration::Providers;
@@ -36,9 +38,9 @@ pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
             return Err(Failure::new(4, NO_HEADER)
                 .with_hint("hand over the headers that came with it, --header 'Name: value'"));
         }
-        ("not checked", "not_checked", webhooks.parse(&delivery)?)
+        ("not checked", "not_checked", webhooks.parse(&delivery).map_err(|error| in_file(&args.file, error))?)
     } else {
-        ("signature verified", "verified", received(&account, &*webhooks, &delivery, false)?)
+        ("signature verified", "verified", received(&account, &*webhooks, &delivery, &args.file, false)?)
     };
     if args.refs {
         return inbound.media().try_for_each(|item| output::line(&item.media.to_string()));
@@ -79,7 +81,7 @@ pub(crate) async fn media(
     }
     let body = input::read(file, MAX_BODY_BYTES).await?;
     let delivery = Delivery::new(&body).with_headers(&headers);
-    let inbound = received(&account, &*webhooks, &delivery, args.allow_unverified)?;
+    let inbound = received(&account, &*webhooks, &delivery, file, args.allow_unverified)?;
     for failed in inbound.failed() {
         let why = failed.message.as_deref().unwrap_or("no reason given");
         output::warning_line(&format!("{account}: the media of one message cannot be had: {why}"));
@@ -90,10 +92,23 @@ pub(crate) async fn media(
 
 const NO_HEADER: &str = "the delivery is not verified: no header was handed over";
 
+/// What is wrong with a delivery, and in which file it is.
+fn in_file(file: &str, error: Error) -> Failure {
+    let is_unreadable = error.kind() == ErrorKind::Decode;
+    let mut failure = Failure::from(error);
+    failure.message = failure.message.map(|message| format!("{}: {message}", output::typed(file)));
+    if is_unreadable {
+        failure.with_hint("hand over the body of the request as it came in, byte for byte")
+    } else {
+        failure
+    }
+}
+
 fn received(
     account: &Account,
     webhooks: &dyn Webhooks,
     delivery: &Delivery<'_>,
+    file: &str,
     allow_unverified: bool,
 ) -> Result<Inbound, Failure> {
     if !allow_unverified && webhooks.verify(delivery) == Authenticity::NotConfigured {
@@ -107,7 +122,7 @@ fn received(
             .with_hint(format!("set {setting}")));
     }
     let options = ReceiveOptions::default().with_allow_unverified(allow_unverified);
-    Ok(webhooks.receive(delivery, options)?.inbound)
+    Ok(webhooks.receive(delivery, options).map_err(|error| in_file(file, error))?.inbound)
 }
 
 /// The setting that deliveries are verified with.

@@ -88,7 +88,7 @@ impl Source {
             let mut file = File::open(path).map_err(|error| local(error.to_string()))?;
             let meta = file.metadata().map_err(|error| local(error.to_string()))?;
             if meta.is_dir() {
-                return Err(local("it is a folder".to_owned()));
+                return Err(local("it is a folder".to_owned()).with_hint("name the files in it"));
             }
             if meta.is_file() {
                 (file, meta.len())

@@ -20,6 +20,19 @@ type Row = (
 const ONCE: &str = "--max-attempts=1";
 
 const ROWS: &[Row] = &[
+    // What was typed.
+    (&["get", "meta:"], None, 2, ("get", "meta:"), &["it is empty", "such as meta:1279128"]),
+    (&["get", "--from", "photo.jpg"], None, 2, ("get", "photo.jpg"), &["is not text", "on each line"]),
+    (&["get", "meta:1001", "--config", "no.toml"], None, 2, ("get", "no.toml"), &["check --config"]),
+    (&["get", "meta:1001", "--ca-file", "photo.jpg"], None, 2, ("get", "photo.jpg"), &["PEM", "--ca-file"]),
+    (&["get", "meta:1001", "--proxy", "nonsense"], None, 2, ("get", "proxy"), &["check --proxy"]),
+    (
+        &["inbound", "photo.jpg", "--provider", "meta"],
+        None,
+        5,
+        ("parse_webhook", "meta"),
+        &["\"photo.jpg\"", "is not JSON", "byte for byte"],
+    ),
     // A setting is missing.
     (
         &["get", "meta:1001"],

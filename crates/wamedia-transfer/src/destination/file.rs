@@ -61,7 +61,7 @@ impl Destination for File {
         let options = context.options;
         (self.exists, self.sync) = (options.if_exists, options.sync);
         if self.path.file_name().is_none() {
-            return Err(refused(&self.path, "is not the name of a file"));
+            return Err(refused(&self.path, "is not the name of a file; name one in it"));
         }
         if self.is_stored(context).await? {
             return Ok(Begin::AlreadyStored);
