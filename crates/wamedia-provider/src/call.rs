@@ -159,12 +159,21 @@ impl<'a> Call<'a> {
             let name = request.url.host_str().unwrap_or("-").to_owned();
             let port = request.url.port_or_known_default().unwrap_or_default();
             let shown = self.shown(&request);
+            #[cfg(feature = "metrics")]
+            let mut metrics = crate::metrics::RequestMetrics::start(
+                self.provider(),
+                self.operation,
+                &request.method,
+                self.shown_host(&request),
+            );
             let sent_request = transport.send(request).await;
             shown.log(&sent_request);
             let outcome = match sent_request {
                 Ok(mut response) => {
                     transport.clean_headers(response.headers_mut());
                     let status = response.status().as_u16();
+                    #[cfg(feature = "metrics")]
+                    metrics.answered(status);
                     read(response).await.map_err(|error| Failure {
                         error: self.without_false_hope(status, context(error.with_phase(Phase::Head))),
                         is_unsent: false,
@@ -177,6 +186,8 @@ impl<'a> Call<'a> {
                 }
                 Err(failure) => Err(Failure { error: context(failure.error), ..failure }),
             };
+            #[cfg(feature = "metrics")]
+            metrics.end(outcome.as_ref().err().map(|failure| failure.error.kind()));
             transport.breaker().record(outcome.as_ref().map(|_| ()).map_err(|failure| &failure.error));
             outcome
         };
@@ -187,11 +198,18 @@ impl<'a> Call<'a> {
     fn shown(self, request: &Request) -> Shown {
         // It costs time, and mostly nobody listens.
         let place = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-            let clean = |text: String| self.api.transport.redactor().text(&text).unwrap_or(text);
-            let host = request.url.host_str().unwrap_or("-").to_owned();
-            (clean(host), clean(MediaLink::public(request.url.clone()).redacted()))
+            (self.shown_host(request), self.clean(MediaLink::public(request.url.clone()).redacted()))
         });
         Shown { method: request.method.clone(), place }
+    }
+
+    /// A host may be named after a credential.
+    fn shown_host(self, request: &Request) -> String {
+        self.clean(request.url.host_str().unwrap_or("-").to_owned())
+    }
+
+    fn clean(self, text: String) -> String {
+        self.api.transport.redactor().text(&text).unwrap_or(text)
     }
 
     /// Sends content, which can be done once only: checks it against `capabilities`, hands it to `build`, and reads

@@ -44,6 +44,8 @@ mod disposition;
 mod failure;
 #[cfg(feature = "client")]
 mod head;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "client")]
 mod multipart;
 #[cfg(feature = "client")]
