@@ -1,7 +1,8 @@
 //! Everything that every change must pass.
 
 use crate::{
-    Outcome, PROVIDERS, cargo, conformance, counts, fixtures, mutations, package, root, simulate, step, tidy,
+    Outcome, PROVIDERS, cargo, conformance, counts, fixtures, mutations, package, root, simulate, spelling,
+    step, tidy,
 };
 
 pub(crate) fn run() -> Outcome {
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Outcome {
             "warnings",
         ]),
     )?;
+    spelling::run()?;
     println!("== fixtures");
     fixtures::check()?;
     tests()?;

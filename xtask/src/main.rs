@@ -1,6 +1,7 @@
 //! Tasks of this repository: `cargo xtask ci`, `bench`, `conformance`, `fixtures check`, `tidy`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who runs it")]
 
+mod api;
 mod badge;
 mod bench;
 mod browser;
@@ -19,7 +20,9 @@ mod readme;
 mod release;
 mod scoreboard;
 mod simulate;
+mod spelling;
 mod suite;
+mod targets;
 mod tidy;
 mod versions;
 
@@ -33,6 +36,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", max_term_width = 110)]
 enum Task {
+    /// Lists the public API of every published library, in `xtask/api`
+    Api(api::Options),
     /// Everything that every change must pass
     Ci,
     /// The behavioural suite, with a table per provider
@@ -76,6 +81,10 @@ enum Task {
     Scoreboard(scoreboard::Options),
     /// Random worlds against oracles, and all known regressions
     Simulate(simulate::Options),
+    /// Wrong spelling, in code and pages
+    Spelling,
+    /// The least compiler, and other targets, as far as they are installed
+    Targets,
     /// Layers, circles of modules, capability tables, links
     Tidy,
 }
@@ -88,6 +97,7 @@ type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Api(options) => api::run(&options),
         Task::Browser => browser::run(),
         Task::Ci => ci::run(),
         Task::Conformance(options) => conformance::run(&options),
@@ -106,6 +116,8 @@ fn main() -> ExitCode {
         Task::Release(command) => release::run(&command),
         Task::Scoreboard(options) => scoreboard::run(&options),
         Task::Simulate(options) => simulate::run(&options),
+        Task::Spelling => spelling::run(),
+        Task::Targets => targets::run(),
         Task::Tidy => tidy::run(),
     };
     match outcome {
