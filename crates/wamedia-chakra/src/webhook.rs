@@ -146,8 +146,14 @@ fn own_shape(root: &Object<'_>, payload: Json<'_>, items: &mut Items) {
             for (index, message) in fields.array(name) {
                 // The id of the envelope is that of one message.
                 let context = MessageContext::default().with_sent_at(sent_at);
-                let path = format_args!("payload.{name}[{index}]");
-                cloud_api::message(message, path, role, context, &OPTIONS, items);
+                cloud_api::message(
+                    message,
+                    format_args!("payload.{name}[{index}]"),
+                    role,
+                    context,
+                    &OPTIONS,
+                    items,
+                );
             }
         }
     }

@@ -148,13 +148,21 @@ fn collect(root: &Object<'_>, items: &mut Items) {
     for (index, update) in root.array("messages_updates") {
         match update.object().and_then(|update| update.get("after_update")) {
             Some(after) => {
-                let path = format_args!("messages_updates[{index}].after_update");
-                messages.message(after, path, "message_update");
+                messages.message(
+                    after,
+                    format_args!("messages_updates[{index}].after_update"),
+                    "message_update",
+                );
             }
             None => {
-                let path = format_args!("messages_updates[{index}]");
                 let id = update.object().and_then(|update| update.text("id"));
-                messages.items.other("message_update", path, update.raw(), id.as_deref());
+                let items = &mut *messages.items;
+                items.other(
+                    "message_update",
+                    format_args!("messages_updates[{index}]"),
+                    update.raw(),
+                    id.as_deref(),
+                );
             }
         }
     }
@@ -162,8 +170,8 @@ fn collect(root: &Object<'_>, items: &mut Items) {
     // https://support.whapi.cloud/help-desk/receiving/webhooks/incoming-webhooks-format
     for (index, update) in root.array("chats_updates") {
         let chat = update.object().and_then(|update| update.get("after_update"));
-        let path = format_args!("chats_updates[{index}].after_update");
-        last_message(chat.unwrap_or(update), path, &mut messages);
+        let message = chat.unwrap_or(update);
+        last_message(message, format_args!("chats_updates[{index}].after_update"), &mut messages);
     }
     for (index, chat) in root.array("chats") {
         last_message(chat, format_args!("chats[{index}]"), &mut messages);

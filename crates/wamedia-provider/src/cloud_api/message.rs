@@ -95,8 +95,8 @@ impl Messages<'_, '_> {
         }
         // An advertisement has public links on changing hosts and no id; it is counted, not followed.
         if let Some(referral) = message.fields.get("referral").filter(|referral| referral.is_object()) {
-            let path = format_args!("{path}.referral");
-            self.items.other("referral", path, referral.raw(), message.id.as_deref());
+            let id = message.id.as_deref();
+            self.items.other("referral", format_args!("{path}.referral"), referral.raw(), id);
         }
     }
 
