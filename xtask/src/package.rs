@@ -40,9 +40,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.list {
         return Ok(());
     }
+    forget()?;
     let mut package = cargo(&["package", "--locked", "--allow-dirty"]);
     // Otherwise each package builds its dependencies anew.
-    package.env("CARGO_TARGET_DIR", target());
+    package.env("CARGO_TARGET_DIR", target()).env("CARGO_HOME", home()?);
     for one in packages()? {
         package.args(["-p", one["name"].as_str().unwrap_or_default()]);
     }
@@ -53,6 +54,53 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// Where all of this is built.
 fn target() -> PathBuf {
     root().join("target/packaged")
+}
+
+/// Cargo's folder for this task. What it unpacks from the packages of one run, it would take for those of the next: one version
+/// never changes for it. So they must not lie in the folder of everybody; what was downloaded is shared.
+fn home() -> Result<PathBuf, String> {
+    let home = target().join("home");
+    let place = |error: std::io::Error| format!("{}: {error}", home.display());
+    let theirs = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let theirs = theirs.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let theirs = theirs.ok_or("there is no CARGO_HOME")?;
+    fs::create_dir_all(home.join("registry")).map_err(place)?;
+    for shared in ["config.toml", "registry/cache", "registry/index"] {
+        let (from, to) = (theirs.join(shared), home.join(shared));
+        if from.exists() && !to.exists() {
+            std::os::unix::fs::symlink(from, to).map_err(place)?;
+        }
+    }
+    Ok(home)
+}
+
+/// Removes what an earlier run unpacked and built of our packages; their dependencies stay.
+fn forget() -> Outcome {
+    let place = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let sources = target().join("home/registry/src");
+    let mut old = entries(&sources);
+    // A registry of packages that were never published has no host.
+    old.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('-')));
+    for folder in [".fingerprint", "build", "deps", "examples", "incremental"] {
+        let mut built = entries(&target().join("debug").join(folder));
+        built.retain(|path| path.file_name().is_some_and(|name| is_ours(&name.to_string_lossy())));
+        old.extend(built);
+    }
+    for path in old {
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| place(&path, error))?;
+    }
+    Ok(())
+}
+
+/// A file or folder that was built from one of our packages, or from the stranger's.
+fn is_ours(name: &str) -> bool {
+    let name = name.strip_prefix("lib").unwrap_or(name);
+    ["wamedia", "stranger"].iter().any(|ours| name.starts_with(ours))
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// Every package has its licences and pages, and no file that only this repository needs.
