@@ -130,6 +130,8 @@ fn lines(items: &[PublicItem]) -> Vec<String> {
     let implementations: HashSet<_> = items.iter().filter(is_of_trait).map(PublicItem::id).collect();
     let is_implied = |item: &&PublicItem| item.parent_id().is_some_and(|id| implementations.contains(&id));
     let mut lines: Vec<_> = items.iter().filter(|item| !is_implied(item)).map(ToString::to_string).collect();
+    // The compiler's own, beside every derived `PartialEq`.
+    lines.retain(|line| !line.contains("core::marker::StructuralPartialEq"));
     lines.dedup();
     lines
 }
