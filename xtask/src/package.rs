@@ -272,6 +272,16 @@ mod tests {
         ["CHANGELOG.md", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"];
 
     #[test]
+    fn what_was_built_of_our_packages_is_told_from_dependencies() {
+        for ours in ["wamedia-core-0a1b", "libwamedia_core-0a1b.rmeta", "wamedia", "stranger-0a1b"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for other in ["tokio-0a1b", "libserde-0a1b.rlib", "libc-0a1b", "liblibc-0a1b.rmeta"] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_and_what_is_too_much_is_named() {
         let with = |more: &'static str| WHOLE.into_iter().chain([more]).collect::<BTreeSet<_>>();
         assert!(strays("wamedia", &WHOLE.into()).is_empty());
