@@ -1,6 +1,7 @@
 //! `wamedia get`
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::{self, Bars};
-use crate::reference::{Account, Reference, short};
+use crate::reference::{Reference, short};
 use crate::{inbound, input};
 
 /// More than anybody lists.
@@ -107,10 +108,10 @@ async fn to_files(
 ) -> Result<(), Failure> {
     let bars = Bars::new(refs.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
-    let mut jobs = Vec::with_capacity(refs.len());
+    let mut made = HashMap::new();
     for reference in &refs {
-        let provider = match providers.get(&reference.account) {
-            Ok(provider) => provider,
+        match providers.get(&reference.account) {
+            Ok(provider) => made.insert(&reference.account, provider),
             Err(failure) => {
                 if args.common.json {
                     for reference in &refs {
@@ -120,28 +121,39 @@ async fn to_files(
                 return Err(failure.told());
             }
         };
-        let mut options = options.clone();
-        options.observer =
-            bars.as_ref().map(|bars| bars.observer(&reference.to_string(), size_of(reference)));
-        jobs.push(Job::new(provider, reference.media.clone(), target.clone()).with_options(options));
     }
-    let mut unfinished: Vec<_> = refs.into_iter().map(Some).collect();
+    // The time left needs to know of all from the start.
+    let observers: Option<Vec<_>> = bars.as_ref().map(|bars| {
+        refs.iter().map(|reference| bars.observer(&reference.to_string(), size_of(reference))).collect()
+    });
+    // A job is made when its turn comes near: there may be many.
+    let jobs = refs.iter().enumerate().filter_map(|(place, reference)| {
+        let mut options = options.clone();
+        options.observer = observers.as_ref().map(|observers| Arc::clone(&observers[place]));
+        let provider = Arc::clone(made.get(&reference.account)?);
+        Some(Job::new(provider, reference.media.clone(), target.clone()).with_options(options))
+    });
+    let mut is_done = vec![false; refs.len()];
+    // All before this place are done.
+    let mut first = 0;
     let mut codes = Vec::new();
     let many = ManyOptions::new(usize::from(args.concurrency));
     let mut results = std::pin::pin!(transfer_many(futures_util::stream::iter(jobs), many));
-    while let Some(first) = unfinished.iter().position(Option::is_some) {
+    while first < refs.len() {
         let (place, outcome) = match deadline.reached(results.next()).await {
             Ok(Some(done)) => (done.index, done.outcome),
             Ok(None) => break,
             // What has not begun, or does not end by itself, ends here.
             Err(error) => (first, Err(error)),
         };
-        let Some(reference) = unfinished.get_mut(place).and_then(Option::take) else { continue };
+        let Some(reference) = refs.get(place).filter(|_| !is_done[place]) else { continue };
+        is_done[place] = true;
+        first += is_done[first..].iter().take_while(|is_done| **is_done).count();
         let outcome = outcome.map_err(|error| located(error, target));
         if let Some(bars) = &bars {
             bars.finished_one(outcome.is_ok());
         }
-        progress::above(bars.as_ref(), || report(&reference, &outcome, args))?;
+        progress::above(bars.as_ref(), || report(reference, &outcome, args))?;
         if let Err(error) = &outcome {
             codes.push(exit::code(error));
         }
@@ -171,21 +183,29 @@ fn located(error: Error, target: &Target) -> Error {
 
 /// Every reference once, in the order given; what a later mention declares is added to the first. Mentions that declare
 /// different things are not the same: both are fetched, and each is verified against its own.
-fn once_each(refs: Vec<Reference>) -> Vec<Reference> {
-    let mut all: Vec<Reference> = Vec::with_capacity(refs.len());
-    let mut places: HashMap<(Account, String), Vec<usize>> = HashMap::new();
-    for reference in refs {
-        let places = places.entry((reference.account.clone(), short(&reference.media))).or_default();
-        let same = places.iter().find(|place| agree(&all[**place].media.declared, &reference.media.declared));
-        if let Some(place) = same {
-            let known = &mut all[*place].media;
-            known.declared = known.declared.clone().or(&reference.media.declared);
+fn once_each(mut refs: Vec<Reference>) -> Vec<Reference> {
+    let identity = |reference: &Reference| (reference.account.clone(), short(&reference.media));
+    let hasher = RandomState::new();
+    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+    // The first of them are kept, in place.
+    let mut kept = 0;
+    for next in 0..refs.len() {
+        let reference = &refs[next];
+        let places = places.entry(hasher.hash_one(identity(reference))).or_default();
+        let is_same = |known: &Reference| {
+            identity(known) == identity(reference) && agree(&known.media.declared, &reference.media.declared)
+        };
+        if let Some(place) = places.iter().copied().find(|place| is_same(&refs[*place])) {
+            let declared = refs[place].media.declared.clone().or(&refs[next].media.declared);
+            refs[place].media.declared = declared;
         } else {
-            places.push(all.len());
-            all.push(reference);
+            places.push(kept);
+            refs.swap(kept, next);
+            kept += 1;
         }
     }
-    all
+    refs.truncate(kept);
+    refs
 }
 
 /// Whether nothing that both declare of the content differs. A name is no property of the content.

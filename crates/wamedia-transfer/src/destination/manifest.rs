@@ -4,6 +4,7 @@
 //! the next run recognises a crash in between: while the temporary file exists, the record is not valid. Whoever
 //! removes the temporary file appends a line first that makes the record void.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -36,22 +37,25 @@ impl Record {
     }
 }
 
-/// A line of the manifest.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Stored {
-        r#ref: String,
-        name: String,
-        size: u64,
-        sha256: String,
-        part: String,
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        verified: String,
-    },
-    Void {
-        void: String,
-    },
+/// A line of the manifest: that a file is stored, or that the record of a temporary file is void. What it does not say
+/// is empty.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Line<'a> {
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    r#ref: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    sha256: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    part: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    verified: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    void: Cow<'a, str>,
 }
 
 #[derive(Debug)]
@@ -76,32 +80,26 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let lines: Vec<Line> =
+        let lines: Vec<Line<'_>> =
             text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-        let void: HashSet<&str> = lines
-            .iter()
-            .filter_map(|line| match line {
-                Line::Void { void } => Some(void.as_str()),
-                Line::Stored { .. } => None,
-            })
-            .collect();
+        let void: HashSet<&str> =
+            lines.iter().map(|line| &*line.void).filter(|part| !part.is_empty()).collect();
         let mut records = HashMap::new();
         let mut unfinished = Vec::new();
         for line in &lines {
-            let Line::Stored { r#ref, name, size, sha256, part, verified } = line else { continue };
-            let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(part.as_str())) else {
-                continue;
-            };
-            if present.contains(part) {
-                unfinished.push(part.clone());
+            let Line { r#ref: identity, name, size: Some(size), sha256, part, .. } = line else { continue };
+            let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(&**part)) else { continue };
+            if present.contains(&**part) {
+                unfinished.push(part.clone().into_owned());
                 continue;
             }
             // The line may be damaged or forged: only a plain file name is accepted.
-            if Path::new(name).file_name().is_none_or(|base| base != name.as_str()) {
+            if Path::new(&**name).file_name().is_none_or(|base| base != &**name) {
                 continue;
             }
-            let (name, verified) = (name.clone(), verified.clone());
-            records.insert(r#ref.clone(), Record { name, size: *size, sha256, verified });
+            let verified = line.verified.clone().into_owned();
+            let record = Record { name: name.clone().into_owned(), size: *size, sha256, verified };
+            records.insert(identity.clone().into_owned(), record);
         }
         let is_torn = text.last().is_some_and(|byte| *byte != b'\n');
         Ok(Self { path, file: None, records, unfinished, is_torn, steps: steps.clone() })
@@ -116,13 +114,14 @@ impl Manifest {
 
     /// Appends the record of a file that is about to get its name.
     pub(crate) fn append(&mut self, identity: &str, record: &Record, part: &str) -> io::Result<()> {
-        self.append_line(&Line::Stored {
-            r#ref: identity.to_owned(),
-            name: record.name.clone(),
-            size: record.size,
-            sha256: record.sha256.to_hex(),
-            part: part.to_owned(),
-            verified: record.verified.clone(),
+        self.append_line(&Line {
+            r#ref: identity.into(),
+            name: record.name.as_str().into(),
+            size: Some(record.size),
+            sha256: record.sha256.to_hex().into(),
+            part: part.into(),
+            verified: record.verified.as_str().into(),
+            void: Cow::default(),
         })
     }
 
@@ -138,7 +137,7 @@ impl Manifest {
 
     /// Appends that the record of a temporary file is void.
     pub(crate) fn append_void(&mut self, part: &str) -> io::Result<()> {
-        self.append_line(&Line::Void { void: part.to_owned() })
+        self.append_line(&Line { void: part.into(), ..Line::default() })
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
@@ -146,7 +145,7 @@ impl Manifest {
     }
 
     /// Writes one line with one call, so that lines of several processes do not mix.
-    fn append_line(&mut self, line: &Line) -> io::Result<()> {
+    fn append_line(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.steps.step()?;
         let mut text = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
         serde_json::to_writer(&mut text, line)?;
