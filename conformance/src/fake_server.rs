@@ -14,7 +14,7 @@ use wamedia_sandbox::http1::{Answer, Exchange, Head, Limits, Request, Response, 
 use crate::matching::{Body, Received};
 use crate::mutations::{Proxy, Tampering};
 use crate::script::ExpectedExchange;
-use crate::tls::{self, Tls};
+use crate::tls::{self, Certificate, Tls};
 use crate::{TestClock, TestNet};
 
 /// What the server saw, and what it did not expect.
@@ -38,11 +38,11 @@ pub(crate) struct FakeServer {
 /// How names and certificates behave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    pub(crate) trusted: bool,
+    pub(crate) certificate: Certificate,
     /// The certificate is for other names.
     pub(crate) misnamed: bool,
-    /// Names lead to an address that is not permitted.
-    pub(crate) inside: bool,
+    /// All names lead to this address, and no caller accepts it.
+    pub(crate) inside: Option<IpAddr>,
     /// The time of day advances with the runtime's time.
     pub(crate) ticking: bool,
     /// The TLS handshake is never answered.
@@ -54,9 +54,9 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            trusted: true,
+            certificate: Certificate::Good,
             misnamed: false,
-            inside: false,
+            inside: None,
             ticking: false,
             silent: false,
             any_order: false,
@@ -85,7 +85,7 @@ impl FakeServer {
             .collect();
         let names =
             if options.misnamed { vec!["other.test".to_owned()] } else { hosts.into_iter().collect() };
-        let acceptor = tls::acceptor(&names, options.trusted);
+        let acceptor = tls::acceptor(&names, options.certificate);
         let log = Arc::new(Mutex::new(Log::default()));
         let taken = Mutex::new(vec![false; exchanges.len()]);
         let script = Script { log: Arc::clone(&log), exchanges, group, any_order: options.any_order, taken };
@@ -143,29 +143,40 @@ async fn over_tls(service: impl Service, acceptor: TlsAcceptor, silent: bool) ->
 pub(crate) fn transport(address: SocketAddr, start: SystemTime, options: Options) -> TransportOptions {
     let ticking_since = options.ticking.then(tokio::time::Instant::now);
     let mut transport = TransportOptions::default();
+    let resolver: Arc<dyn Resolver> = match options.inside {
+        None => Arc::new(FixedResolver(address)),
+        Some(inside) => Arc::new(InsideResolver(SocketAddr::new(inside, address.port()))),
+    };
     transport.network = NetworkOptions::default()
         .with_clock(Arc::new(TestClock { start, ticking_since }))
-        .with_resolver(Arc::new(FixedResolver { address, accepts_loopback: !options.inside }))
+        .with_resolver(resolver)
         .with_roots(vec![tls::root()]);
     transport
 }
 
-/// Every name leads to one address.
+/// Every name leads to one address, as for a caller whose own names lead to such addresses.
 #[derive(Debug)]
-struct FixedResolver {
-    address: SocketAddr,
-    /// As for a caller whose own names lead to such addresses.
-    accepts_loopback: bool,
-}
+struct FixedResolver(SocketAddr);
 
 impl Resolver for FixedResolver {
     fn lookup(&self, _: &str) -> Lookup {
-        let address = self.address;
+        let address = self.0;
         Box::pin(async move { Ok(vec![address]) })
     }
 
     fn accepts(&self, _: IpAddr) -> bool {
-        self.accepts_loopback
+        true
+    }
+}
+
+/// Every name leads to one address; the client decides whether it accepts that.
+#[derive(Debug)]
+struct InsideResolver(SocketAddr);
+
+impl Resolver for InsideResolver {
+    fn lookup(&self, _: &str) -> Lookup {
+        let address = self.0;
+        Box::pin(async move { Ok(vec![address]) })
     }
 }
 

@@ -89,7 +89,8 @@ pub(crate) async fn with_wiremock<T, F: Future<Output = T>>(
     Mock::given(any()).respond_with(Walk { exchanges, seen: Arc::clone(&seen) }).mount(&server).await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let proxy = tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, true)));
+    let proxy =
+        tokio::spawn(forward(listener, *server.address(), tls::acceptor(&names, tls::Certificate::Good)));
     let transport = fake_server::transport(address, clock, fake_server::Options::default());
     let outcome = work(TestNet::new(transport)).await;
     proxy.abort();

@@ -46,11 +46,25 @@ pub(crate) fn root_pem() -> String {
     authority().pem.clone()
 }
 
-/// Accepts TLS for these names; with `trusted == false` with a self-signed certificate.
-pub(crate) fn acceptor(names: &[String], trusted: bool) -> TlsAcceptor {
+/// The certificate of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    Good,
+    /// By no authority that anybody trusts.
+    SelfSigned,
+    /// By the authority, and over.
+    Expired,
+}
+
+/// Accepts TLS for these names, with such a certificate.
+pub(crate) fn acceptor(names: &[String], kind: Certificate) -> TlsAcceptor {
+    let trusted = kind != Certificate::SelfSigned;
     let key = KeyPair::generate().expect("a key can be made");
     let mut params = CertificateParams::new(names.to_vec()).expect("host names are names");
     params.use_authority_key_identifier_extension = trusted;
+    if kind == Certificate::Expired {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
     let certificate = if trusted {
         params.signed_by(&key, &authority().issuer).expect("the authority signs")
     } else {

@@ -102,6 +102,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.is_whole() {
         expected_cases(&reports)?;
         covered(&reports)?;
+        clauses(&reports)?;
         committed_badge(options, &reports)?;
     }
     Ok(())
@@ -235,6 +236,12 @@ fn covered(reports: &[Value]) -> Outcome {
             ));
         }
     }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+/// Every case that a clause names is there.
+fn clauses(reports: &[Value]) -> Outcome {
+    let problems = crate::clauses::unknown_cases(reports)?;
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 

@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod ci;
 mod circles;
+mod clauses;
 mod conformance;
 mod counts;
 mod features;
@@ -16,6 +17,7 @@ mod mutants;
 mod mutations;
 mod new_provider;
 mod package;
+mod patches;
 mod readme;
 mod release;
 mod scoreboard;
@@ -55,6 +57,8 @@ enum Task {
     /// Parses deliveries for the benchmark, built as programs are
     #[command(hide = true)]
     BenchWebhook,
+    /// Each clause of each requirement catches the mutation of the library that it names
+    Clauses(clauses::Options),
     /// The page of the sandbox in headless Chromium, where one is installed
     Browser,
     /// Every feature alone, and the vendors together with each other feature
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
         Task::Api(options) => api::run(&options),
         Task::Browser => browser::run(),
         Task::Ci => ci::run(),
+        Task::Clauses(options) => clauses::run(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Counts(options) => counts::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -7,10 +7,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::clauses::ORDER;
 use crate::{Outcome, PROVIDERS, root, suite};
-
-/// The providers in the order in which they are tried: the first has most of the operations.
-const ORDER: [&str; 6] = ["meta", "nxcloud", "whapi", "chakra", "360dialog", "twilio"];
 
 /// Which requirements caught each mutation.
 type Caught = BTreeMap<String, BTreeSet<String>>;

@@ -8,7 +8,7 @@ use wamedia_core::{ErrorKind, Mime, Sha256};
 use wamedia_sandbox::http1::{Framing, Response, Step};
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
-use super::{Case, Setup, Verdict, ensure, equal, paused, requests};
+use super::{Case, Setup, Verdict, ensure, ensure_unsent, equal, paused, requests};
 use crate::fake_server::Options;
 use crate::script::ExpectedExchange;
 
@@ -20,6 +20,12 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         Case::new("IN-001", "flip", flip),
         Case::new("IN-001", "flip-recorded", flip_recorded),
         Case::new("IN-007", "empty-200", |c| fails(c, ErrorKind::Integrity, |reply| reply.body(""))),
+        Case::new("IN-007", "empty-and-nothing-declared", empty),
+        Case::new("IN-007", "empty-as-declared", empty_as_declared),
+        Case::new("IN-003", "reset-in-a-chunked-body", reset_in_chunks),
+        Case::new("IN-006", "over-without-end", over_without_end),
+        Case::new("IN-009", "length-only", length_only),
+        Case::new("IN-010", "dropped-on-the-way", dropped_files),
         Case::new("DL-002", "any-segmentation", any_segmentation),
         Case::new("IN-002", "any-truncation", any_truncation),
         Case::new("IN-009", "no-digest", no_digest),
@@ -28,6 +34,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         Case::new("IN-005", "close-delimited-short", close_delimited),
         Case::new("LM-001", "declared-too-large", too_large),
         Case::new("LM-002", "endless-chunked", endless),
+        Case::new("LM-002", "no-more-than-the-cap", no_more_than_the_cap),
         Case::new("LM-003", "gzip-is-not-inflated", gzip),
         Case::new("IN-010", "nothing-under-the-final-name", clean_files),
     ];
@@ -55,6 +62,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     for (name, count) in [("reset-then-good", 4000), ("reset-at-start-then-good", 0)] {
         cases.push(Case::new("IN-011", name, move |c| recovers(c, Framing::Reset(count), count)));
     }
+    cases.push(Case::new("IN-011", "large-and-reset-then-good", recovers_large));
     cases.push(Case::new("IN-011", "fin-then-good", |c| recovers(c, Framing::Cut(5000), 5000)));
     for (name, kind, page) in [
         ("html-200", "text/html", "<!DOCTYPE html><html><body>Log in</body></html>"),
@@ -67,6 +75,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             declared_page(c, kind, page)
         }));
     }
+    cases.push(Case::new("IN-008", "html-as-document", page_as_document));
     for (kind, start) in
         [("application/json", "[1, \""), ("text/xml", "<invoice><no>"), ("text/csv", "a;b\r\n")]
     {
@@ -75,6 +84,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             cases.push(Case::new("DL-001", name, move |c| document(c, kind, start, size)));
         }
     }
+    cases.push(Case::new("DL-006", "unasked-part", unasked_part));
     for status in [204, 304, 302, 206] {
         cases.push(Case::new("DL-006", format!("status-{status}"), move |c| odd_status(c, status)));
     }
@@ -181,6 +191,59 @@ fn no_digest(setup: &Setup) -> Verdict {
     equal("verified", &run.fetched()?.receipt.verified.name(), &"none")
 }
 
+fn length_only(setup: &Setup) -> Verdict {
+    let (mut media, mut exchanges, content) = setup.undeclared()?;
+    media.declared.size_bytes = Some(setup.content_bytes()?.len() as u64);
+    exchanges.push(content);
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("verified", &run.fetched()?.receipt.verified.name(), &"length")
+}
+
+/// An empty body where neither digest nor size is known.
+fn empty(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content.with(|reply| reply.body("")).forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Integrity)
+}
+
+fn empty_as_declared(setup: &Setup) -> Verdict {
+    let (mut media, mut exchanges, content) = setup.undeclared()?;
+    media.declared.size_bytes = Some(0);
+    exchanges.push(content.with(|reply| reply.body("")));
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &Bytes::new())
+}
+
+/// A chunked body states no length, and nothing else is declared: only the reset shows that there is more.
+fn reset_in_chunks(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let bytes = setup.content_bytes()?;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let part = [head.as_bytes(), b"fa0\r\n", &bytes[..4000], b"\r\n"].concat();
+    let steps = vec![Step::Write(part.into()), Step::Sleep(Duration::from_millis(50)), Step::Reset];
+    exchanges.push(content.framed(Framing::Raw(steps)).forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Transport)
+}
+
+/// A body that goes on for 64 MiB beyond what was declared: it is not read to its end.
+fn over_without_end(setup: &Setup) -> Verdict {
+    let (mut media, mut exchanges, content) = setup.undeclared()?;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [&b"100000\r\n"[..], &vec![0xff; 1 << 20], b"\r\n"].concat();
+    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: chunk.into(), times: 64 }];
+    exchanges.push(content.framed(Framing::Raw(steps)));
+    media.declared.size_bytes = Some(setup.content_bytes()?.len() as u64);
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
+        let kind = outcome.err().map(|error| error.kind());
+        ensure(matches!(kind, Some(ErrorKind::Integrity | ErrorKind::TooLarge)), format!("kind {kind:?}"))?;
+        ensure_unsent(&server).await
+    })
+}
+
 fn over(setup: &Setup, framing: Framing) -> Verdict {
     let exchanges = setup.with_content(|exchange| {
         exchange.with(|reply| {
@@ -213,18 +276,37 @@ fn close_delimited(setup: &Setup) -> Verdict {
     })?;
     let run = setup.fetch_media(&with_size(setup)?, exchanges, |_| {}, Options::default())?;
     let kind = run.error()?.kind();
+    ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::Transport), format!("kind {kind:?}"))?;
+    // The same where no digest shows it.
+    let (mut media, mut exchanges, content) = setup.undeclared()?;
+    media.declared.size_bytes = Some(setup.content_bytes()?.len() as u64);
+    let short = |reply: Response| {
+        let short = reply.body.slice(..reply.body.len() - 10);
+        reply.body(short).framing(Framing::Close)
+    };
+    exchanges.push(content.with(short).forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    let kind = run.error()?.kind();
     ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::Transport), format!("kind {kind:?}"))
 }
 
 fn too_large(setup: &Setup) -> Verdict {
+    let small = |options: &mut TransferOptions| options.max_bytes = Some(100);
     let exchanges = setup.with_content(|exchange| exchange)?;
-    let run = setup.fetch_with(exchanges, |options| options.max_bytes = Some(100), Options::default());
-    // Where resolve states the size, the content is not requested at all.
-    let error = match &run {
-        Ok(run) => run.error()?.kind(),
-        Err(why) => return Err(why.clone()),
-    };
-    equal("kind", &error, &ErrorKind::TooLarge)
+    let run = setup.fetch_with(exchanges, small, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)?;
+    // Where the size is known beforehand, the content is not requested at all.
+    let (before, content) = setup.split()?;
+    let most = requests(&before);
+    let run =
+        setup.fetch_media(&with_size(setup)?, [before, vec![content]].concat(), small, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)?;
+    equal("requests", &run.requests(), &most)?;
+    // Where only the head states it, no byte is waited for.
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    exchanges.push(content.framed(Framing::Stall(0)));
+    let run = setup.fetch_media(&media, exchanges, small, Options::default())?;
+    equal("kind of the head", &run.error()?.kind(), &ErrorKind::TooLarge)
 }
 
 fn endless(setup: &Setup) -> Verdict {
@@ -241,6 +323,24 @@ fn endless(setup: &Setup) -> Verdict {
         Options::default(),
     )?;
     equal("kind", &run.error()?.kind(), &ErrorKind::TooLarge)
+}
+
+/// A body of 64 MiB whose size nobody states: most of it stays with the server.
+fn no_more_than_the_cap(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [&b"100000\r\n"[..], &vec![0xff; 1 << 20], b"\r\n"].concat();
+    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: chunk.into(), times: 64 }];
+    exchanges.push(content.framed(Framing::Raw(steps)));
+    let mut options = TransferOptions::default();
+    options.max_bytes = Some(50_000);
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let outcome = setup.transfer_with(&*provider, options).fetch(&media).await;
+        equal("kind", &outcome.err().map(|error| error.kind()), &Some(ErrorKind::TooLarge))?;
+        ensure_unsent(&server).await
+    })
 }
 
 /// Bytes that claim to be compressed are passed on as they are.
@@ -268,6 +368,22 @@ fn recovers(setup: &Setup, framing: Framing, count: usize) -> Verdict {
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
+/// The same after more bytes than any buffer holds, with a digest that the caller states.
+fn recovers_large(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let large: Bytes = (0..3_000_000_u32)
+        .map(|number| u8::try_from(number % 251).unwrap_or_default() | 0x80)
+        .collect::<Vec<_>>()
+        .into();
+    let content = content.with(|reply| reply.body(large.clone()));
+    exchanges.push(content.clone().framed(Framing::Reset(2_900_000)));
+    exchanges.push(again(setup, content, 2_900_000));
+    let digest = Sha256::of(&large);
+    let run =
+        setup.fetch_media(&media, exchanges, |options| options.sha256 = Some(digest), Options::default())?;
+    ensure(run.fetched()?.bytes == large, "the content is another")
+}
+
 /// What a good server answers after a break at `count`.
 pub(super) fn again(setup: &Setup, content: ExpectedExchange, count: usize) -> ExpectedExchange {
     if !setup.capabilities.open_range || count == 0 {
@@ -293,6 +409,22 @@ fn page_in_place(setup: &Setup, kind: &'static str, page: &'static str) -> Verdi
     exchanges.push(content.clone());
     exchanges.extend(before);
     exchanges.push(content.forever());
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
+}
+
+/// A page is refused in place of a document as well, whose bytes may be text.
+fn page_as_document(setup: &Setup) -> Verdict {
+    let (mut media, before, content) = setup.undeclared()?;
+    media.declared.mime = Mime::parse("application/pdf").ok();
+    let page = "<!DOCTYPE html><html><body>Log in</body></html>";
+    let retyped = |reply: Response| {
+        let text = String::from_utf8_lossy(&reply.body).replace("image/jpeg", "application/pdf");
+        reply.body(text)
+    };
+    let before: Vec<_> = before.into_iter().map(|exchange| exchange.with(retyped)).collect();
+    let content = content.with(|reply| reply.header("content-type", "application/pdf").body(page));
+    let exchanges = [before.clone(), vec![content.clone()], before, vec![content.forever()]].concat();
     let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("kind", &run.error()?.kind(), &ErrorKind::UnexpectedContent)
 }
@@ -342,6 +474,37 @@ fn odd_status(setup: &Setup, status: u16) -> Verdict {
     exchanges.push(odd.forever());
     let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     run.error().map(|_| ())
+}
+
+/// The whole content as a part that nobody asked for, which even has the right digest.
+fn unasked_part(setup: &Setup) -> Verdict {
+    let (media, before, content) = setup.undeclared()?;
+    let total = content.reply.body.len();
+    let odd = content
+        .with(|reply| reply.status(206).header("content-range", format!("bytes 0-{}/{total}", total - 1)));
+    let exchanges = [before.clone(), vec![odd.clone()], before, vec![odd.forever()]].concat();
+    let digest = Sha256::of(&setup.content_bytes()?);
+    let run =
+        setup.fetch_media(&media, exchanges, |options| options.sha256 = Some(digest), Options::default())?;
+    run.error().map(|_| ())
+}
+
+/// Who stops waiting leaves nothing behind.
+fn dropped_files(setup: &Setup) -> Verdict {
+    let exchanges = setup.with_content(|exchange| exchange.framed(Framing::Stall(3000)))?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let target = folder.path().join("photo.jpg");
+    let media = setup.media(setup.base()?)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let transfer = setup.transfer(&*provider);
+        let download = setup.download(&transfer, &media, &target);
+        let outcome = tokio::time::timeout(Duration::from_secs(5), download).await;
+        ensure(outcome.is_err(), "it must still be waiting")
+    })?;
+    let left = std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?.count();
+    equal("files", &left, &0)
 }
 
 /// After any failure the folder is unchanged.

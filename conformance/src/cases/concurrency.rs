@@ -228,6 +228,7 @@ fn hostile_names(setup: &Setup) -> Verdict {
         "x.jpg:stream",
         "trailing. ",
         "line\r\nbreak",
+        "bell\u{7} and\u{1b}[31m red.jpg",
         &long,
     ] {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -235,7 +236,7 @@ fn hostile_names(setup: &Setup) -> Verdict {
         std::fs::create_dir(&inner).map_err(|error| error.to_string())?;
         let mut media = setup.media(setup.base()?)?;
         media.declared = media.declared.with_name(Some(name));
-        let header = name.replace(['\0', '\r', '\n', '\u{202e}'], "");
+        let header = name.replace(|c: char| c.is_control() || c == '\u{202e}', "");
         let exchanges = setup.with_content(|exchange| {
             exchange.with(|reply| {
                 reply.header("content-disposition", format!("attachment; filename=\"{header}\""))

@@ -7,21 +7,28 @@ use wamedia_core::{
     DigestSource, ErrorKind, MediaDescriptor, MediaRef, OpenOptions, ResolveOptions, Sha256, Source,
 };
 
-use super::{Case, Run, Setup, Verdict, ensure, equal, paused, settled};
+use super::{Case, Run, Setup, Verdict, ensure, ensure_unsent, equal, paused, settled};
 use crate::credentials;
 use crate::fake_server::Options;
 use crate::profile::{self, Descriptor};
 use crate::script::ExpectedExchange;
-use wamedia_sandbox::http1::{Framing, Response};
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 /// A link that expired less than this long ago is still tried, because clocks differ.
 const SKEW: Duration = Duration::from_secs(240);
+/// A link that expired so long ago is not.
+const LATE: Duration = Duration::from_secs(301);
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let can = &setup.capabilities;
     let mut cases = Vec::new();
     if can.resolve && can.resolve_remote {
         cases.extend(hostile(setup));
+        for (name, link) in [("empty", json!("")), ("null", Value::Null), ("words", json!("no link"))] {
+            cases.push(Case::new("RV-009", format!("link-{name}"), move |c| unusable_link(c, &link)));
+        }
+        cases.push(Case::new("RV-010", "huge-is-not-read", huge_is_not_read));
+        cases.push(Case::new("RV-001", "as-the-reply-says", as_the_reply_says));
         cases.extend([
             Case::new("RV-006", "unknown-fields", unknown_fields),
             Case::new("RV-006", "null-fields", null_fields),
@@ -31,7 +38,10 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             },
         ]);
         if setup.names().size.is_some() {
+            cases.push(Case::new("RV-003", "size-missing", size_is_missing));
             for (name, size, known) in [
+                ("number", json!(18_411), true),
+                ("large-number", json!(9_000_000_000_000_000_000_i64), false),
                 ("text", json!("18411"), true),
                 ("negative", json!(-1), false),
                 ("absurd", json!("99999999999999999999999"), false),
@@ -48,6 +58,17 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
                 }));
             }
             cases.push(Case::new("EX-006", "renewed-is-another", renewed_is_another));
+            if let Some(names) = setup.profile.descriptor.as_ref().filter(|_| setup.ranged().is_some()) {
+                let mut ranged = |name: &str, by: Renewed| {
+                    cases.push(Case::new("EX-006", name, move |setup| {
+                        renewed_with_ranges(&setup.ranged().ok_or("ranges work no more")?, by)
+                    }));
+                };
+                ranged("renewed-has-another-digest", Renewed::Digest);
+                if names.size.is_some() {
+                    ranged("renewed-has-another-size", Renewed::Size);
+                }
+            }
         }
     } else if can.open {
         cases.push(Case::new("RV-005", "type-with-a-parameter", type_of_the_reference));
@@ -59,6 +80,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         cases.extend([
             Case::new("EX-003", "past-its-time", |c| past_its_time(c, Duration::from_secs(86_400), false)),
             Case::new("EX-004", "a-little-past-its-time", |c| past_its_time(c, SKEW, true)),
+            Case::new("EX-004", "more-than-a-little-past-its-time", |c| past_its_time(c, LATE, false)),
             Case::new("EX-004", "read-in-the-vendors-form", expiry_is_read),
         ]);
     }
@@ -69,7 +91,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
 type Spelling = fn(&Sha256) -> (String, bool);
 
 /// How digests are written in the field.
-const SPELLINGS: [(&str, Spelling); 7] = [
+const SPELLINGS: [(&str, Spelling); 8] = [
     ("hex", |digest| (digest.to_hex(), true)),
     ("hex-upper", |digest| (digest.to_hex().to_uppercase(), true)),
     ("base64", |digest| (base64(digest, false), true)),
@@ -77,6 +99,7 @@ const SPELLINGS: [(&str, Spelling); 7] = [
     ("short", |digest| (digest.to_hex()[..62].to_owned(), false)),
     ("empty", |_| (String::new(), false)),
     ("words", |_| ("not a digest".to_owned(), false)),
+    ("of-twenty-bytes", |_| ("AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(), false)),
 ];
 
 fn base64(digest: &Sha256, for_urls: bool) -> String {
@@ -120,6 +143,12 @@ fn size_is(setup: &Setup, size: &Value, known: bool) -> Verdict {
     let run = resolved_as(setup, |json| set(json, setup.names().size.as_ref(), size))?;
     let want = known.then_some(setup.content_bytes()?.len() as u64);
     equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &want)
+}
+
+fn size_is_missing(setup: &Setup) -> Verdict {
+    let path = setup.names().size.as_deref().unwrap_or_default();
+    let run = resolved_as(setup, |json| profile::remove(json, path))?;
+    equal("the declared size", &run.fetched()?.receipt.declared.size_bytes, &None)
 }
 
 fn digest_in_reply(setup: &Setup, spelling: Spelling) -> Verdict {
@@ -229,6 +258,65 @@ fn hostile(setup: &Setup) -> Vec<Case> {
     .collect()
 }
 
+/// The descriptor alone, without what a reference declares: each fact is the one that stands in the reply.
+fn as_the_reply_says(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    let mut reply: Value =
+        serde_json::from_slice(&exchanges[0].reply.body).map_err(|error| error.to_string())?;
+    let mut stated = |path: Option<&String>| {
+        let value = path.and_then(|path| profile::at(&mut reply, path)).cloned().unwrap_or_default();
+        value
+            .as_str()
+            .map_or_else(|| value.as_u64().map(|number| number.to_string()), |text| Some(text.to_owned()))
+    };
+    let names = setup.names();
+    let media = setup.media(setup.base()?)?;
+    let descriptor = paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let resolved = setup.provider(&server).resolve(&media, ResolveOptions::default()).await;
+        resolved.map_err(|error| error.to_string())
+    })?;
+    let declared = &descriptor.declared;
+    equal("type", &declared.mime.as_ref().map(ToString::to_string), &stated(names.mime.as_ref()))?;
+    equal("size", &declared.size_bytes.map(|size| size.to_string()), &stated(names.size.as_ref()))?;
+    let digest = stated(names.digest.as_ref()).and_then(|text| Sha256::parse(&text).ok());
+    equal("digest", &declared.sha256, &digest)?;
+    let link = stated(Some(&names.link)).and_then(|link| link.parse().ok());
+    let place = |url: &url::Url| format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    // Some vendors move the link to a host of their own.
+    equal("link", &descriptor.link().map(|link| place(&link.url)), &link.as_ref().map(place))
+}
+
+/// A success without a link that can be followed.
+fn unusable_link(setup: &Setup, link: &Value) -> Verdict {
+    let run = {
+        let mut exchanges = setup.exchanges(setup.base()?);
+        exchanges.truncate(1);
+        let change = |json: &mut Value| profile::set(json, &setup.names().link, link);
+        exchanges[0] = exchanges[0].clone().with(|reply| with_json(reply, change));
+        setup.fetch(exchanges)?
+    };
+    equal("kind", &run.error()?.kind(), &ErrorKind::Decode)
+}
+
+/// A reply of 64 MiB: most of it stays with the server.
+fn huge_is_not_read(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
+    let piece = bytes::Bytes::from(vec![b' '; 1 << 20]);
+    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }];
+    exchanges[0] = exchanges[0].clone().framed(Framing::Raw(steps));
+    let media = setup.media(setup.base()?)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
+        ensure(outcome.is_err(), "a reply of spaces became a descriptor")?;
+        ensure_unsent(&server).await
+    })
+}
+
 /// Resolves against the base fixture, changes the descriptor, opens it, and says how many requests that took.
 fn opened(
     setup: &Setup,
@@ -289,6 +377,45 @@ fn expiry_is_read(setup: &Setup) -> Verdict {
     exchanges.push(content);
     let run = setup.fetch(exchanges)?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
+}
+
+/// By what a renewed descriptor tells that it is of other content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    Digest,
+    Size,
+}
+
+/// The link dies while the rest is asked for, and the new descriptor is that of other content: nothing is asked for in
+/// parts then.
+fn renewed_with_ranges(setup: &Setup, by: Renewed) -> Verdict {
+    let (before, content) = setup.split()?;
+    let mut media = setup.media(setup.base()?)?;
+    media.declared.sha256 = None;
+    media.declared.size_bytes = None;
+    let other: bytes::Bytes = vec![0xff; 9000].into();
+    let described = |bytes: &bytes::Bytes| -> Vec<ExpectedExchange> {
+        let (digest, size) = match by {
+            Renewed::Digest => (json!(Sha256::of(bytes).to_hex()), Value::Null),
+            Renewed::Size => (Value::Null, json!(bytes.len())),
+        };
+        let change = |json: &mut Value| {
+            set(json, setup.names().digest.as_ref(), &digest);
+            set(json, setup.names().size.as_ref(), &size);
+        };
+        before.iter().cloned().map(|exchange| exchange.with(|reply| with_json(reply, change))).collect()
+    };
+    let content = content.with(|reply| reply.header("etag", "\"one\""));
+    let mut whole = content.clone().with(|reply| reply.body(other.clone()));
+    whole.request.headers.insert("range".to_owned(), crate::matching::Matcher::Absent(true));
+    let exchanges = [
+        described(&setup.content_bytes()?),
+        vec![content.clone().framed(Framing::Reset(4000)), content.with(|_| Response::new(403))],
+        described(&other),
+        vec![whole],
+    ];
+    let run = setup.fetch_media(&media, exchanges.concat(), |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &other)
 }
 
 /// The link dies mid-body, and the new descriptor is that of other content.

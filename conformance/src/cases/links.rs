@@ -29,7 +29,13 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         ranged("RS-003", "another-start", |c| wrong_range(c, "bytes 0-", 0));
         ranged("RS-003", "no-content-range", |c| wrong_range(c, "", 0));
         ranged("RS-003", "another-start-without-a-digest", overlapping_range);
+        ranged("RS-003", "another-total-without-a-digest", |c| {
+            odd_part(c, |total| Some(format!("bytes 5000-{}/{}", total - 1, total + 9)))
+        });
+        ranged("RS-003", "no-content-range-without-a-digest", |c| odd_part(c, |_| None));
         ranged("RS-004", "changed-entity", changed_entity);
+        ranged("RS-004", "changed-entity-without-a-digest", changed_without_digest);
+        ranged("RS-004", "digest-in-place-of-a-validator", |c| resumes(c, Framing::Reset(5000), 5000));
         ranged("RS-004", "validator-is-sent", validator_is_sent);
         ranged("RS-005", "range-416", range_416);
         ranged("RS-006", "several-parts", several_parts);
@@ -125,6 +131,39 @@ fn overlapping_range(setup: &Setup) -> Verdict {
         reply.header("content-range", format!("bytes 4000-{}/{total}", total - 1001))
     }));
     exchanges.push(whole);
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
+}
+
+/// As many bytes as are missing, with a Content-Range that is wrong or none, where no digest detects it.
+fn odd_part(setup: &Setup, range: fn(usize) -> Option<String>) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let total = content.reply.body.len();
+    let whole = content.clone().with(|reply| reply.header("etag", "\"one\""));
+    exchanges.push(whole.clone().framed(Framing::Reset(5000)));
+    exchanges.push(content.with(|reply| {
+        let reply = reply.status(206).header("etag", "\"one\"").body(vec![9; total - 5000]);
+        match range(total) {
+            Some(range) => reply.header("content-range", range),
+            None => reply,
+        }
+    }));
+    exchanges.push(whole);
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
+    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
+}
+
+/// The rest has another validator, and no digest detects it.
+fn changed_without_digest(setup: &Setup) -> Verdict {
+    let (media, mut exchanges, content) = setup.undeclared()?;
+    let total = content.reply.body.len();
+    let whole = content.clone().with(|reply| reply.header("etag", "\"one\""));
+    exchanges.push(whole.framed(Framing::Reset(5000)));
+    exchanges.push(
+        again(setup, content.clone(), 5000)
+            .with(|reply| reply.header("etag", "\"two\"").body(vec![9; total - 5000])),
+    );
+    exchanges.push(content);
     let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }

@@ -1,15 +1,17 @@
 //! Capabilities, ids, the status table, connections.
 
 use wamedia_core::{
-    DeleteOptions, ErrorKind, ListOptions, MediaDescriptor, MediaRef, Mime, OpenOptions, ResolveOptions,
-    Source, UploadContent, UploadOptions,
+    Budget, DeleteOptions, ErrorKind, Limits, ListOptions, MediaDescriptor, MediaRef, Mime, OpenOptions,
+    ResolveOptions, Source, UploadContent, UploadOptions,
 };
 
-use super::{Case, Setup, Verdict, ensure, equal, paused};
+use super::{Case, Setup, Verdict, ensure, ensure_unsent, equal, paused};
+use crate::errors::ErrorRow;
 use crate::fake_server::Options;
 use crate::profile;
 use crate::script::ExpectedExchange;
-use wamedia_sandbox::http1::Response;
+use wamedia_provider::error_for_status;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let can = &setup.capabilities;
@@ -27,6 +29,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     }
     if can.upload && !can.limits.is_empty() {
         cases.push(Case::new("CP-003", "one-byte-too-many", too_many_bytes));
+        cases.push(Case::new("CP-003", "as-many-as-allowed", as_many_as_allowed));
     }
     if can.open {
         for (status, kind) in [
@@ -40,7 +43,14 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
                 status_table(c, status, kind)
             }));
         }
+        if setup.root.contains(&format!("{}/errors.json", setup.name)) {
+            cases.push(Case::new("ER-002", "documented-replies", |c| documented_replies(c, |_| true)));
+            cases.push(Case::new("RT-008", "codes-against-statuses", |c| {
+                documented_replies(c, |row| error_for_status(&row.reply()).kind().name() != row.kind)
+            }));
+        }
         cases.push(Case::new("ER-005", "long-and-coloured-error", long_error));
+        cases.push(Case::new("ER-005", "error-without-end", endless_error));
         if setup.profile.error.is_some() {
             cases.push(Case::new("ER-005", "long-text-in-the-envelope", long_text));
         }
@@ -104,6 +114,24 @@ fn too_many_bytes(setup: &Setup) -> Verdict {
     })
 }
 
+/// As large as the limit says, and not a byte more.
+fn as_many_as_allowed(setup: &Setup) -> Verdict {
+    let limit = setup.capabilities.limits.iter().find(|limit| limit.mimes.contains(&"image/jpeg"));
+    let limit = limit.ok_or("no limit for a JPEG")?;
+    let mut exchanges = setup.exchanges(setup.fixture("upload/ok")?);
+    for exchange in &mut exchanges {
+        exchange.request.multipart = None;
+    }
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let size = usize::try_from(limit.max_bytes).map_err(|error| error.to_string())?;
+        let content = sample(size)?.with_kind(limit.kind);
+        let sent = provider.upload(content, UploadOptions::default()).await;
+        sent.map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
 fn impossible_ids(setup: &Setup) -> Verdict {
     for id in ["", "/", "..", "a/../b", "%2f", "a\r\nb", "a\0b", &"x".repeat(10_240)] {
         match setup.id(id) {
@@ -121,9 +149,71 @@ fn status_table(setup: &Setup, status: u16, kind: ErrorKind) -> Verdict {
     equal("kind", &run.error()?.kind(), &kind)
 }
 
+/// What the vendor's documents say about replies to the first request of a fetch, one attempt each.
+fn documented_replies(setup: &Setup, is_wanted: fn(&ErrorRow) -> bool) -> Verdict {
+    let path = format!("{}/errors.json", setup.name);
+    let rows = ErrorRow::read_all(&setup.root.read_text(&path).map_err(|error| error.to_string())?);
+    let asked = if setup.capabilities.resolve_remote { "resolve" } else { "open" };
+    let is_about = |row: &&ErrorRow| {
+        (row.operation == "any" || row.operation == asked) && row.by.as_deref() != Some("link")
+    };
+    let mut media = setup.media(setup.base()?)?;
+    // Media that has just been announced may only be late.
+    media.sent_at = Some(setup.clock() - std::time::Duration::from_secs(86_400));
+    // A date is one of the rows' own clock; RT-002 has others.
+    let is_dated = |row: &&ErrorRow| {
+        let wait = row.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        wait.is_some_and(|(_, value)| value.as_str().is_some_and(|text| text.parse::<u64>().is_err()))
+    };
+    let mut problems = Vec::new();
+    for row in rows.iter().filter(is_about).filter(|row| is_wanted(row) && !is_dated(row)) {
+        let documented = row.reply();
+        let mut reply = Response::new(row.status).body(documented.body.clone());
+        if !row.body.is_string() {
+            reply = reply.header("content-type", "application/json");
+        }
+        for (name, value) in &documented.headers {
+            reply = reply.header(name.as_str(), value.to_str().unwrap_or_default());
+        }
+        let mut exchanges = nothing_expected(setup)?;
+        exchanges[0] = exchanges[0].clone().with(|_| reply);
+        let error = paused(async {
+            let server = setup.serve(exchanges, Options::default()).await?;
+            let provider = setup.provider(&server);
+            let once = || Budget::new(Limits::default().with_max_attempts(1));
+            let resolved = provider.resolve(&media, ResolveOptions::default().with_budget(once())).await;
+            let outcome = match resolved {
+                Ok(descriptor) => {
+                    provider.open(&descriptor, OpenOptions::default().with_budget(once())).await.map(|_| ())
+                }
+                Err(error) => Err(error),
+            };
+            Ok::<_, String>(outcome.err())
+        })?;
+        problems.extend(row.complaint(asked, error.as_ref()));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n  ")) }
+}
+
 fn long_error(setup: &Setup) -> Verdict {
     let text = format!("\u{1b}[31mred\r\n{}", "x".repeat(3_000_000));
     is_bounded(setup, Response::new(400).header("content-type", "text/plain").body(text)).map(|_| ())
+}
+
+/// The text of a failure goes on for 64 MiB: most of it stays with the server.
+fn endless_error(setup: &Setup) -> Verdict {
+    let mut exchanges = nothing_expected(setup)?;
+    let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n", 64 << 20);
+    let piece = vec![b'x'; 1 << 20].into();
+    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }];
+    exchanges[0] = exchanges[0].clone().framed(Framing::Raw(steps));
+    let media = setup.media(setup.base()?)?;
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
+        equal("kind", &outcome.err().map(|error| error.kind()), &Some(ErrorKind::InvalidRequest))?;
+        ensure_unsent(&server).await
+    })
 }
 
 /// The same in the vendor's own envelope, where it is kept: bounded and on one line.
@@ -175,11 +265,15 @@ fn kept_connections(setup: &Setup) -> Verdict {
 /// Built outside any runtime, used on two kinds.
 fn both_runtimes(setup: &Setup) -> Verdict {
     let media: MediaRef = setup.media(setup.base()?)?;
-    let exchanges = setup.exchanges(setup.base()?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let server = runtime.block_on(setup.serve(exchanges, Options::default()))?;
-    let provider = setup.provider(&server);
-    let fetched = runtime.block_on(async { setup.transfer(&*provider).fetch(&media).await });
-    fetched.map(|_| ()).map_err(|error| error.to_string())
+    let several = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    for runtime in [several, one] {
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let exchanges = setup.exchanges(setup.base()?);
+        let server = runtime.block_on(setup.serve(exchanges, Options::default()))?;
+        let provider = setup.provider(&server);
+        let fetched = runtime.block_on(async { setup.transfer(&*provider).fetch(&media).await });
+        fetched.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }

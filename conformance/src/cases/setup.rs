@@ -409,6 +409,15 @@ pub(crate) async fn settled(server: &FakeServer) -> Result<Vec<Received>, String
     problems.into_iter().next().map_or(Ok(received), Err)
 }
 
+/// The last reply did not go out whole: its reader stopped.
+pub(crate) async fn ensure_unsent(server: &FakeServer) -> Verdict {
+    // The server notices a closed connection a little later.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let last = server.seen().last().map(|exchange| exchange.outcome.clone());
+    let is_whole = matches!(last, None | Some(wamedia_sandbox::http1::Outcome::Done(_)));
+    ensure(!is_whole, format!("the server says of the last reply: {last:?}"))
+}
+
 /// No form of the error shows the canary.
 pub(crate) fn no_secret(error: &Error) -> Verdict {
     let mut shown = format!("{error} {error:?} {error:#?}");

@@ -17,7 +17,10 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         Case::new("RT-001", "retry-after-seconds", |c| waits(c, 429, "7")),
         Case::new("RT-001", "retry-after-on-503", |c| waits(c, 503, "7")),
         Case::new("RT-002", "retry-after-date", retry_after_date),
+        Case::new("RT-002", "retry-after-a-past-date", retry_after_a_past_date),
         Case::new("RT-004", "retry-after-a-day", wait_too_long),
+        Case::new("RT-006", "503-that-asks-to-wait", waiting_for_ever),
+        Case::new("LM-007", "deadline-ends-a-wait", deadline_in_a_wait),
         Case::new("RT-005", "503-then-good", |c| first_then_good(c, Response::new(503))),
         Case::new("RT-006", "503-for-ever", failing_for_ever),
         Case::new("LM-005", "stall-head", |c| stalls(c, true)),
@@ -30,14 +33,12 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     ];
     for nonsense in ["-5", "soon", "99999999999999999999"] {
         let name = format!("retry-after-{nonsense}");
-        cases.push(Case::new("RT-003", name, move |c| {
-            first_then_good(c, Response::new(503).header("retry-after", nonsense))
-        }));
+        cases.push(Case::new("RT-003", name, move |c| falls_back(c, nonsense)));
     }
     if setup.capabilities.signed_requests {
         cases.push(Case::new("RT-009", "signed-anew", signed_anew));
     }
-    for status in [400, 413, 415, 422] {
+    for status in [400, 401, 403, 404, 410, 413, 415, 422] {
         cases.push(Case::new("RT-007", format!("final-{status}"), move |c| asked_once(c, status)));
     }
     cases
@@ -56,6 +57,41 @@ fn first_then_good(setup: &Setup, reply: Response) -> Verdict {
     equal("attempts", &run.fetched()?.receipt.attempts, &2)
 }
 
+/// Nonsense is not waited for; there is a pause nevertheless.
+fn falls_back(setup: &Setup, nonsense: &str) -> Verdict {
+    let run = setup.fetch(preceded(setup, Response::new(503).header("retry-after", nonsense))?)?;
+    equal("attempts", &run.fetched()?.receipt.attempts, &2)?;
+    let (least, most) = (Duration::from_millis(100), Duration::from_secs(2));
+    ensure((least..most).contains(&run.elapsed), format!("it waited {:?}", run.elapsed))
+}
+
+/// Each wait is allowed, and all of them together are not.
+fn waiting_for_ever(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(503).header("retry-after", "50")).forever();
+    let change = |options: &mut wamedia_transfer::TransferOptions| {
+        options.limits = options.limits.with_max_total_wait(Duration::from_secs(120));
+    };
+    let run = setup.fetch_with(exchanges, change, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Upstream)?;
+    ensure(run.elapsed <= Duration::from_secs(120), format!("it took {:?}", run.elapsed))?;
+    equal("requests", &run.requests(), &3)
+}
+
+/// The time that a caller allows goes by while the client waits for its turn.
+fn deadline_in_a_wait(setup: &Setup) -> Verdict {
+    let mut exchanges = setup.exchanges(setup.base()?);
+    exchanges.truncate(1);
+    exchanges[0] = exchanges[0].clone().with(|_| Response::new(503).header("retry-after", "50")).forever();
+    let change = |options: &mut wamedia_transfer::TransferOptions| {
+        options.deadline = Some(Duration::from_secs(10));
+    };
+    let run = setup.fetch_with(exchanges, change, Options::default())?;
+    equal("kind", &run.error()?.kind(), &ErrorKind::Timeout)?;
+    ensure(run.elapsed < Duration::from_secs(12), format!("it took {:?}", run.elapsed))
+}
+
 fn waits(setup: &Setup, status: u16, seconds: &str) -> Verdict {
     let run = setup.fetch(preceded(setup, Response::new(status).header("retry-after", seconds))?)?;
     run.fetched()?;
@@ -67,6 +103,14 @@ fn retry_after_date(setup: &Setup) -> Verdict {
     let run = setup.fetch(preceded(setup, Response::new(503).header("retry-after", date))?)?;
     run.fetched()?;
     ensure(run.elapsed >= Duration::from_secs(8), format!("it waited only {:?}", run.elapsed))
+}
+
+/// What was to be waited for is over.
+fn retry_after_a_past_date(setup: &Setup) -> Verdict {
+    let date = http_date(setup.clock() - Duration::from_secs(3600));
+    let run = setup.fetch(preceded(setup, Response::new(503).header("retry-after", date))?)?;
+    run.fetched()?;
+    ensure(run.elapsed < Duration::from_secs(2), format!("it waited {:?}", run.elapsed))
 }
 
 fn http_date(time: std::time::SystemTime) -> String {

@@ -10,6 +10,8 @@ mod reply;
 mod shrink;
 mod wire;
 
+pub(crate) use mutations::PATCHES as MUTATIONS;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

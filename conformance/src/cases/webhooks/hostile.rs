@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("WH-012", "large", |setup| large(setup, false)),
         Case::new("WH-012", "large-and-heavy", |setup| large(setup, true)),
         Case::new("WH-004", "unknown-shape", unknown_shape),
+        Case::new("WH-004", "extra-fields", extra_fields),
     ]
 }
 
@@ -91,6 +92,45 @@ fn unknown_shape(setup: &Setup) -> Verdict {
         equal("media", &inbound.media().count(), &0)?;
     }
     Ok(())
+}
+
+/// A field that is new in every object of a delivery changes nothing of what is found.
+fn extra_fields(setup: &Setup) -> Verdict {
+    let webhooks = setup.webhooks(true)?;
+    let found = |body: &[u8]| -> Result<(Vec<String>, usize), String> {
+        let inbound = webhooks.parse(&Delivery::new(body)).map_err(|error| error.to_string())?;
+        let mut media: Vec<_> = inbound.media().map(|item| item.media.to_string()).collect();
+        media.sort();
+        Ok((media, inbound.failed().count()))
+    };
+    for fixture in setup.of_kind(Kind::Webhook) {
+        let body = fixture.delivery_bytes()?;
+        let changed = if setup.profile.form().is_some() {
+            [&body[..], b"&NewIn2031=x"].concat()
+        } else {
+            let Ok(mut json) = serde_json::from_slice(&body) else { continue };
+            add_fields(&mut json);
+            json.to_string().into_bytes()
+        };
+        // What cannot be read without them cannot be read with them.
+        if let Ok(want) = found(&body) {
+            equal(&fixture.id, &found(&changed)?, &want)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_fields(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::Object(fields) => {
+            fields.values_mut().for_each(add_fields);
+            for number in 0..9 {
+                fields.insert(format!("new_in_2031_{number}"), "x".into());
+            }
+        }
+        serde_json::Value::Array(elements) => elements.iter_mut().for_each(add_fields),
+        _ => {}
+    }
 }
 
 fn unknown_forms(names: &FormDeliveries) -> Vec<String> {
