@@ -2,7 +2,7 @@
 //!
 //! It asks `api.acme.test` for a link, with a token, and reads the link on `cdn.acme.test` without one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -62,7 +62,7 @@ impl Acme {
                 .resolve(API, server.address)
                 .resolve(CONTENT, server.address);
         }
-        let led_inside = server.is_some_and(|server| server.address.ip().is_loopback() && !server.loopback);
+        let led_inside = server.is_some_and(|server| !is_public(server.address.ip()) && !server.loopback);
         Ok(Self { http: http.build()?, token, clock, led_inside })
     }
 
@@ -149,9 +149,29 @@ fn decode(why: &str) -> Error {
     Error::new(ErrorKind::Decode, why).with_provider(NAME).with_operation("resolve")
 }
 
-/// A number, or a text that is one.
+/// A number, or a text that is one; more than a million GiB is none.
 fn size(value: &serde_json::Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).filter(|size| *size < 1 << 50)
+}
+
+/// Whether an address may belong to somebody's server on the internet.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            let is_benchmark = first == 198 && second & 0xfe == 18;
+            let is_local = v4.is_loopback() || v4.is_private() || v4.is_link_local();
+            !(is_shared || is_benchmark || is_local || first == 0 || v4.is_broadcast())
+        }
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => is_public(v4.into()),
+            None => {
+                let is_local = v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local();
+                !(is_local || v6.is_unspecified())
+            }
+        },
+    }
 }
 
 /// The name in `attachment; filename="…"`.
