@@ -172,7 +172,8 @@ fn all_agree(mut agreements: impl Iterator<Item = bool>) -> bool {
 
 /// Whether a reply with this type may be a vendor's error in place of content of a declared type.
 fn is_suspicious(mime: Option<&Mime>, media: &MediaDescriptor) -> bool {
-    let Some(mime) = mime else { return false };
+    // Without a type it may be anything.
+    let Some(mime) = mime else { return true };
     let essence = mime.essence();
     let is_textual = ["json", "xml", "html"].iter().any(|family| essence.ends_with(family));
     let types = declared(media, |declared| declared.mime.clone());

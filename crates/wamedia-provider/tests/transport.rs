@@ -5,6 +5,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -355,6 +356,23 @@ async fn an_error_is_told_from_content_unless_everybody_declares_its_type() {
         let classify = |_: &Reply| Some(Error::new(ErrorKind::Forbidden, "no"));
         let opened = api.content(&budget).open(&media, build, classify).await;
         assert_eq!(opened.is_ok(), is_content, "webhook {webhook:?}, reply {reply:?}");
+    }
+    // Nobody says what it is: the vendor's error is one all the same, and anything else is content.
+    for (body, is_content) in [("{\"error\":1}", false), ("photo", true)] {
+        let origin = serve(answer(200, body)).await;
+        let api = client(TransportOptions::default(), &origin, &[]);
+        let budget = one_attempt();
+        let build = |_| Ok(Request::get(origin.join("/x")?));
+        let classify = |reply: &Reply| {
+            let is_error = reply.text().contains("error");
+            is_error.then(|| Error::new(ErrorKind::Forbidden, "no"))
+        };
+        let mut opened = api.content(&budget).open(&media(), build, classify).await;
+        let read = match &mut opened {
+            Ok(stream) => stream.next().await.transpose().unwrap(),
+            Err(_) => None,
+        };
+        assert_eq!(read.as_deref(), is_content.then_some(body.as_bytes()), "{body}");
     }
     let picture = b"HTTP/1.1 200 x\r\ncontent-type: image/jpeg\r\ncontent-length: 1\r\n\r\nx";
     let origin = serve(picture.to_vec()).await;
