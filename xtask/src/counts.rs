@@ -21,7 +21,8 @@ enum Counted {
     Instructions,
     /// By valgrind, of an operation that uses a server on this machine.
     NetworkInstructions,
-    /// By strace, of an operation that uses a server, without those that only say how long it waited.
+    /// By strace, of an operation that uses a server, without those whose number depends on how long it waited:
+    /// `write` among them, by which the runtime wakes itself.
     SystemCalls,
     /// By the operation's own allocator, of an operation in the process alone.
     AllocatedBytes,
@@ -87,9 +88,8 @@ pub(crate) struct Options {
 /// What the operations cost, with one compiler.
 #[derive(Debug, Serialize, Deserialize)]
 struct Counts {
-    /// Counts of another compiler or architecture cannot be compared.
-    compiler: String,
-    architecture: String,
+    /// Counts of another compiler, architecture or valgrind, which decides what processor is seen, cannot be compared.
+    made_with: String,
     operations: BTreeMap<String, f64>,
 }
 
@@ -105,8 +105,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
             counts.insert(format!("{name} {}", counted.unit()), bench.count(name, counted, runs)?);
         }
     }
-    let found =
-        Counts { compiler: compiler()?, architecture: std::env::consts::ARCH.to_owned(), operations: counts };
+    let architecture = std::env::consts::ARCH;
+    let made_with = format!("{}, {architecture}, {}", version("rustc"), version("valgrind"));
+    let found = Counts { made_with, operations: counts };
     let path = root().join(FILE);
     let failed = |error: &dyn std::fmt::Display| format!("{FILE}: {error}");
     if options.write {
@@ -130,9 +131,11 @@ fn compare(committed: &Counts, found: &Counts) -> Outcome {
             problems.push(format!("{key}: {count:.1}, committed are {before:.1}"));
         }
     }
-    let place = |counts: &Counts| format!("{} on {}", counts.compiler, counts.architecture);
-    if place(committed) != place(found) {
-        println!("not compared: the committed counts are of {}, these of {}", place(committed), place(found));
+    if committed.made_with != found.made_with {
+        println!(
+            "not compared: the committed counts are of {}, these of {}",
+            committed.made_with, found.made_with
+        );
         return Ok(());
     }
     if problems.is_empty() {
@@ -171,9 +174,12 @@ impl Bench {
     fn run(&self, name: &str, counted: Counted, times: u32) -> Result<f64, String> {
         let options: &[&str] = match counted {
             Instructions | NetworkInstructions => &["--tool=callgrind", "--callgrind-out-file=/dev/null"],
-            SystemCalls => {
-                &["-f", "-c", "--summary-columns=calls,name", "--trace=!epoll_wait,futex,brk,mmap,munmap"]
-            }
+            SystemCalls => &[
+                "-f",
+                "-c",
+                "--summary-columns=calls,name",
+                "--trace=!epoll_wait,write,futex,brk,mmap,munmap",
+            ],
             AllocatedBytes => &[],
         };
         let mut command = counted.tool().map_or_else(
@@ -212,8 +218,8 @@ fn can_be_had(tool: &str) -> bool {
     is_there() || succeeds(Command::new("apt-get").args(install)) && is_there()
 }
 
-fn compiler() -> Result<String, String> {
-    let output =
-        Command::new("rustc").arg("--version").output().map_err(|error| format!("rustc: {error}"))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// What a program says of its version; nothing where it is not there.
+fn version(program: &str) -> String {
+    let output = Command::new(program).arg("--version").output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
