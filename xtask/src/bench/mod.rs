@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 
-use process::{Scratch, Server, Used, can_pin, measure, program};
+use process::{Scratch, Server, Used, can_pin, check, measure, program};
 use results::{Measured, Runs, Scaling, Setting};
 use scenarios::{Place, Scenario};
 
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         .then(|| bench.scaling(rounds.min(if options.quick { 1 } else { 3 }), options.quick))
         .transpose()?;
     let parsed = wanted("webhook").then(|| webhook::measure(&bench.xtask)).transpose()?;
-    let peers = if options.peers { peers::measure_all(&bench)? } else { Vec::new() };
+    let peers = if options.peers { bench.peers()? } else { Vec::new() };
     let rows = report::rows(&results, scaling.as_ref(), &parsed.unwrap_or_default());
     report::print_rows(&rows);
     if options.peers {
@@ -204,6 +204,20 @@ impl Bench {
         Ok(scaling)
     }
 
+    /// The baseline, wamedia, and clients of others.
+    fn peers(&self) -> Result<Vec<peers::Peer>, String> {
+        let run = |size, count, wamedia| {
+            let scenario = Scenario { size, count, place: Place::Shared, ..Scenario::default() };
+            self.one(&scenario, &self.write_ids(&scenario)?, wamedia)
+        };
+        let mut all = vec![
+            peers::Peer::of("raw", |size, count| run(size, count, false)),
+            peers::Peer::of("wamedia", |size, count| run(size, count, true)),
+        ];
+        all.extend(peers::measure_all(&self.shared, &self.scratch)?);
+        Ok(all)
+    }
+
     fn server(&self, place: Place) -> &Server {
         match place {
             Place::Apart => &self.apart,
@@ -268,7 +282,7 @@ impl Bench {
         }
         let used = measure(&mut command, Stdio::null())?;
         if !scenario.upload {
-            check(&out, scenario)?;
+            check(&out, scenario.size, scenario.count).map_err(|why| format!("{}: {why}", scenario.name))?;
         }
         Ok(used)
     }
@@ -278,16 +292,4 @@ impl Bench {
 fn today() -> String {
     let date = Command::new("date").args(["-u", "+%F"]).output();
     date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
-}
-
-/// Every file is there in full; the clients themselves compared the digests.
-fn check(folder: &Path, scenario: &Scenario) -> Outcome {
-    let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
-    let whole = |entry: fs::DirEntry| entry.metadata().is_ok_and(|meta| meta.len() == scenario.size);
-    let count = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    let count = count.map(whole).filter(|whole| *whole).count() as u64;
-    if count == scenario.count {
-        return Ok(());
-    }
-    Err(format!("{}: {count} whole files came out instead of {}", scenario.name, scenario.count))
 }

@@ -9,9 +9,7 @@ use std::process::Command;
 use serde_json::json;
 use wamedia_conformance::outside::Client;
 
-use super::Bench;
-use super::process::{Used, measure};
-use super::scenarios::{Place, Scenario};
+use super::process::{Scratch, Server, Used, check, measure};
 use crate::scoreboard;
 
 const KIB: u64 = 1024;
@@ -28,33 +26,29 @@ pub(crate) struct Peer {
     used: [Option<Used>; WORK.len()],
 }
 
-/// Installs all clients into a temporary folder and measures them.
-pub(crate) fn measure_all(bench: &Bench) -> Result<Vec<Peer>, String> {
-    let own = |wamedia: bool| {
-        let used = WORK.map(|(_, size, count)| {
-            let scenario = Scenario { size, count, place: Place::Shared, ..Scenario::default() };
-            let ids = bench.write_ids(&scenario).ok()?;
-            median((0..ROUNDS).map(|_| bench.one(&scenario, &ids, wamedia)))
-        });
-        Peer { name: if wamedia { "wamedia" } else { "raw" }.to_owned(), used }
-    };
-    let mut peers = vec![own(false), own(true)];
+impl Peer {
+    /// Measures one client, of which `run` fetches so many contents of a size.
+    pub(crate) fn of(name: &str, run: impl Fn(u64, u64) -> Result<Used, String>) -> Self {
+        let used = WORK.map(|(_, size, count)| median((0..ROUNDS).map(|_| run(size, count))));
+        Self { name: name.to_owned(), used }
+    }
+}
+
+/// Installs all clients of others into a temporary folder and measures them.
+pub(crate) fn measure_all(server: &Server, scratch: &Scratch) -> Result<Vec<Peer>, String> {
     let temporary = scoreboard::workplace()?;
     let folder = temporary.path();
+    let mut peers = Vec::new();
     for name in scoreboard::names(folder)? {
         let client = Client::read(&folder.join(&name).with_extension("json"))?;
-        // This repository's own are measured above; of commands there is only curl.
+        // This repository's own are measured already; of commands there is only curl.
         let Some(words) = client.commands.get("meta").filter(|_| !name.starts_with("wamedia")) else {
             continue;
         };
         scoreboard::install(&client, folder)?;
-        let mut used = [None; WORK.len()];
-        for (used, (_, size, count)) in used.iter_mut().zip(WORK) {
-            let one = || peer(bench, &client, words, folder, size, count);
-            *used = median((0..ROUNDS).map(|_| one()));
-        }
+        let run = |size, count| peer(server, scratch, &client, words, folder, (size, count));
         let version = scoreboard::installed(&client, folder);
-        peers.push(Peer { name: format!("{} {version}", client.name).trim().to_owned(), used });
+        peers.push(Peer::of(format!("{} {version}", client.name).trim(), run));
     }
     Ok(peers)
 }
@@ -68,15 +62,14 @@ fn median(rounds: impl Iterator<Item = Result<Used, String>>) -> Option<Used> {
 
 /// One run of one client, whose files are all there afterwards.
 fn peer(
-    bench: &Bench,
+    server: &Server,
+    scratch: &Scratch,
     client: &Client,
     words: &[String],
     folder: &Path,
-    size: u64,
-    count: u64,
+    (size, count): (u64, u64),
 ) -> Result<Used, String> {
-    let server = bench.server(Place::Shared);
-    let (base, out) = (server.base(false), bench.scratch.fresh("out")?);
+    let (base, out) = (server.base(false), scratch.fresh("out")?);
     let ids = (0..count).map(|number| format!("{size}-0-{number}"));
     let command = |words: &[String]| {
         let mut command = Command::new(&words[0]);
@@ -94,7 +87,7 @@ fn peer(
             let _ = writeln!(text, "{request}");
             text
         });
-        let path = bench.scratch.path().join("requests");
+        let path = scratch.path().join("requests");
         fs::write(&path, requests).map_err(|error| error.to_string())?;
         let input = File::open(path).map_err(|error| error.to_string())?;
         measure(&mut command(words)?, input.into())?
@@ -112,7 +105,7 @@ fn peer(
             std::process::Stdio::null(),
         )?
     };
-    super::check(&out, &Scenario { name: "a peer", size, count, ..Scenario::default() })?;
+    check(&out, size, count)?;
     Ok(used)
 }
 

@@ -202,3 +202,12 @@ impl Drop for Scratch {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
+
+/// Every file is there in full; the clients themselves compared the digests.
+pub(crate) fn check(folder: &Path, size: u64, count: u64) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
+    let whole = |entry: fs::DirEntry| entry.metadata().is_ok_and(|meta| meta.len() == size);
+    let found = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    let found = found.map(whole).filter(|whole| *whole).count() as u64;
+    if found == count { Ok(()) } else { Err(format!("{found} whole files came out instead of {count}")) }
+}
