@@ -1,6 +1,7 @@
 //! Clients of others, as their registries give them, through the drivers of the scoreboard: one process each, one
 //! content after the other. Only `raw` and wamedia verify what they store.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
@@ -38,6 +39,7 @@ impl Peer {
 pub(crate) fn measure_all(server: &Server, scratch: &Scratch) -> Result<Vec<Peer>, String> {
     let temporary = scoreboard::workplace()?;
     let folder = temporary.path();
+    let path = scoreboard::path_with(folder)?;
     let mut peers = Vec::new();
     for name in scoreboard::names(folder)? {
         let client = Client::read(&folder.join(&name).with_extension("json"))?;
@@ -46,7 +48,7 @@ pub(crate) fn measure_all(server: &Server, scratch: &Scratch) -> Result<Vec<Peer
             continue;
         };
         scoreboard::install(&client, folder)?;
-        let run = |size, count| peer(server, scratch, &client, words, folder, (size, count));
+        let run = |size, count| peer(server, scratch, &client, words, (folder, &path), (size, count));
         let version = scoreboard::installed(&client, folder);
         peers.push(Peer::of(format!("{} {version}", client.name).trim(), run));
     }
@@ -66,7 +68,7 @@ fn peer(
     scratch: &Scratch,
     client: &Client,
     words: &[String],
-    folder: &Path,
+    (folder, path): (&Path, &OsStr),
     (size, count): (u64, u64),
 ) -> Result<Used, String> {
     let (base, out) = (server.base(false), scratch.fresh("out")?);
@@ -74,8 +76,8 @@ fn peer(
     let command = |words: &[String]| {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir(folder).env("WAMEDIA_META_TOKEN", "TEST-token");
-        command.env("PATH", scoreboard::path_with(folder)?);
-        Ok::<_, String>(command)
+        command.env("PATH", path);
+        command
     };
     let used = if client.driver {
         let requests = ids.fold(String::new(), |mut text, id| {
@@ -90,7 +92,7 @@ fn peer(
         let path = scratch.path().join("requests");
         fs::write(&path, requests).map_err(|error| error.to_string())?;
         let input = File::open(path).map_err(|error| error.to_string())?;
-        measure(&mut command(words)?, input.into())?
+        measure(&mut command(words), input.into())?
     } else {
         let fill = |word: &String, id: &str| {
             word.replace("{base}", &base)
@@ -101,7 +103,7 @@ fn peer(
             .map(|id| words.iter().map(|word| quoted(&fill(word, &id))).collect::<Vec<_>>().join(" "))
             .collect();
         measure(
-            &mut command(&["sh".to_owned(), "-ec".to_owned(), loop_of.join("\n")])?,
+            &mut command(&["sh".to_owned(), "-ec".to_owned(), loop_of.join("\n")]),
             std::process::Stdio::null(),
         )?
     };
