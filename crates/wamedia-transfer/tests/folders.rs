@@ -157,6 +157,33 @@ async fn a_recorded_file_that_was_changed_is_not_kept_where_its_digest_is_asked_
     }
 }
 
+/// The disk is full somewhere between the first record and the last.
+#[cfg(feature = "simulation")]
+#[tokio::test(start_paused = true)]
+async fn a_record_that_no_file_followed_is_never_believed() {
+    for (exists, room) in [IfExists::Keep, IfExists::Replace]
+        .into_iter()
+        .flat_map(|exists| (0..800).step_by(20).map(move |room| (exists, room)))
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let target = || Folder::new(folder.path()).with_manifest(true);
+        // Somebody's own file, as long as the content: the size does not tell.
+        std::fs::write(folder.path().join("a.txt"), "own").unwrap();
+        let mut limited = options(exists);
+        limited.disk = Some(wamedia_transfer::SimulatedDisk::default().with_room_for(room));
+        let provider = Replies::new(NONE, [Reply::whole("new")]);
+        let transfer = Transfer::new(&provider).with_options(limited);
+        drop(transfer.download_in(&named("1", "a.txt"), &target()).await);
+        let stored = store(&target(), &named("1", "a.txt"), "new", exists).await.unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&stored.path).unwrap(),
+            "new",
+            "room for {room} bytes, {exists:?}"
+        );
+        assert_eq!(read(folder.path(), "a.txt"), "own");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn replace_swaps_only_what_is_still_the_recorded_file() {
     let folder = tempfile::tempdir().unwrap();

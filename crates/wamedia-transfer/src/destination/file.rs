@@ -86,7 +86,7 @@ impl Destination for File {
             partial.sync().await?;
         }
         match self.exists {
-            IfExists::Replace => partial.replace(&self.path).map_err(local)?,
+            IfExists::Replace => partial.replace(&self.path).map_err(|(error, _)| local(error))?,
             IfExists::Refuse | IfExists::Keep => partial.rename(&self.path).map_err(|(error, _)| {
                 if error.kind() == io::ErrorKind::AlreadyExists {
                     already_exists(&self.path)

@@ -190,7 +190,10 @@ impl Session {
                 if number > first && target.symlink_metadata().is_ok() {
                     continue;
                 }
-                manifest.append(identity, &record, &part)?;
+                if let Err(error) = manifest.append(identity, &record, &part) {
+                    abandon(manifest, partial);
+                    return Err(error);
+                }
             }
             match partial.rename(&target) {
                 Ok(()) => {
@@ -203,15 +206,23 @@ impl Session {
                     return Ok(target);
                 }
                 Err((error, back)) if error.kind() == io::ErrorKind::AlreadyExists => partial = back,
-                Err((error, _)) => {
+                Err((error, back)) => {
                     if let Some(manifest) = manifest.as_mut() {
-                        let _ = manifest.append_void(&part);
+                        abandon(manifest, back);
                     }
                     return Err(error);
                 }
             }
         }
         Err(io::Error::other("no free name is left"))
+    }
+}
+
+/// Makes the records of a file void that gets no name. Where the manifest cannot take that, the temporary file stays: while
+/// it is there, its records are not valid, and whoever removes it makes them void first.
+fn abandon(manifest: &mut Manifest, partial: PartialFile) {
+    if manifest.append_void(&partial.name()).is_err() {
+        partial.leave();
     }
 }
 
@@ -355,18 +366,21 @@ impl FolderEntry {
     fn replace(&self, session: &Session, partial: PartialFile, record: Record) -> io::Result<PathBuf> {
         let target = self.folder.shared.absolute.join(&record.name);
         let mut names = session.names();
-        let part = partial.name();
-        if let Some(manifest) = names.manifest.as_mut() {
-            manifest.append(&self.identity, &record, &part)?;
+        let Some(manifest) = names.manifest.as_mut() else {
+            return partial.replace(&target).map(|()| target).map_err(|(error, _)| error);
+        };
+        if let Err(error) = manifest.append(&self.identity, &record, &partial.name()) {
+            abandon(manifest, partial);
+            return Err(error);
         }
-        let outcome = partial.replace(&target);
-        if let Some(manifest) = names.manifest.as_mut() {
-            match &outcome {
-                Ok(()) => manifest.remember(&self.identity, record),
-                Err(_) => drop(manifest.append_void(&part)),
+        match partial.replace(&target) {
+            Ok(()) => manifest.remember(&self.identity, record),
+            Err((error, back)) => {
+                abandon(manifest, back);
+                return Err(error);
             }
         }
-        outcome.map(|()| target)
+        Ok(target)
     }
 }
 

@@ -146,10 +146,10 @@ impl Manifest {
 
     /// Writes one line with one call, so that lines of several processes do not mix.
     fn append_line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        self.steps.step()?;
         let mut text = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
         serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
+        self.steps.write(text.len())?;
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(open(&self.path, true)?),

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use tempfile::TempPath;
+use tempfile::{PathPersistError, TempPath};
 use wamedia_core::{Result, Sha256};
 
 use super::steps::Steps;
@@ -126,30 +126,37 @@ impl PartialFile {
     }
 
     /// Gives the file its final name, and replaces an existing file.
-    pub(crate) fn replace(mut self, target: &Path) -> io::Result<()> {
-        set_mode(&self.file, self.mode)?;
-        self.steps.step()?;
-        let Some(path) = self.path.0.take() else { return Ok(()) };
-        if let Err(error) = path.persist(target) {
-            self.path.0 = Some(error.path);
-            return Err(error.error);
-        }
-        self.steps.committed(self.file);
-        Ok(())
+    pub(crate) fn replace(self, target: &Path) -> Result<(), (io::Error, Self)> {
+        self.persist(|path| path.persist(target))
     }
 
     /// Gives the file its final name, or gives the file back if the name exists.
-    pub(crate) fn rename(mut self, target: &Path) -> Result<(), (io::Error, Self)> {
+    pub(crate) fn rename(self, target: &Path) -> Result<(), (io::Error, Self)> {
+        self.persist(|path| path.persist_noclobber(target))
+    }
+
+    fn persist(
+        mut self,
+        persist: impl FnOnce(TempPath) -> Result<(), PathPersistError>,
+    ) -> Result<(), (io::Error, Self)> {
         if let Err(error) = set_mode(&self.file, self.mode).and_then(|()| self.steps.step()) {
             return Err((error, self));
         }
         let Some(path) = self.path.0.take() else { return Ok(()) };
-        if let Err(error) = path.persist_noclobber(target) {
+        if let Err(error) = persist(path) {
             self.path.0 = Some(error.path);
             return Err((error.error, self));
         }
         self.steps.committed(self.file);
         Ok(())
+    }
+
+    /// Keeps the name of the temporary file, without its content, for the next run to remove.
+    pub(crate) fn leave(mut self) {
+        let _ = self.file.set_len(0);
+        if let Some(path) = self.path.0.take() {
+            let _ = path.keep();
+        }
     }
 
     /// Keeps the file readable by its owner alone, under its final name, too.
