@@ -1,17 +1,19 @@
 //! The command line.
 
+mod values;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use wamedia::{IfExists, MediaKind, OnMismatch, Require, Sha256};
-use wamedia_sandbox::Fault;
 
 use crate::exit::{self, Failure};
 use crate::settings::registry;
+use values::{FaultName, bytes, kinds, seconds};
 
 /// WhatsApp media for every provider: a webhook or a media id in, verified bytes out.
 #[derive(Debug, Parser)]
@@ -495,34 +497,6 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
     crate::output::write_all(&page)
 }
 
-/// The lines of JSON of a command that failed as a whole: one for each reference or file that was named.
-pub(crate) struct FailureLines {
-    key: &'static str,
-    subjects: Vec<String>,
-    is_beside_bytes: bool,
-}
-
-impl FailureLines {
-    pub(crate) fn print(&self, failure: &Failure) {
-        let error = exit::failure_json(failure);
-        let subjects = self.subjects.iter().map(|subject| {
-            // A pasted link, or a credential, is not repeated.
-            let is_private = crate::output::is_link(subject) || crate::output::may_be_secret(subject);
-            (!is_private).then_some(subject.as_str())
-        });
-        let subjects: Vec<_> = if self.subjects.is_empty() { vec![None] } else { subjects.collect() };
-        for subject in subjects {
-            let line = serde_json::json!({ self.key: subject, "outcome": "failed", "error": error });
-            // Whoever does not read these lines learns the same from standard error.
-            let _ = if self.is_beside_bytes {
-                crate::output::json_error(&line)
-            } else {
-                crate::output::json(&line)
-            };
-        }
-    }
-}
-
 impl Cli {
     /// The name of the command.
     pub(crate) fn name(&self) -> &'static str {
@@ -545,33 +519,6 @@ impl Cli {
         }
     }
 
-    /// What is to be told in JSON if the command fails as a whole; `None` for commands that are about no reference
-    /// and no file, and without `--json`.
-    pub(crate) fn failure_lines(&self) -> Option<FailureLines> {
-        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        let (json, key, subjects) = match &self.command {
-            Command::Get(args) => match args.webhook.as_ref() {
-                Some(file) => (args.common.json, "file", vec![file.clone()]),
-                None => (args.common.json, "ref", args.refs.clone()),
-            },
-            Command::Info(args) => (args.common.json, "ref", vec![args.media.clone()]),
-            Command::Explain(args) => (args.common.json, "ref", vec![args.media.clone()]),
-            Command::Rm(args) => (args.common.json, "ref", args.refs.clone()),
-            Command::Ls(args) => (args.common.json, "ref", Vec::new()),
-            Command::Inbound(args) => (args.common.json, "file", vec![args.file.clone()]),
-            Command::Put(args) => {
-                (args.common.json, "file", args.files.iter().map(|file| path(file)).collect())
-            }
-            Command::Check(args) => (args.common.json, "file", vec![path(&args.file)]),
-            _ => return None,
-        };
-        let is_beside_bytes = match &self.command {
-            Command::Get(args) => args.output.as_deref().is_some_and(|path| path.as_os_str() == "-"),
-            _ => false,
-        };
-        json.then_some(FailureLines { key, subjects, is_beside_bytes })
-    }
-
     /// Whether decisions are told on standard error.
     pub(crate) fn verbose(&self) -> bool {
         match &self.command {
@@ -586,75 +533,6 @@ impl Cli {
     }
 }
 
-/// `1.5` seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 2 or 0.5".to_owned())?;
-    // Not a number is in no range.
-    if (0.0..=MAX_SECONDS).contains(&seconds) && seconds.is_sign_positive() {
-        return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
-    }
-    Err(format!("expected seconds from 0 to {MAX_SECONDS}, which is a year"))
-}
-
-/// The longest time that can be asked for: more means the same, and overflows clocks.
-const MAX_SECONDS: f64 = 31_536_000.0;
-/// The largest size that can be asked for: a pebibyte, which leaves room to add.
-const MAX_BYTES: u64 = 1 << 50;
-
-/// `16MiB`, `5MB`, `1000`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match &text[digits.len()..].to_ascii_lowercase()[..] {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        _ => return Err("expected bytes, such as 1000, 16MiB or 5MB".to_owned()),
-    };
-    let number: u64 =
-        digits.trim().parse().map_err(|_| "expected bytes, such as 1000, 16MiB or 5MB".to_owned())?;
-    let bytes = number.checked_mul(unit).filter(|bytes| *bytes <= MAX_BYTES);
-    bytes.ok_or_else(|| "expected at most 1048576 GiB".to_owned())
-}
-
-fn kinds() -> impl TypedValueParser<Value = MediaKind> {
-    let kinds = [
-        MediaKind::Image,
-        MediaKind::Video,
-        MediaKind::Audio,
-        MediaKind::Voice,
-        MediaKind::Document,
-        MediaKind::Sticker,
-    ];
-    PossibleValuesParser::new(kinds.map(MediaKind::name))
-        .try_map(|name| MediaKind::from_name(&name).ok_or("there is no such kind"))
-}
-
-/// `NAME` or `NAME:N`, whose names shells complete.
-#[derive(Clone, Debug)]
-struct FaultName;
-
-impl TypedValueParser for FaultName {
-    type Value = String;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        argument: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<String, clap::Error> {
-        StringValueParser::new().parse_ref(command, argument, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let faults = Fault::ALL.iter().map(|fault| PossibleValue::new(fault.name()).help(fault.sentence()));
-        Some(Box::new(faults))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -662,18 +540,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_and_seconds() {
-        assert_eq!(bytes("16MiB"), Ok(16 << 20));
-        assert_eq!(bytes("5MB"), Ok(5_000_000));
-        assert_eq!(bytes("12"), Ok(12));
-        assert!(bytes("x").is_err() && bytes("99999999999GiB").is_err() && bytes("-1").is_err());
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for odd in ["-1", "-0", "NaN", "inf", "1e19", "31536001", ""] {
-            assert!(seconds(odd).is_err(), "{odd}");
-        }
-        assert!(bytes("18446744073709551615").is_err() && bytes("1024GiB").is_ok());
     }
 }

@@ -192,13 +192,15 @@ async fn call(
     }
     match outcome {
         Err(error) if is_untrusted => {
-            let is_wrong = is_wrong_origin(&error, configured, provider).await;
+            let is_wrong =
+                is_wrong_origin(&error, configured, provider, transfer_options(&args.common)).await;
             let verdict = if is_wrong { Verdict::Configuration } else { Verdict::Network };
             checkup.failed("TLS", verdict, Failure::from(error));
         }
         Ok(said) => checkup.passed("call", format!("{said}, and the credential was not refused")),
         Err(error) => {
-            let is_wrong = is_wrong_origin(&error, configured, provider).await;
+            let is_wrong =
+                is_wrong_origin(&error, configured, provider, transfer_options(&args.common)).await;
             let verdict = if is_wrong { Verdict::Configuration } else { Verdict::of_failure(&error) };
             checkup.failed("call", verdict, Failure::from(error));
         }

@@ -27,13 +27,13 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
     let mut providers = Providers::new(&args.common)?;
     let reference = providers.reference(&args.media)?;
     let provider = providers.get(&reference.account)?;
-    let transfer = Transfer::new(&*provider).with_options(transfer_options(&args.common));
+    let options = transfer_options(&args.common);
+    let transfer = Transfer::new(&*provider).with_options(options.clone());
     let outcome = transfer.fetch_into(&reference.media, &mut tokio::io::sink()).await;
+    let origin = own_origin(&providers, &reference);
     let verdict = match &outcome {
         Ok(receipt) => Verdict::of_success(receipt),
-        Err(error)
-            if is_wrong_origin(error, own_origin(&providers, &reference).as_deref(), &*provider).await =>
-        {
+        Err(error) if is_wrong_origin(error, origin.as_deref(), &*provider, options).await => {
             Verdict::Configuration
         }
         Err(error) => Verdict::of_failure(error),

@@ -23,7 +23,7 @@ use crate::deadline::Deadline;
 use crate::exit::{self, Failure};
 use crate::output;
 use crate::progress::{self, Bars};
-use crate::reference::{Reference, short};
+use crate::reference::Reference;
 use crate::{inbound, input};
 
 /// More than anybody lists.
@@ -71,7 +71,7 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
     let refs = once_each(refs);
     if refs.len() < given && !args.common.json && !args.common.quiet {
         let (given, refs) = (output::plural(given as u64, "reference"), refs.len());
-        output::detail_line(&format!("{given} given, {refs} of them different: each is fetched once"));
+        output::detail_line(&format!("{given} given, {refs} distinct: each is fetched once"));
     }
     if refs.is_empty() && args.webhook.is_some() {
         if !args.common.quiet {
@@ -108,30 +108,27 @@ async fn to_files(
 ) -> Result<(), Failure> {
     let bars = Bars::new(refs.len(), !args.common.json && !args.common.quiet);
     let deadline = Deadline::of(&args.common);
-    let mut made = HashMap::new();
-    for reference in &refs {
-        match providers.get(&reference.account) {
-            Ok(provider) => made.insert(&reference.account, provider),
-            Err(failure) => {
-                if args.common.json {
-                    for reference in &refs {
-                        output::json(&failed(reference, exit::failure_json(&failure)))?;
-                    }
+    let made: Result<Vec<_>, _> = refs.iter().map(|reference| providers.get(&reference.account)).collect();
+    let made = match made {
+        Ok(made) => made,
+        Err(failure) => {
+            if args.common.json {
+                for reference in &refs {
+                    output::json(&failed(reference, exit::failure_json(&failure)))?;
                 }
-                return Err(failure.told());
             }
-        };
-    }
+            return Err(failure.told());
+        }
+    };
     // The time left needs to know of all from the start.
     let observers: Option<Vec<_>> = bars.as_ref().map(|bars| {
         refs.iter().map(|reference| bars.observer(&reference.to_string(), size_of(reference))).collect()
     });
     // A job is made when its turn comes near: there may be many.
-    let jobs = refs.iter().enumerate().filter_map(|(place, reference)| {
+    let jobs = refs.iter().zip(made).enumerate().map(|(place, (reference, provider))| {
         let mut options = options.clone();
         options.observer = observers.as_ref().map(|observers| Arc::clone(&observers[place]));
-        let provider = Arc::clone(made.get(&reference.account)?);
-        Some(Job::new(provider, reference.media.clone(), target.clone()).with_options(options))
+        Job::new(provider, reference.media.clone(), target.clone()).with_options(options)
     });
     let mut is_done = vec![false; refs.len()];
     // All before this place are done.
@@ -184,37 +181,49 @@ fn located(error: Error, target: &Target) -> Error {
 /// Every reference once, in the order given; what a later mention declares is added to the first. Mentions that declare
 /// different things are not the same: both are fetched, and each is verified against its own.
 fn once_each(mut refs: Vec<Reference>) -> Vec<Reference> {
-    let identity = |reference: &Reference| (reference.account.clone(), short(&reference.media));
     let hasher = RandomState::new();
-    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut places = HashMap::new();
     // The first of them are kept, in place.
     let mut kept = 0;
     for next in 0..refs.len() {
-        let reference = &refs[next];
-        let places = places.entry(hasher.hash_one(identity(reference))).or_default();
-        let is_same = |known: &Reference| {
-            identity(known) == identity(reference) && agree(&known.media.declared, &reference.media.declared)
-        };
-        if let Some(place) = places.iter().copied().find(|place| is_same(&refs[*place])) {
+        let is_same = |place: &usize| is_same(&refs[*place], &refs[next]);
+        let keys = mentions(&refs[next], &hasher);
+        let known = keys.iter().filter_map(|key| places.get(key)).copied().find(is_same);
+        let place = known.unwrap_or(kept);
+        if known.is_some() {
             let declared = refs[place].media.declared.clone().or(&refs[next].media.declared);
             refs[place].media.declared = declared;
         } else {
-            places.push(kept);
             refs.swap(kept, next);
             kept += 1;
+        }
+        for key in mentions(&refs[place], &hasher) {
+            places.entry(key).or_insert(place);
         }
     }
     refs.truncate(kept);
     refs
 }
 
-/// Whether nothing that both declare of the content differs. A name is no property of the content.
-fn agree(one: &ContentMetadata, other: &ContentMetadata) -> bool {
-    fn same<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+/// What a mention of the same reference may declare: all that this one does, or less.
+fn mentions(reference: &Reference, hasher: &RandomState) -> [u64; 4] {
+    let identity = (&reference.account, reference.media.identity());
+    let (digest, size) = (reference.media.declared.sha256, reference.media.declared.size_bytes);
+    [(digest, size), (digest, None), (None, size), (None, None)]
+        .map(|declared| hasher.hash_one((&identity, declared.0.map(|digest| digest.to_hex()), declared.1)))
+}
+
+/// Whether two references are the same, and nothing that both declare of the content differs. A name is no property of the
+/// content.
+fn is_same(one: &Reference, other: &Reference) -> bool {
+    fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
         one.zip(other).is_none_or(|(one, other)| one == other)
     }
-    same(one.sha256.as_ref(), other.sha256.as_ref())
-        && same(one.size_bytes.as_ref(), other.size_bytes.as_ref())
+    let (left, right) = (&one.media.declared, &other.media.declared);
+    one.account == other.account
+        && one.media.identity() == other.media.identity()
+        && agree(left.sha256, right.sha256)
+        && agree(left.size_bytes, right.size_bytes)
 }
 
 fn failed(reference: &Reference, error: serde_json::Value) -> FailedJson {
@@ -442,4 +451,47 @@ fn differences(receipt: &Receipt) -> Vec<String> {
         _ => "something else differs".to_owned(),
     };
     receipt.differences.iter().map(words).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wamedia::{MediaLink, MediaRef, Sha256};
+
+    use super::*;
+    use crate::reference::Account;
+
+    fn kept(refs: impl IntoIterator<Item = MediaRef>) -> Vec<MediaRef> {
+        let account = || Account::new("whapi");
+        let refs = refs.into_iter().map(|media| Reference { media, account: account() }).collect();
+        once_each(refs).into_iter().map(|reference| reference.media).collect()
+    }
+
+    fn media(text: &str) -> MediaRef {
+        text.parse().expect("a reference")
+    }
+
+    #[test]
+    fn a_reference_that_is_given_again_adds_what_it_declares() {
+        let digest = Sha256::of(b"one");
+        let with = |digest: Sha256| media(&format!("whapi:jpeg-1?sha256={digest}"));
+        let all =
+            kept([media("whapi:jpeg-1"), media("whapi:jpeg-2"), with(digest), with(Sha256::of(b"two"))]);
+        let digests: Vec<_> = all.iter().map(|media| media.declared.sha256).collect();
+        assert_eq!(
+            digests,
+            [Some(digest), None, Some(Sha256::of(b"two"))],
+            "the last differs from the first"
+        );
+    }
+
+    #[test]
+    fn only_the_same_media_of_the_same_message_is_given_again() {
+        let link = |name: &str| {
+            let url = format!("https://s3.eu-central-1.wasabisys.com/in-files/1/{name}");
+            MediaRef::from_link("whapi", MediaLink::public(url.parse().expect("a link")))
+        };
+        assert_eq!(kept([link("a.jpg"), link("b.jpg"), link("a.jpg")]).len(), 2, "without an id");
+        let of = |message: &str| media(&format!("whapi:jpeg-1?message={message}"));
+        assert_eq!(kept([of("m1"), of("m2"), of("m1")]).len(), 2, "one medium in two messages");
+    }
 }

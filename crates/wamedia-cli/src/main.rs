@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod failure;
+mod failure_lines;
 mod get;
 mod inbound;
 mod info;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     };
     let command = cli.name();
     exit::COMMAND.get_or_init(|| command);
-    let lines = cli.failure_lines();
+    let lines = failure_lines::FailureLines::of(&cli);
     if cli.verbose() {
         output::set_up_log();
     }

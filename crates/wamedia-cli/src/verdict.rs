@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::TcpStream;
-use wamedia::{Error, ErrorKind, NotTheApi, Phase, Provider, Receipt, Transfer, Verified};
+use wamedia::{Error, ErrorKind, NotTheApi, Phase, Provider, Receipt, Transfer, TransferOptions, Verified};
 
 /// What an outcome means, in fixed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -83,7 +83,12 @@ const WITH_CODES: [&str; 4] = ["meta", "whapi", "nxcloud", "twilio"];
 
 /// Whether the origin that somebody configured is not the API: nobody listens there, or whoever does answers as this
 /// vendor never does. What other hosts answer, and what a provider that fails answers, says nothing about it.
-pub(crate) async fn is_wrong_origin(error: &Error, base_url: Option<&str>, provider: &dyn Provider) -> bool {
+pub(crate) async fn is_wrong_origin(
+    error: &Error,
+    base_url: Option<&str>,
+    provider: &dyn Provider,
+    options: TransferOptions,
+) -> bool {
     let Some(base_url) = base_url else { return false };
     if error.host() != Some(host_of(base_url).as_str()) {
         return false;
@@ -97,7 +102,8 @@ pub(crate) async fn is_wrong_origin(error: &Error, base_url: Option<&str>, provi
         // Where the API gives the bytes too, one medium may be broken; if there is a page for all, it is no API.
         ErrorKind::UnexpectedContent => {
             let Ok(nothing) = nothing(provider.name()) else { return false };
-            let outcome = Transfer::new(provider).fetch_into(&nothing, &mut tokio::io::sink()).await;
+            let transfer = Transfer::new(provider).with_options(options);
+            let outcome = transfer.fetch_into(&nothing, &mut tokio::io::sink()).await;
             outcome.is_err_and(|other| {
                 other.kind() == ErrorKind::UnexpectedContent && other.host() == error.host()
             })
@@ -126,7 +132,7 @@ fn is_foreign(error: &Error) -> bool {
     let status = error.status().map(|status| status.to_string());
     match error.provider_code() {
         None if WITH_CODES.contains(&provider) || error.kind() == ErrorKind::NotFound => true,
-        // These two have no code for a credential. What they write was read, and is no text of JSON.
+        // These two have no code for a credential; where their message was found, it stands in the error.
         None if provider == "360dialog" => !error.message().contains("developer_message"),
         None => error.message().contains('{') || !error.message().contains(": Unauthorized"),
         // Whapi's code is the status; NXCloud answers 200 and Twilio's codes have five digits.

@@ -375,6 +375,7 @@ fn every_reference_and_file_has_its_line_of_json() {
         ),
         (&["get", "--from", "no.txt"], gone, &[("", "local")]),
         (&["get", "https://a.test/?hash=CANARY"], gone, &[("", "invalid_request")]),
+        (&["get", "meta:1001?size=CANARY"], gone, &[("meta:1001", "invalid_request")]),
         (&["get", "--webhook", "no.json", "--provider", "meta"], gone, &[("no.json", "unauthorized")]),
         (
             &["get", "--webhook", "no.json", "--provider", "meta", "--allow-unverified"],
@@ -477,7 +478,7 @@ fn a_reference_that_is_given_three_times_is_fetched_once() {
     let output = run(&["get", "meta:1001", "meta:1001", "-o", "one.jpg"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout).lines().count(), 1);
-    assert_eq!(text(&output.stderr), "  2 references given, 1 of them different: each is fetched once\n");
+    assert_eq!(text(&output.stderr), "  2 references given, 1 distinct: each is fetched once\n");
     // Two that declare different digests are two questions, with a line each.
     let wrong = "0".repeat(64);
     let lines_of_two = [digest.as_str(), &wrong]
