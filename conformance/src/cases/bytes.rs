@@ -8,7 +8,7 @@ use wamedia_core::{ErrorKind, Mime, Sha256};
 use wamedia_sandbox::http1::{Framing, Response, Step};
 use wamedia_transfer::{OnMismatch, TransferOptions};
 
-use super::{Case, Setup, Verdict, ensure, ensure_unsent, equal, paused, requests};
+use super::{Case, Setup, Verdict, ensure, equal, long_reply, paused, refuse_unread, requests};
 use crate::fake_server::Options;
 use crate::script::ExpectedExchange;
 
@@ -230,18 +230,16 @@ fn reset_in_chunks(setup: &Setup) -> Verdict {
 /// A body that goes on for 64 MiB beyond what was declared: it is not read to its end.
 fn over_without_end(setup: &Setup) -> Verdict {
     let (mut media, mut exchanges, content) = setup.undeclared()?;
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = [&b"100000\r\n"[..], &vec![0xff; 1 << 20], b"\r\n"].concat();
-    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: chunk.into(), times: 64 }];
-    exchanges.push(content.framed(Framing::Raw(steps)));
+    exchanges.push(content.framed(endless_chunks()));
     media.declared.size_bytes = Some(setup.content_bytes()?.len() as u64);
-    paused(async {
-        let server = setup.serve(exchanges, Options::default()).await?;
-        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
-        let kind = outcome.err().map(|error| error.kind());
-        ensure(matches!(kind, Some(ErrorKind::Integrity | ErrorKind::TooLarge)), format!("kind {kind:?}"))?;
-        ensure_unsent(&server).await
-    })
+    let kind = refuse_unread(setup, &media, exchanges, TransferOptions::default())?;
+    ensure(matches!(kind, ErrorKind::Integrity | ErrorKind::TooLarge), format!("kind {kind:?}"))
+}
+
+/// Content without a stated size that goes on for 64 MiB.
+fn endless_chunks() -> Framing {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+    long_reply(head, [&b"100000\r\n"[..], &vec![0xff; 1 << 20], b"\r\n"].concat())
 }
 
 fn over(setup: &Setup, framing: Framing) -> Verdict {
@@ -328,19 +326,10 @@ fn endless(setup: &Setup) -> Verdict {
 /// A body of 64 MiB whose size nobody states: most of it stays with the server.
 fn no_more_than_the_cap(setup: &Setup) -> Verdict {
     let (media, mut exchanges, content) = setup.undeclared()?;
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = [&b"100000\r\n"[..], &vec![0xff; 1 << 20], b"\r\n"].concat();
-    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: chunk.into(), times: 64 }];
-    exchanges.push(content.framed(Framing::Raw(steps)));
+    exchanges.push(content.framed(endless_chunks()));
     let mut options = TransferOptions::default();
     options.max_bytes = Some(50_000);
-    paused(async {
-        let server = setup.serve(exchanges, Options::default()).await?;
-        let provider = setup.provider(&server);
-        let outcome = setup.transfer_with(&*provider, options).fetch(&media).await;
-        equal("kind", &outcome.err().map(|error| error.kind()), &Some(ErrorKind::TooLarge))?;
-        ensure_unsent(&server).await
-    })
+    equal("kind", &refuse_unread(setup, &media, exchanges, options)?, &ErrorKind::TooLarge)
 }
 
 /// Bytes that claim to be compressed are passed on as they are.

@@ -7,12 +7,13 @@ use wamedia_core::{
     DigestSource, ErrorKind, MediaDescriptor, MediaRef, OpenOptions, ResolveOptions, Sha256, Source,
 };
 
-use super::{Case, Run, Setup, Verdict, ensure, ensure_unsent, equal, paused, settled};
+use super::{Case, Run, Setup, Verdict, ensure, equal, long_reply, paused, refuse_unread, settled};
 use crate::credentials;
 use crate::fake_server::Options;
 use crate::profile::{self, Descriptor};
 use crate::script::ExpectedExchange;
-use wamedia_sandbox::http1::{Framing, Response, Step};
+use wamedia_sandbox::http1::{Framing, Response};
+use wamedia_transfer::TransferOptions;
 
 /// A link that expired less than this long ago is still tried, because clocks differ.
 const SKEW: Duration = Duration::from_secs(240);
@@ -305,16 +306,8 @@ fn huge_is_not_read(setup: &Setup) -> Verdict {
     let mut exchanges = setup.exchanges(setup.base()?);
     exchanges.truncate(1);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
-    let piece = bytes::Bytes::from(vec![b' '; 1 << 20]);
-    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }];
-    exchanges[0] = exchanges[0].clone().framed(Framing::Raw(steps));
-    let media = setup.media(setup.base()?)?;
-    paused(async {
-        let server = setup.serve(exchanges, Options::default()).await?;
-        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
-        ensure(outcome.is_err(), "a reply of spaces became a descriptor")?;
-        ensure_unsent(&server).await
-    })
+    exchanges[0] = exchanges[0].clone().framed(long_reply(&head, vec![b' '; 1 << 20]));
+    refuse_unread(setup, &setup.media(setup.base()?)?, exchanges, TransferOptions::default()).map(|_| ())
 }
 
 /// Resolves against the base fixture, changes the descriptor, opens it, and says how many requests that took.

@@ -28,7 +28,9 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         ranged("RS-002", "range-ignored", range_ignored);
         ranged("RS-003", "another-start", |c| wrong_range(c, "bytes 0-", 0));
         ranged("RS-003", "no-content-range", |c| wrong_range(c, "", 0));
-        ranged("RS-003", "another-start-without-a-digest", overlapping_range);
+        ranged("RS-003", "another-start-without-a-digest", |c| {
+            odd_part(c, |total| Some(format!("bytes 4000-{}/{total}", total - 1001)))
+        });
         ranged("RS-003", "another-total-without-a-digest", |c| {
             odd_part(c, |total| Some(format!("bytes 5000-{}/{}", total - 1, total + 9)))
         });
@@ -117,21 +119,6 @@ fn wrong_range(setup: &Setup, range: &'static str, start: usize) -> Verdict {
     }));
     exchanges.push(content);
     let run = setup.fetch(exchanges)?;
-    equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
-}
-
-/// The right number of bytes from another place, where no digest detects it.
-fn overlapping_range(setup: &Setup) -> Verdict {
-    let (media, mut exchanges, content) = setup.undeclared()?;
-    let total = content.reply.body.len();
-    let whole = content.clone().with(|reply| reply.header("etag", "\"one\""));
-    exchanges.push(whole.clone().framed(Framing::Reset(5000)));
-    exchanges.push(content.with(|reply| {
-        let reply = reply.status(206).header("etag", "\"one\"").body(vec![9; total - 5000]);
-        reply.header("content-range", format!("bytes 4000-{}/{total}", total - 1001))
-    }));
-    exchanges.push(whole);
-    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 

@@ -5,13 +5,14 @@ use wamedia_core::{
     ResolveOptions, Source, UploadContent, UploadOptions,
 };
 
-use super::{Case, Setup, Verdict, ensure, ensure_unsent, equal, paused};
+use super::{Case, Setup, Verdict, ensure, equal, long_reply, paused, refuse_unread};
 use crate::errors::ErrorRow;
 use crate::fake_server::Options;
 use crate::profile;
 use crate::script::ExpectedExchange;
 use wamedia_provider::error_for_status;
-use wamedia_sandbox::http1::{Framing, Response, Step};
+use wamedia_sandbox::http1::Response;
+use wamedia_transfer::TransferOptions;
 
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let can = &setup.capabilities;
@@ -204,16 +205,9 @@ fn long_error(setup: &Setup) -> Verdict {
 fn endless_error(setup: &Setup) -> Verdict {
     let mut exchanges = nothing_expected(setup)?;
     let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n", 64 << 20);
-    let piece = vec![b'x'; 1 << 20].into();
-    let steps = vec![Step::Write(head.into()), Step::Repeat { bytes: piece, times: 64 }];
-    exchanges[0] = exchanges[0].clone().framed(Framing::Raw(steps));
-    let media = setup.media(setup.base()?)?;
-    paused(async {
-        let server = setup.serve(exchanges, Options::default()).await?;
-        let outcome = setup.transfer(&*setup.provider(&server)).fetch(&media).await;
-        equal("kind", &outcome.err().map(|error| error.kind()), &Some(ErrorKind::InvalidRequest))?;
-        ensure_unsent(&server).await
-    })
+    exchanges[0] = exchanges[0].clone().framed(long_reply(&head, vec![b'x'; 1 << 20]));
+    let kind = refuse_unread(setup, &setup.media(setup.base()?)?, exchanges, TransferOptions::default())?;
+    equal("kind", &kind, &ErrorKind::InvalidRequest)
 }
 
 /// The same in the vendor's own envelope, where it is kept: bounded and on one line.

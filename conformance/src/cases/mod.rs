@@ -14,7 +14,8 @@ mod uploads;
 mod webhooks;
 
 pub(crate) use setup::{
-    Case, Run, Setup, Verdict, ensure, ensure_unsent, equal, finish, no_secret, paused, requests, settled,
+    Case, Run, Setup, Verdict, ensure, equal, finish, long_reply, no_secret, paused, refuse_unread, requests,
+    settled,
 };
 
 /// All cases that apply.

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use wamedia_core::{
-    Capabilities, Error, MediaId, MediaRef, Provider, Result as CoreResult, WebhookCapabilities, Webhooks,
+    Capabilities, Error, ErrorKind, MediaId, MediaRef, Provider, Result as CoreResult, WebhookCapabilities,
+    Webhooks,
 };
 use wamedia_fixtures::Fixtures;
 use wamedia_transfer::{Downloaded, Fetched, Transfer, TransferOptions};
@@ -20,7 +21,7 @@ use crate::profile::{self, Profile};
 use crate::script::ExpectedExchange;
 use crate::{SignatureFormat, TestNet};
 use wamedia_provider::TransportOptions;
-use wamedia_sandbox::http1::Response;
+use wamedia_sandbox::http1::{Framing, Response, Step};
 
 /// The provider under test, its fixtures, and how to build it.
 pub(crate) struct Setup {
@@ -409,13 +410,30 @@ pub(crate) async fn settled(server: &FakeServer) -> Result<Vec<Received>, String
     problems.into_iter().next().map_or(Ok(received), Err)
 }
 
-/// The last reply did not go out whole: its reader stopped.
-pub(crate) async fn ensure_unsent(server: &FakeServer) -> Verdict {
-    // The server notices a closed connection a little later.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let last = server.seen().last().map(|exchange| exchange.outcome.clone());
-    let is_whole = matches!(last, None | Some(wamedia_sandbox::http1::Outcome::Done(_)));
-    ensure(!is_whole, format!("the server says of the last reply: {last:?}"))
+/// A reply with this head whose body goes on for 64 MiB.
+pub(crate) fn long_reply(head: &str, mebibyte: impl Into<Bytes>) -> Framing {
+    let body = Step::Repeat { bytes: mebibyte.into(), times: 64 };
+    Framing::Raw(vec![Step::Write(head.to_owned().into()), body])
+}
+
+/// Fetches media whose last reply is endless, and gives the kind of the error: most of the reply stays with the server.
+pub(crate) fn refuse_unread(
+    setup: &Setup,
+    media: &MediaRef,
+    exchanges: Vec<ExpectedExchange>,
+    options: TransferOptions,
+) -> Result<ErrorKind, String> {
+    paused(async {
+        let server = setup.serve(exchanges, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let outcome = setup.transfer_with(&*provider, options).fetch(media).await;
+        let error = outcome.err().ok_or("an endless reply became content")?;
+        settled(&server).await?;
+        let last = server.seen().last().map(|exchange| exchange.outcome.clone());
+        let is_whole = matches!(last, None | Some(wamedia_sandbox::http1::Outcome::Done(_)));
+        ensure(!is_whole, format!("the server says of the last reply: {last:?}"))?;
+        Ok(error.kind())
+    })
 }
 
 /// No form of the error shows the canary.
