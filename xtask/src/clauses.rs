@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -333,8 +332,14 @@ fn broken(
     clauses: &[&Placed<'_>],
 ) -> Result<Vec<Result<String, String>>, String> {
     scratch.with(patch, || {
-        let program = suite::build_in(scratch, provider)
-            .map_err(|errors| format!("{} does not compile:\n{errors}", patch.name))?;
+        let program = match suite::build_in(scratch, provider) {
+            Ok(program) => program,
+            // The others are tried all the same.
+            Err(errors) => {
+                println!("{errors}");
+                return Ok(clauses.iter().map(|_| Err("it does not compile".to_owned())).collect());
+            }
+        };
         let mut results = Vec::new();
         for placed in clauses {
             results.push(match run_suite(scratch, provider, &program, Some(placed.id))? {
@@ -373,27 +378,25 @@ fn run_suite(
         command.arg(format!("{provider}::{id}::"));
     }
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-    let started = Instant::now();
     // A whole run has many cases; only one requirement is watched closely.
     let patience = if requirement.is_some() { PATIENCE } else { PATIENCE * 10 };
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => break,
-            Ok(None) if started.elapsed() > patience => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Ok(None);
-            }
-            Ok(None) => thread::sleep(Duration::from_millis(20)),
-            Err(error) => return Err(error.to_string()),
-        }
+    if !ends(command, patience).map_err(|error| format!("{}: {error}", program.display()))? {
+        return Ok(None);
     }
     // A process that ends without a report was aborted by what it ran.
     if !report.is_file() {
         return Ok(None);
     }
     Ok(Some(outcomes_of(&read_json(&report)?)))
+}
+
+/// Runs a program, which is stopped after this time; whether it ended before.
+fn ends(command: Command, patience: Duration) -> std::io::Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        tokio::time::timeout(patience, child.wait()).await.map_or(Ok(false), |ended| ended.map(|_| true))
+    })
 }
 
 fn outcomes_of(report: &Value) -> Outcomes {
