@@ -35,7 +35,7 @@ const CHECKS: [(&str, &str); 6] = [
         "commands to copy",
         "document.getElementById('providers').textContent.includes('wamedia get meta:1001')",
     ),
-    ("no credential that went astray", "document.getElementById('problems').textContent == ''"),
+    ("no credential where it does not belong", "document.getElementById('problems').textContent == ''"),
 ];
 
 /// Looks at the page, presses a button and sends a webhook. Without a browser it says so.

@@ -156,7 +156,6 @@ impl<'a> Call<'a> {
             let host = host_of(&request.url);
             let context = |error: Error| redacted(self.error_from(&host, error));
             let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
-            let name = request.url.host_str().unwrap_or("-").to_owned();
             let port = request.url.port_or_known_default().unwrap_or_default();
             let shown = self.shown(&request);
             #[cfg(feature = "metrics")]
@@ -180,6 +179,7 @@ impl<'a> Call<'a> {
                     })
                 }
                 Err(Failure { error, is_unsent: true }) if error.kind() == ErrorKind::Transport => {
+                    let name = host.strip_suffix(&format!(":{port}")).unwrap_or(&host);
                     let hint =
                         format!("check that {name}:{port} is right, and that it can be reached from here");
                     Err(unsent(error.with_hint(hint)))

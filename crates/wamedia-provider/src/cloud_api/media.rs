@@ -213,7 +213,7 @@ pub fn content_error(reply: &Reply) -> Option<Error> {
 ///
 /// # Errors
 ///
-/// As [`json`]; [`ErrorKind::Decode`] where there is no id.
+/// As [`json`]; [`ErrorKind::Decode`] where the id is missing.
 pub fn uploaded_id(reply: &Reply) -> Result<String> {
     match json(reply)?.get("id") {
         Some(Value::String(id)) if !id.is_empty() => Ok(id.clone()),
