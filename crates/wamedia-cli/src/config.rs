@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::ConfigArgs;
-use crate::configuration::{Providers, missing, not_configured};
+use crate::configuration::{Providers, how_to_set, missing};
 use crate::exit::Failure;
 use crate::output;
 use crate::reference::Account;
@@ -57,7 +57,7 @@ fn for_people(providers: &Providers<'_>, account: &Account) -> Result<(), Failur
     if missing.is_empty() {
         Ok(())
     } else {
-        output::line(&format!("  {}", not_configured(account, &missing)))
+        output::line(&format!("  {account} is not configured: {}", how_to_set(account, &missing)))
     }
 }
 

@@ -228,27 +228,20 @@ pub(crate) fn missing(account: &Account, config: &Config) -> Result<Vec<&'static
 
 /// The failure of a command for which settings are missing.
 pub(crate) fn unconfigured(account: &Account, missing: &[&str]) -> Failure {
-    let text = not_configured(account, missing);
-    match text.split_once(": ") {
-        Some((what, next)) => Failure::usage(what).with_hint(next),
-        None => Failure::usage(text),
-    }
+    Failure::usage(format!("{account} is not configured")).with_hint(how_to_set(account, missing))
 }
 
 /// Which settings to set, and where.
-pub(crate) fn not_configured(account: &Account, missing: &[&str]) -> String {
+pub(crate) fn how_to_set(account: &Account, missing: &[&str]) -> String {
     let keys = missing.join(" and ");
     match &account.profile {
         Some(profile) => {
-            let section = format!("[{}.profiles.{profile}]", account.provider);
-            format!("{account} is not configured: set {keys} under {section} in wamedia.toml")
+            format!("set {keys} under [{}.profiles.{profile}] in wamedia.toml", account.provider)
         }
         None => {
             let variables: Vec<_> = missing.iter().map(|key| variable(&account.provider, key)).collect();
             let variables = variables.join(" and ");
-            format!(
-                "{account} is not configured: set {variables} in the environment, or {keys} under [{account}] in wamedia.toml"
-            )
+            format!("set {variables} in the environment, or {keys} under [{account}] in wamedia.toml")
         }
     }
 }

@@ -109,14 +109,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
         save(path, report::json(&setting, &results, &rows, options.quick))?;
     }
     if let Some(path) = &options.markdown {
-        let table = report::markdown(&setting, &rows, options.quick, rounds);
-        save(path, report::placed(fs::read_to_string(path).ok(), report::BENCH, &table))?;
+        let mut table = report::markdown(&setting, &rows, options.quick, rounds);
         if options.peers {
-            save(
-                path,
-                report::placed(fs::read_to_string(path).ok(), report::PEERS, &peers::markdown(&peers)),
-            )?;
+            table += &format!("\n{}", peers::markdown(&peers));
         }
+        save(path, report::placed(fs::read_to_string(path).ok(), &table))?;
     }
     Ok(())
 }

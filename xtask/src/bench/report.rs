@@ -180,17 +180,17 @@ pub(crate) fn print_rows(rows: &[Row]) {
     }
 }
 
-/// What stands before the tables in a document.
-pub(crate) const BENCH: &str = "<!-- cargo xtask bench -->\n";
-pub(crate) const PEERS: &str = "<!-- cargo xtask bench --peers -->\n";
-/// What stands behind each.
-const END: &str = "<!-- end -->";
+/// What stands before and behind the table in a document.
+const MARKS: [&str; 2] = ["<!-- cargo xtask bench -->\n", "<!-- end -->"];
 
 /// The table between its marks in a document that has them; alone otherwise.
-pub(crate) fn placed(document: Option<String>, begin: &str, table: &str) -> String {
+pub(crate) fn placed(document: Option<String>, table: &str) -> String {
+    let [begin, end] = MARKS;
     let Some(document) = document else { return table.to_owned() };
-    let parts = document.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    parts.map_or_else(|| table.to_owned(), |(before, after)| format!("{before}{begin}{table}{END}{after}"))
+    match (document.split_once(begin), document.split_once(end)) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{begin}{table}{end}{after}"),
+        _ => table.to_owned(),
+    }
 }
 
 /// The table of the documentation.
