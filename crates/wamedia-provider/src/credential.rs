@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use url::Url;
 use wamedia_core::{Error, ErrorKind, Phase, Result, Secret};
@@ -38,7 +39,10 @@ impl Credential {
     ///
     /// [`ErrorKind::InvalidRequest`] when the value cannot stand in a header.
     pub fn header(&self, name: HeaderName, value: impl FnOnce(&str) -> String) -> Result<BoundHeader> {
-        let mut value = HeaderValue::from_str(&value(self.secret.expose())).map_err(|_| {
+        let text = Secret::new(value(self.secret.expose()));
+        let value = text.expose().is_ascii().then(|| Bytes::from_owner(HeaderText(text)));
+        let value = value.and_then(|text| HeaderValue::from_maybe_shared(text).ok());
+        let mut value = value.ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidRequest,
                 format!("the credential for the header {name} has characters that no header can carry"),
@@ -53,6 +57,15 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a header. The client's copies of a header share them, and the last one that goes wipes them.
+struct HeaderText(Secret);
+
+impl AsRef<[u8]> for HeaderText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
     }
 }
 
@@ -115,5 +128,23 @@ mod tests {
             "BoundHeader { name: \"authorization\", origins: [Origin(https://api.test)], .. }"
         );
         assert_eq!(header.secret(), Some("TEST-canary"));
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_refused_without_being_repeated() {
+        for secret in ["TEST-canary\n", "TEST-canary\u{e9}", "TEST-canary\u{7f}"] {
+            let error = Credential::new(secret.into(), []).bearer().expect_err(secret);
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(!format!("{error:#?}").contains("canary"), "{error:#?}");
+        }
+    }
+
+    #[test]
+    fn copies_of_a_header_are_one_text_in_memory() {
+        let origin = Origin::parse("https://api.test").unwrap();
+        let header = Credential::new("TEST-canary".into(), [origin]).bearer().unwrap();
+        let value = header.value_for(&Url::parse("https://api.test/x").unwrap()).unwrap();
+        assert_eq!(value, "Bearer TEST-canary");
+        assert_eq!(value.clone().as_bytes().as_ptr(), value.as_bytes().as_ptr());
     }
 }

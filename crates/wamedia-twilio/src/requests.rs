@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
-use wamedia_core::{Error, ErrorKind, MediaRef, Result};
+use wamedia_core::{Error, ErrorKind, MediaRef, Result, Secret};
 use wamedia_provider::Request;
 
 use crate::NAME;
@@ -33,8 +33,10 @@ pub(crate) fn path(settings: &Settings, media: &MediaRef) -> Result<String> {
 
 /// The request with basic authentication, which only the API sees.
 fn with_basic(settings: &Settings, request: Request) -> Result<Request> {
-    let value =
-        |password: &str| format!("Basic {}", STANDARD.encode(format!("{}:{password}", settings.user)));
+    let value = |password: &str| {
+        let pair = Secret::new(format!("{}:{password}", settings.user));
+        format!("Basic {}", STANDARD.encode(pair.expose()))
+    };
     Ok(request.bound(settings.password.header(AUTHORIZATION, value)?))
 }
 
