@@ -13,8 +13,8 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 use wamedia::{
-    ContentMetadata, Downloaded, Error, ErrorKind, Folder, Job, ManyOptions, MediaKind, Receipt, Target,
-    Transfer, TransferOptions, transfer_many,
+    ContentMetadata, Downloaded, Error, ErrorKind, Folder, Job, ManyOptions, Receipt, Target, Transfer,
+    TransferOptions, transfer_many,
 };
 
 use crate::args::{ExistsArg, GetArgs, LINK_HINT, LINK_REFUSED};
@@ -273,7 +273,7 @@ async fn references(args: &GetArgs, providers: &Providers<'_>) -> Result<Vec<Ref
             .with_size_bytes(line.size_bytes)
             .with_sha256_text(line.sha256.as_deref())
             .with_name(line.name.as_deref())
-            .with_kind(line.kind.as_deref().and_then(MediaKind::from_name));
+            .with_kind(line.kind.as_deref().and_then(|kind| kind.parse().ok()));
         reference.media.declared = reference.media.declared.or(&said);
         refs.push(reference);
     }

@@ -102,13 +102,6 @@ impl ErrorKind {
     }
 }
 
-/// The stable name: `not_found`. `FromStr` reads it back.
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl FromStr for ErrorKind {
     type Err = Error;
 

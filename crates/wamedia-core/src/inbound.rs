@@ -290,6 +290,22 @@ pub enum Role {
     Referral,
 }
 
+impl Role {
+    /// The stable lower-case name: `"flow_field"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Quoted => "quoted",
+            Self::Header => "header",
+            Self::FlowField => "flow_field",
+            Self::Edit => "edit",
+            Self::Echo => "echo",
+            Self::History => "history",
+            Self::Referral => "referral",
+        }
+    }
+}
+
 /// One media item of a delivery. `Debug` shows neither what people wrote nor their numbers.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]

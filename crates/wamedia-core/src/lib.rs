@@ -15,6 +15,7 @@ mod error;
 mod inbound;
 mod media;
 mod mime;
+mod names;
 mod provider;
 mod reference;
 mod secret;

@@ -1,9 +1,10 @@
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::{Mime, Sha256};
+use crate::{Error, ErrorKind, Mime, Phase, Result, Sha256};
 
 /// What kind of media a message carries. The kind is not the media type: a picture that is sent
 /// as a document is a document.
@@ -65,16 +66,21 @@ impl MediaKind {
             Self::Other => "other",
         }
     }
-
-    /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
 }
 
-impl fmt::Display for MediaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+impl FromStr for MediaKind {
+    type Err = Error;
+
+    /// Reads a stable name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for any other text.
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidRequest, format!("no kind of media is called {name:?}"))
+                .with_phase(Phase::Prepare)
+        })
     }
 }
 

@@ -359,7 +359,7 @@ impl FromStr for MediaRef {
                 "message" => media.scope.message = Some(value),
                 "chat" => media.scope.chat = Some(value),
                 "kind" => {
-                    media.declared.kind = Some(MediaKind::from_name(&value).unwrap_or(MediaKind::Other));
+                    media.declared.kind = Some(value.parse().unwrap_or(MediaKind::Other));
                 }
                 "type" => media.declared.mime = Some(Mime::parse(&value).map_err(|_| bad())?),
                 "size" => media.declared.size_bytes = Some(value.parse().map_err(|_| bad())?),

@@ -81,16 +81,7 @@ names! {
     DeclaredBy: |by| by.name(),
     ErrorKind: |kind| kind.name(),
     Phase: |phase| phase.name(),
-    Role: |role| match role {
-        Role::Main => "main",
-        Role::Quoted => "quoted",
-        Role::Header => "header",
-        Role::FlowField => "flow_field",
-        Role::Edit => "edit",
-        Role::Echo => "echo",
-        Role::History => "history",
-        Role::Referral => "referral",
-    },
+    Role: |role| role.name(),
     DigestSource: |source| match source {
         DigestSource::None => "none",
         DigestSource::Webhook => "webhook",

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use wamedia_core::{ContentMetadata, DeclaredBy, Mime, Sha256};
@@ -30,6 +31,13 @@ impl Verified {
             Self::Digest(by) | Self::Length(by) => Some(by),
             Self::None => None,
         }
+    }
+}
+
+/// The stable name, as in serialised shapes.
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -11,8 +11,8 @@ use wamedia_conformance::simulation::{
     Advice, BodyLog, Failure, RequestLog, RequestWhat, ScriptedReply, World,
 };
 use wamedia_core::{
-    Budget, Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaId, MediaKind, MediaLink,
-    MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Retry, Source,
+    Budget, Capabilities, ContentMetadata, Error, ErrorKind, MediaDescriptor, MediaId, MediaLink, MediaRef,
+    MediaStream, OpenOptions, Provider, ResolveOptions, Result, Retry, Source,
 };
 
 /// A secret in every link, which no error and no receipt may show.
@@ -98,7 +98,7 @@ impl Shared {
             .with_size_bytes(said.size.of(first.len()))
             .with_sha256_text(said.sha256.text(first).as_deref())
             .with_name(said.name.as_deref())
-            .with_kind(said.kind.as_deref().and_then(MediaKind::from_name));
+            .with_kind(said.kind.as_deref().and_then(|kind| kind.parse().ok()));
         let media = MediaRef::new(self.name, MediaId::new(format!("object-{object}"))?);
         Ok(media.with_declared(declared).with_signed(described.signed))
     }

@@ -49,8 +49,7 @@ pub(super) fn kinds() -> impl TypedValueParser<Value = MediaKind> {
         MediaKind::Document,
         MediaKind::Sticker,
     ];
-    PossibleValuesParser::new(kinds.map(MediaKind::name))
-        .try_map(|name| MediaKind::from_name(&name).ok_or("there is no such kind"))
+    PossibleValuesParser::new(kinds.map(MediaKind::name)).try_map(|name| name.parse::<MediaKind>())
 }
 
 /// `NAME` or `NAME:N`, whose names shells complete.

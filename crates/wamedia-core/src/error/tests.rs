@@ -1,3 +1,5 @@
+use crate::{Authenticity, DeclaredBy, MediaKind, Role};
+
 use super::*;
 
 #[test]
@@ -38,6 +40,17 @@ fn a_hint_of_its_own_outranks_that_of_the_kind() {
     assert_eq!(Error::new(ErrorKind::InvalidRequest, "").hint(), None);
     let refused = Error::new(ErrorKind::Refused, "the host a.test is not one of this provider's");
     assert!(refused.hint().is_some_and(|hint| !hint.contains("trust") && hint.contains("report")));
+}
+
+#[test]
+fn names_are_written_and_kinds_of_media_read() {
+    assert_eq!("video_note".parse::<MediaKind>().unwrap(), MediaKind::VideoNote);
+    assert_eq!(MediaKind::VideoNote.to_string(), "video_note");
+    assert_eq!("VideoNote".parse::<MediaKind>().unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(Role::FlowField.to_string(), "flow_field");
+    assert_eq!(format!("{:>10}|", Phase::Verify), "    verify|");
+    assert_eq!(DeclaredBy::Webhook.to_string(), "webhook");
+    assert_eq!(Authenticity::Invalid("why").to_string(), "invalid");
 }
 
 #[test]
