@@ -185,9 +185,19 @@ impl NetworkOptions {
     }
 
     /// Trusts these certificates (DER) and no others.
+    ///
+    /// A container image without a file of certificates has none to trust. The crate `webpki-root-certs` has Mozilla's;
+    /// they are as old as the program that was built with them:
+    ///
+    /// ```
+    /// use wamedia_provider::NetworkOptions;
+    ///
+    /// let network = NetworkOptions::default().with_roots(webpki_root_certs::TLS_SERVER_ROOT_CERTS);
+    /// # assert!(network.roots.is_some_and(|roots| roots.len() > 50));
+    /// ```
     #[must_use]
-    pub fn with_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
-        self.roots = Some(roots);
+    pub fn with_roots(mut self, roots: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        self.roots = Some(roots.into_iter().map(|root| root.as_ref().to_vec()).collect());
         self
     }
 
