@@ -150,7 +150,7 @@ pub(crate) fn transport(address: SocketAddr, start: SystemTime, options: Options
     transport.network = NetworkOptions::default()
         .with_clock(Arc::new(TestClock { start, ticking_since }))
         .with_resolver(resolver)
-        .with_roots(vec![tls::root()]);
+        .with_roots([tls::root()]);
     transport
 }
 

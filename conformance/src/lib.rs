@@ -25,10 +25,13 @@ mod log_capture;
 mod matching;
 mod mutations;
 mod operation;
+// Parts of the program, and of tasks of this repository: no API.
 #[cfg(feature = "program")]
+#[doc(hidden)]
 pub mod outside;
 mod profile;
 #[cfg(feature = "program")]
+#[doc(hidden)]
 pub mod render;
 mod replay;
 mod report;
@@ -36,7 +39,9 @@ mod requirements;
 mod runner;
 mod script;
 #[cfg(feature = "program")]
+#[doc(hidden)]
 pub mod serve;
+#[doc(hidden)]
 pub mod simulation;
 mod snapshot;
 mod tls;

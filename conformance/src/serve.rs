@@ -18,7 +18,8 @@ use crate::tls;
 ///
 /// When a port is taken, the certificate cannot be written, or nobody reads the output any more.
 #[expect(clippy::print_stdout, reason = "its output is what it is for")]
-pub fn run(port: Option<u16>, ca_file: &Path, plain_http: bool) -> Result<(), String> {
+pub fn run(port: Option<u16>, ca_file: impl AsRef<Path>, plain_http: bool) -> Result<(), String> {
+    let ca_file = ca_file.as_ref();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let mut options = Options::new(Arc::new(|| SystemClock.now())).with_on_request(|request| {

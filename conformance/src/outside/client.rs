@@ -74,7 +74,8 @@ impl Client {
     /// # Errors
     ///
     /// When the file cannot be read or says nothing that could be started; the text names the file.
-    pub fn read(file: &Path) -> Result<Self, String> {
+    pub fn read(file: impl AsRef<Path>) -> Result<Self, String> {
+        let file = file.as_ref();
         let at_file = |why: String| format!("{}: {why}", file.display());
         let text = fs::read_to_string(file).map_err(|error| at_file(error.to_string()))?;
         let client: Self = serde_json::from_str(&text).map_err(|error| at_file(error.to_string()))?;
