@@ -51,6 +51,14 @@ async fn two_senders_with_one_name_get_two_files_in_every_mode() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_missing_is_made() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("a/media");
+    store(&Folder::new(&path), &named("1", "photo.jpg"), "one", IfExists::Refuse).await.unwrap();
+    assert_eq!(read(&path, "photo.jpg"), "one");
+}
+
+#[tokio::test]
 async fn tasks_that_share_a_name_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let target = Folder::new(folder.path());

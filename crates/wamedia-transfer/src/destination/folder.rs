@@ -66,7 +66,7 @@ struct Names {
 }
 
 impl Folder {
-    /// The folder with this path, which must exist.
+    /// The folder with this path, which is made when the first content is stored, unless it is there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
@@ -104,9 +104,11 @@ impl Folder {
         let shared = Arc::clone(&self.shared);
         let begin = || async move {
             let (path, has_manifest) = (shared.absolute.clone(), shared.has_manifest);
-            blocking(move || Session::begin(&path, has_manifest, steps))
-                .await?
-                .map_err(|error| cannot_create(&self.shared.absolute, error))
+            let begin = move || {
+                fs::create_dir_all(&path)?;
+                Session::begin(&path, has_manifest, steps)
+            };
+            blocking(begin).await?.map_err(|error| cannot_create(&self.shared.absolute, error))
         };
         self.shared.session.get_or_try_init(begin).await
     }
