@@ -528,8 +528,8 @@ fn default_hint(kind: ErrorKind, phase: Option<Phase>) -> Option<&'static str> {
             _ => "try again, or allow more time with first_byte_timeout (--first-byte-timeout)",
         },
         ErrorKind::Local => {
-            "check the place: whether a file of that name is there already (exists, --exists), whether it may be \
-             written to, and whether it has room"
+            "check the place: whether its folder is there, whether a file of that name is there already (if_exists, \
+             --exists), whether it may be written to, and whether it has room"
         }
         ErrorKind::InvalidRequest => return None,
     })
