@@ -211,6 +211,17 @@ fn head_first(setup: &Setup) -> Verdict {
 
 /// File names that try to leave the folder, or to be special files.
 fn hostile_names(setup: &Setup) -> Verdict {
+    // By hand, so that no list of the library is believed.
+    // Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#naming-conventions
+    let is_reserved = |file: &str| {
+        let first = file.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+        let is_port = |end: &str| {
+            end.chars().count() == 1 && end.contains(|c| "123456789\u{b9}\u{b2}\u{b3}".contains(c))
+        };
+        let port = first.strip_prefix("com").or_else(|| first.strip_prefix("lpt"));
+        ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(&first.as_str())
+            || port.is_some_and(is_port)
+    };
     let long = "x".repeat(4000);
     for name in [
         "../../x.jpg",
@@ -220,6 +231,10 @@ fn hostile_names(setup: &Setup) -> Verdict {
         "a\0b.jpg",
         "CON",
         "con.jpg",
+        "nul.txt.jpg",
+        "Lpt1 .jpg",
+        "com\u{b9}.jpg",
+        "CONOUT$",
         "\u{202e}gpj.exe",
         "a/b\\c.jpg",
         ".bashrc",
@@ -261,6 +276,7 @@ fn hostile_names(setup: &Setup) -> Verdict {
             plain && file.len() < 256 && !file.starts_with(['.', '-']),
             format!("{name:.40?} became {file:?}"),
         )?;
+        ensure(!is_reserved(file), format!("{name:?} became {file:?}, which is reserved"))?;
         ensure(safe_name(Some(file), None, "x") == *file, format!("{file:?} is not safe"))?;
         ensure(stored.path.parent() == Some(&inner), format!("it is at {}", stored.path.display()))?;
     }

@@ -283,10 +283,19 @@ fn lost_deletion(setup: &Setup) -> Verdict {
 fn gone_twice(setup: &Setup) -> Verdict {
     let name = ["delete/gone", "delete/failed"].into_iter().find(|name| setup.fixture(name).is_ok());
     let name = name.ok_or("there is no fixture of a deletion of media that is gone")?;
+    let media = setup.media(setup.fixture(name)?)?;
+    let exchanges = setup.exchanges(setup.fixture(name)?);
+    let twice = [exchanges.clone(), exchanges].concat();
     let shown = |outcome: CoreResult<DeleteOutcome>| match outcome {
         Ok(outcome) => format!("{outcome:?}"),
         Err(error) => format!("{:?} {:?}", error.kind(), error.provider_code()),
     };
-    let once = || delete(setup, setup.exchanges(setup.fixture(name)?), name);
-    equal("the second answer", &shown(once()?.0), &shown(once()?.0))
+    paused(async {
+        let server = setup.serve(twice, Options::default()).await?;
+        let provider = setup.provider(&server);
+        let first = shown(provider.delete(&media, DeleteOptions::default()).await);
+        let second = shown(provider.delete(&media, DeleteOptions::default()).await);
+        equal("the second answer", &second, &first)?;
+        settled(&server).await.map(|_| ())
+    })
 }
