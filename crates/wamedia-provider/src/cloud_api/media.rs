@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 use wamedia_core::{ContentMetadata, DeleteOutcome, Error, ErrorKind, MediaId, Result, Retry};
 
+use crate::json::{Document, Json};
 use crate::{
     Reply, dead_link, decode_error, delete_outcome, error_for_status, integer, is_digits, retry_after,
     vendor_text,
@@ -138,16 +139,19 @@ pub fn error_in(reply: &Reply) -> Option<Error> {
     })
 }
 
-/// How long to wait: `Retry-After`, or the minutes in the usage header of the business.
+/// How long to wait: `Retry-After`, or the minutes in the usage header of the business. That of the app,
+/// `X-App-Usage`, has percentages alone and says nothing about the end.
 ///
 /// Source: <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>
 fn wait_of(reply: &Reply) -> Option<Duration> {
     if let Some(wait) = retry_after(&reply.headers, reply.at) {
         return Some(wait);
     }
-    let usage: Value = serde_json::from_str(reply.header("x-business-use-case-usage")?).ok()?;
-    let entries = usage.as_object()?.values().filter_map(Value::as_array).flatten();
-    let minutes = entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64()).max()?;
+    // QUIRK(meta): the page's own sample has the same business object twice, and each has a wait of its own.
+    let usage = Document::parse(reply.header("x-business-use-case-usage")?.as_bytes())?;
+    let uses = usage.value().object()?;
+    let entries = uses.fields().flat_map(|(_, entries)| entries.listed()).filter_map(Json::object);
+    let minutes = entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.whole()).max()?;
     (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60)))
 }
 
