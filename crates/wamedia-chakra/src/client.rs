@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Capabilities, MediaDescriptor, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result,
-    Secret, Source, UploadContent, UploadOptions, Uploaded,
+    Capabilities, MediaDescriptor, MediaLink, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions,
+    Result, Secret, Source, UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_provider::Reply;
 
@@ -47,9 +47,16 @@ impl Provider for ChakraHq {
             media.id_for(NAME).map_err(|error| error.with_operation("resolve"))?;
             return Ok(MediaDescriptor::new(media.clone(), Source::Direct));
         }
+        let read = |reply: &Reply| {
+            let mut descriptor = responses::descriptor(media, reply)?;
+            if let (FetchStyle::Attachment, Some(link)) = (self.settings.style, descriptor.link()) {
+                let link = MediaLink::with_credential(requests::attachment(&self.settings, &link.url)?);
+                descriptor.source = Source::Link(link);
+            }
+            Ok(descriptor)
+        };
         let call = self.settings.api.idempotent("resolve", &options.budget);
-        call.send(|_| requests::resolve(&self.settings, media), |reply| responses::descriptor(media, reply))
-            .await
+        call.send(|_| requests::resolve(&self.settings, media), read).await
     }
 
     async fn open(&self, media: &MediaDescriptor, options: OpenOptions) -> Result<MediaStream> {

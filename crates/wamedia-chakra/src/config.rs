@@ -15,6 +15,11 @@ pub enum FetchStyle {
     Descriptor,
     /// The bytes by id in one call; only the webhook can say what they must be.
     Show,
+    /// A descriptor first, then the bytes by the `mid` of its link, on the path of newer documents:
+    /// `/v2/whatsapp/{version}/media/whatsapp_business/attachments?mid=`.
+    ///
+    /// GUESS: one integration quotes this path; the page was not readable. <https://github.com/Lukkaplace186/lukka-place>
+    Attachment,
 }
 
 /// The first segment of the path of [`FetchStyle::Show`]: newer documents say `v2`, older code runs on `v1`.

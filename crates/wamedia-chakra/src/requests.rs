@@ -2,8 +2,9 @@
 //!
 //! Source: <https://apidocs.chakrahq.com/api-20534427>
 
+use url::Url;
 use wamedia_core::{MediaDescriptor, MediaRef, Result, UploadContent};
-use wamedia_provider::{Multipart, Request};
+use wamedia_provider::{Multipart, Request, decode_error, is_digits};
 
 use crate::config::Settings;
 use crate::{NAME, ShowPrefix};
@@ -30,6 +31,16 @@ pub(crate) fn content(settings: &Settings, media: &MediaDescriptor) -> Result<Re
     Ok(if needs_credential { request.bound(settings.token.bearer()?) } else { request })
 }
 
+/// Where newer documents have the content behind a link: its `mid` alone, and no slash before the question mark.
+///
+/// GUESS: from the code of one integration. <https://github.com/Lukkaplace186/lukka-place>
+pub(crate) fn attachment(settings: &Settings, link: &Url) -> Result<Url> {
+    let mid = link.query_pairs().find(|(key, value)| key == "mid" && is_digits(value));
+    let (_, mid) = mid.ok_or_else(|| decode_error("the link of the answer has no mid"))?;
+    let version = &settings.version;
+    settings.api.url(&format!("/v2/whatsapp/{version}/media/whatsapp_business/attachments?mid={mid}"))
+}
+
 /// `POST /v1/ext/plugin/whatsapp/{pluginId}/upload-public-media`
 ///
 /// Source: <https://apidocs.chakrahq.com/api-11313630>
@@ -42,8 +53,7 @@ pub(crate) fn upload(settings: &Settings, plugin: &str, content: UploadContent) 
 
 #[cfg(test)]
 mod tests {
-    use url::Url;
-    use wamedia_core::MediaId;
+    use wamedia_core::{ErrorKind, MediaId};
 
     use super::*;
     use crate::ChakraHq;
@@ -58,5 +68,17 @@ mod tests {
         assert!(
             !sees("https://lookaside.fbsbx.com/x") && !sees("https://chakra-public-media.chakrahq.com/x")
         );
+    }
+    #[test]
+    fn an_attachment_is_asked_for_by_its_mid_alone() {
+        let settings = ChakraHq::builder("TEST-canary").build().unwrap().settings;
+        let of = |query: &str| {
+            attachment(&settings, &format!("https://anywhere.test/attachments/?{query}").parse().unwrap())
+        };
+        let want = "https://api.chakrahq.com/v2/whatsapp/v22.0/media/whatsapp_business/attachments?mid=656872923516276";
+        assert_eq!(of("ext=1&mid=656872923516276&hash=a-_b").unwrap().as_str(), want);
+        for query in ["ext=1", "mid=", "mid=1%26x%3D2", "mid=..%2F"] {
+            assert_eq!(of(query).unwrap_err().kind(), ErrorKind::Decode, "{query}");
+        }
     }
 }

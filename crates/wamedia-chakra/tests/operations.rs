@@ -21,3 +21,16 @@ fn the_bytes_come_by_id_in_one_call() {
         assert_eq!(bytes.unwrap(), *wamedia_fixtures::embedded().read("media/photo.jpg").unwrap());
     }
 }
+
+#[test]
+fn an_attachment_comes_by_the_mid_of_the_link() {
+    let bytes = run_operation("chakra/operation/attachment-v2", |net| async move {
+        let builder = ChakraHq::builder(CANARY).fetch_style(FetchStyle::Attachment);
+        let chakra = builder.transport(net.transport.clone()).build()?;
+        let media = MediaRef::new("chakra", MediaId::new("1279279128")?);
+        let descriptor = chakra.resolve(&media, ResolveOptions::default()).await?;
+        assert_eq!(descriptor.declared.size_bytes, Some(18_411));
+        read_all(chakra.open(&descriptor, OpenOptions::default()).await?).await
+    });
+    assert_eq!(bytes.unwrap(), *wamedia_fixtures::embedded().read("media/photo.jpg").unwrap());
+}
