@@ -84,17 +84,10 @@ impl Multipart {
         self.head.extend_from_slice(head.as_bytes());
         let end = format!("--{}--\r\n", self.boundary);
         let tail = Bytes::from([b"\r\n", &self.after[..], end.as_bytes()].concat());
-        let total = size.map(|size| size + self.head.len() as u64 + tail.len() as u64);
-        let source = match body {
-            UploadBody::Bytes(bytes) => Box::pin(Pieces(bytes)) as Chunks,
-            UploadBody::Stream(stream) => stream,
-            _ => unreachable!("every kind of body is listed above"),
-        };
-        let stream =
-            Framed { head: Some(self.head.into()), source: Sized { source, left: size }, tail: Some(tail) };
+        let framed = Body::framed(self.head.into(), body, size, tail);
         let kind = format!("multipart/form-data; boundary={}", self.boundary);
         let kind = HeaderValue::try_from(kind).unwrap_or_else(|_| unreachable!("a boundary is plain text"));
-        (kind, Body::Stream(Box::pin(stream), total))
+        (kind, framed)
     }
 }
 
@@ -112,14 +105,25 @@ fn quoted(name: &str) -> String {
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-struct Sized {
-    source: Chunks,
-    left: Option<u64>,
+impl Body {
+    /// Content between two texts, either of which may be empty. The source must have exactly as many bytes as
+    /// stated; then the whole body has a known size.
+    pub fn framed(head: Bytes, content: UploadBody, size: Option<u64>, tail: Bytes) -> Self {
+        let total = size.map(|size| size + head.len() as u64 + tail.len() as u64);
+        let source = match content {
+            UploadBody::Bytes(bytes) => Box::pin(Pieces(bytes)) as Chunks,
+            UploadBody::Stream(stream) => stream,
+            _ => unreachable!("every kind of body is listed above"),
+        };
+        Self::Stream(Box::pin(Framed { head: Some(head), source, left: size, tail: Some(tail) }), total)
+    }
 }
 
 struct Framed {
     head: Option<Bytes>,
-    source: Sized,
+    source: Chunks,
+    /// How many bytes the source still has, where that is stated.
+    left: Option<u64>,
     tail: Option<Bytes>,
 }
 
@@ -127,26 +131,26 @@ impl Stream for Framed {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(head) = self.head.take() {
+        if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
             return Poll::Ready(Some(Ok(head)));
         }
         if self.tail.is_none() {
             return Poll::Ready(None);
         }
-        match self.source.source.as_mut().poll_next(cx) {
+        match self.source.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
-                if let Some(left) = self.source.left {
+                if let Some(left) = self.left {
                     let Some(rest) = left.checked_sub(chunk.len() as u64) else {
                         return Poll::Ready(Some(Err(wrong_size("has more bytes than declared"))));
                     };
-                    self.source.left = Some(rest);
+                    self.left = Some(rest);
                 }
                 Poll::Ready(Some(Ok(chunk)))
             }
-            Poll::Ready(None) if self.source.left.is_some_and(|left| left > 0) => {
+            Poll::Ready(None) if self.left.is_some_and(|left| left > 0) => {
                 Poll::Ready(Some(Err(wrong_size("ended before the declared size"))))
             }
-            Poll::Ready(None) => Poll::Ready(self.tail.take().map(Ok)),
+            Poll::Ready(None) => Poll::Ready(self.tail.take().filter(|tail| !tail.is_empty()).map(Ok)),
             other => other,
         }
     }
@@ -204,6 +208,18 @@ mod tests {
         let file = format!("{part}\"file\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\ndata\r\n");
         let after = format!("{part}\"name_\"\r\n\r\na.jpg\r\n{part}\"end\"\r\n\r\n\r\n");
         assert_eq!(text, format!("{part}\"type\"\r\n\r\nx\r\n{file}{after}--B--\r\n"));
+    }
+
+    #[test]
+    fn content_alone_has_nothing_around_it() {
+        let data = || UploadBody::Bytes(Bytes::from_static(b"data"));
+        let (bytes, total) = collect(Body::framed(Bytes::new(), data(), Some(4), Bytes::new()));
+        assert_eq!((bytes.unwrap(), total), (b"data".to_vec(), Some(4)));
+        let (bytes, total) = collect(Body::framed("<".into(), data(), None, ">".into()));
+        assert_eq!((bytes.unwrap(), total), (b"<data>".to_vec(), None));
+        for size in [3, 5] {
+            assert!(collect(Body::framed(Bytes::new(), data(), Some(size), Bytes::new())).0.is_err(), "{size}");
+        }
     }
 
     #[test]
