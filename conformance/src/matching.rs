@@ -55,6 +55,9 @@ pub(crate) struct RequestMatch {
     pub(crate) headers: BTreeMap<String, Matcher>,
     #[serde(default)]
     pub(crate) json: Option<Value>,
+    /// The SHA-256 of the whole body, in hex.
+    #[serde(default)]
+    pub(crate) sha256: Option<String>,
     /// The parts of a form, all of them, in order.
     #[serde(default)]
     pub(crate) multipart: Option<Vec<PartMatch>>,
@@ -190,6 +193,11 @@ impl Received {
         if let Some(form) = &want.multipart {
             let parts = self.parts().ok_or("the body is not a form")?;
             check_form(&parts, form)?;
+        }
+        if let Some(digest) = &want.sha256
+            && Sha256::of(&self.body).to_hex() != *digest
+        {
+            return Err(format!("the digest of the {} bytes of the body differs", self.body.len()));
         }
         if let Some(json) = &want.json {
             let got: Option<Value> = serde_json::from_slice(&self.body).ok();
