@@ -218,7 +218,10 @@ mod tests {
         let (bytes, total) = collect(Body::framed("<".into(), data(), None, ">".into()));
         assert_eq!((bytes.unwrap(), total), (b"<data>".to_vec(), None));
         for size in [3, 5] {
-            assert!(collect(Body::framed(Bytes::new(), data(), Some(size), Bytes::new())).0.is_err(), "{size}");
+            assert!(
+                collect(Body::framed(Bytes::new(), data(), Some(size), Bytes::new())).0.is_err(),
+                "{size}"
+            );
         }
     }
 

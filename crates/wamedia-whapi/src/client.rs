@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use wamedia_core::{
-    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor, MediaPage,
-    MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Secret, Source, UploadContent,
-    UploadOptions, Uploaded,
+    Capabilities, DeleteOptions, DeleteOutcome, Error, ErrorKind, Inbound, ListOptions, MediaDescriptor,
+    MediaPage, MediaRef, MediaStream, OpenOptions, Provider, ResolveOptions, Result, Secret, Source,
+    UploadContent, UploadOptions, Uploaded,
 };
 use wamedia_provider::Reply;
 
-use crate::config::{Settings, WhapiCloudBuilder};
+use crate::config::{ListFilter, Settings, WhapiCloudBuilder};
 use crate::responses::{ContentRetry, Cursor};
 use crate::{CAPABILITIES, COPY_LIFETIME, NAME, PLACEHOLDER, error, requests, responses};
 
@@ -20,6 +20,41 @@ impl WhapiCloud {
     /// Begins with the token of a channel.
     pub fn builder(token: impl Into<Secret>) -> WhapiCloudBuilder {
         WhapiCloudBuilder::new(token.into())
+    }
+
+    /// Lists one page of what the vendor keeps and the filter fits.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Provider::list).
+    ///
+    /// Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
+    pub async fn list_where(&self, filter: &ListFilter, options: ListOptions) -> Result<MediaPage> {
+        let (count, cursor) = (requests::page_size(options.page_size), options.cursor.as_deref());
+        let build = |_| requests::list(&self.settings, filter, count, Cursor::parse(cursor)?.offset);
+        let mut limited = error::one_retry();
+        let read = |reply: &Reply| {
+            responses::page(reply, count, &Cursor::parse(cursor)?).map_err(|error| limited.apply(error))
+        };
+        self.settings.api.idempotent("list", &options.budget).send(build, read).await
+    }
+
+    /// Asks for a message by its id, and reads it as a delivery of it is read: that is where the sizes, digests and
+    /// links of its media are. With `resync` the channel asks WhatsApp for what it has forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] for a message that the channel does not know.
+    ///
+    /// Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
+    pub async fn message(&self, id: &str, resync: bool, options: ResolveOptions) -> Result<Inbound> {
+        let mut limited = error::one_retry();
+        let read = |reply: &Reply| responses::message(reply).map_err(|error| limited.apply(error));
+        self.settings
+            .api
+            .idempotent("message", &options.budget)
+            .send(|_| requests::message(&self.settings, id, resync), read)
+            .await
     }
 
     /// By id where there is one, else by the public link. Renewing changes from one way to the other where there
@@ -108,12 +143,6 @@ impl Provider for WhapiCloud {
     }
 
     async fn list(&self, options: ListOptions) -> Result<MediaPage> {
-        let (count, cursor) = (requests::page_size(options.page_size), options.cursor.as_deref());
-        let build = |_| requests::list(&self.settings, count, Cursor::parse(cursor)?.offset);
-        let mut limited = error::one_retry();
-        let read = |reply: &Reply| {
-            responses::page(reply, count, &Cursor::parse(cursor)?).map_err(|error| limited.apply(error))
-        };
-        self.settings.api.idempotent("list", &options.budget).send(build, read).await
+        self.list_where(&ListFilter::default(), options).await
     }
 }

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use wamedia_core::{Result, Secret};
 use wamedia_provider::{Api, Credential, HostRules, NetworkSettings, Problems};
 
@@ -8,6 +10,59 @@ use crate::{BASE_URL, NAME};
 const STORE: &str = "https://s3.eu-central-1.wasabisys.com";
 const OWN_DOMAIN: &str = "whapi.cloud";
 
+/// How the bytes of an upload are sent.
+///
+/// Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UploadForm {
+    /// A form with a part `media`, whose file name decides the type. Seen in production, not in the specification.
+    #[default]
+    Multipart,
+    /// The bytes alone under their content type, which is then all that the vendor is told.
+    Raw,
+    /// JSON with a data URL, a third longer than the bytes.
+    Json {
+        /// Leaves the file as it is; otherwise the vendor encodes it anew for WhatsApp, and size and digest change.
+        no_encode: bool,
+    },
+}
+
+/// Which of the media that the vendor keeps are listed, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListFilter {
+    /// Stored at this second or later.
+    pub from: Option<SystemTime>,
+    /// Stored at this second or earlier.
+    pub until: Option<SystemTime>,
+    /// The newest or the oldest first; in the vendor's order without it.
+    pub newest_first: Option<bool>,
+}
+
+impl ListFilter {
+    /// Leaves out what was stored before.
+    #[must_use]
+    pub fn with_from(mut self, from: impl Into<Option<SystemTime>>) -> Self {
+        self.from = from.into();
+        self
+    }
+
+    /// Leaves out what was stored after.
+    #[must_use]
+    pub fn with_until(mut self, until: impl Into<Option<SystemTime>>) -> Self {
+        self.until = until.into();
+        self
+    }
+
+    /// Sets the order.
+    #[must_use]
+    pub fn with_newest_first(mut self, newest_first: impl Into<Option<bool>>) -> Self {
+        self.newest_first = newest_first.into();
+        self
+    }
+}
+
 /// Builds a [`WhapiCloud`](crate::WhapiCloud).
 #[derive(Clone, Debug)]
 #[must_use]
@@ -16,6 +71,7 @@ pub struct WhapiCloudBuilder {
     network: NetworkSettings,
     not_found_retries: u32,
     try_range: bool,
+    upload_form: UploadForm,
 }
 
 /// Everything that requests are made from.
@@ -25,11 +81,18 @@ pub(crate) struct Settings {
     pub(crate) token: Credential,
     pub(crate) not_found_retries: u32,
     pub(crate) try_range: bool,
+    pub(crate) upload_form: UploadForm,
 }
 
 impl WhapiCloudBuilder {
     pub(crate) fn new(token: Secret) -> Self {
-        Self { token, network: NetworkSettings::default(), not_found_retries: 2, try_range: false }
+        Self {
+            token,
+            network: NetworkSettings::default(),
+            not_found_retries: 2,
+            try_range: false,
+            upload_form: UploadForm::default(),
+        }
     }
 
     wamedia_provider::network_setters!(
@@ -45,6 +108,12 @@ impl WhapiCloudBuilder {
     /// Asks for the rest after a break. Ranges are not documented, so this is off by default.
     pub fn try_range(mut self, try_range: bool) -> Self {
         self.try_range = try_range;
+        self
+    }
+
+    /// How the bytes of an upload are sent.
+    pub fn upload_form(mut self, form: UploadForm) -> Self {
+        self.upload_form = form;
         self
     }
 
@@ -64,6 +133,7 @@ impl WhapiCloudBuilder {
             token: credential,
             not_found_retries: self.not_found_retries,
             try_range: self.try_range,
+            upload_form: self.upload_form,
         })
     }
 }

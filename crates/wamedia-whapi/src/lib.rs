@@ -5,6 +5,8 @@ mod client;
 #[cfg(feature = "client")]
 mod config;
 #[cfg(feature = "client")]
+mod data_url;
+#[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 mod requests;
@@ -19,7 +21,7 @@ use wamedia_core::{Capabilities, DigestSource, UploadResult};
 #[cfg(feature = "client")]
 pub use client::WhapiCloud;
 #[cfg(feature = "client")]
-pub use config::WhapiCloudBuilder;
+pub use config::{ListFilter, UploadForm, WhapiCloudBuilder};
 pub use webhook::{WhapiWebhooks, WhapiWebhooksBuilder};
 
 /// Where the API is. Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>

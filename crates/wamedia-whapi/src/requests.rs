@@ -2,11 +2,17 @@
 //!
 //! Source: <https://github.com/Whapi-Cloud/whatsapp-api-docs>
 
-use http::{HeaderValue, header};
-use wamedia_core::{Error, ErrorKind, MediaLink, MediaRef, Result, Resume, UploadContent};
-use wamedia_provider::{Multipart, Request};
+use std::time::UNIX_EPOCH;
 
-use crate::config::Settings;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use wamedia_core::{
+    Error, ErrorKind, MediaId, MediaLink, MediaRef, Result, Resume, UploadBody, UploadContent,
+};
+use wamedia_provider::{Body, Multipart, Request};
+
+use crate::config::{ListFilter, Settings, UploadForm};
+use crate::data_url::Base64;
 use crate::{NAME, PLACEHOLDER};
 
 /// How many entries of a list are asked for where the caller does not say; the vendor allows 500.
@@ -44,10 +50,32 @@ pub(crate) fn content_by_link(link: &MediaLink, resume: Option<&Resume>) -> Resu
 
 /// `POST /media`
 pub(crate) fn upload(settings: &Settings, content: UploadContent) -> Result<Request> {
-    let name = upload_name(&content);
+    let (url, name) = (settings.api.url("/media")?, upload_name(&content));
     let (mime, size) = (content.mime, content.size_bytes);
-    let form = Multipart::new().file("media", &name, &mime, content.body, size);
-    Ok(Request::multipart(settings.api.url("/media")?, form).bound(settings.token.bearer()?))
+    let post = |kind: &str, body| {
+        let kind = HeaderValue::from_str(kind)
+            .map_err(|_| Error::new(ErrorKind::InvalidRequest, "the media type cannot stand in a header"))?;
+        Ok(Request::post(url.clone(), body).header(header::CONTENT_TYPE, kind))
+    };
+    let request: Result<Request> = match settings.upload_form {
+        UploadForm::Multipart => {
+            let form = Multipart::new().file("media", &name, &mime, content.body, size);
+            Ok(Request::multipart(url, form))
+        }
+        UploadForm::Raw => post(mime.as_str(), Body::framed(Bytes::new(), content.body, size, Bytes::new())),
+        UploadForm::Json { no_encode } => {
+            // Nothing in these parts needs to be escaped in JSON, or ends a part of a data URL.
+            let plain = |c: char| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' };
+            let name: String = name.chars().map(plain).collect();
+            let head = format!(r#"{{"media":"data:{};name={name};base64,"#, mime.essence());
+            let text = Base64::new(Body::framed(Bytes::new(), content.body, size, Bytes::new()));
+            let text = UploadBody::Stream(Box::pin(text));
+            let tail = format!(r#"","no_encode":{no_encode}}}"#);
+            let size = size.map(|size| size.div_ceil(3) * 4);
+            post("application/json", Body::framed(head.into(), text, size, tail.into()))
+        }
+    };
+    Ok(request?.bound(settings.token.bearer()?))
 }
 
 /// `DELETE /media/{id}`
@@ -55,9 +83,28 @@ pub(crate) fn delete(settings: &Settings, media: &MediaRef) -> Result<Request> {
     Ok(Request::delete(settings.api.url(&path(media)?)?).bound(settings.token.bearer()?))
 }
 
-/// `GET /media?count=&offset=`; the count is always sent, since its default is documented twice.
-pub(crate) fn list(settings: &Settings, count: u32, offset: u64) -> Result<Request> {
-    let url = settings.api.url(&format!("/media?count={count}&offset={offset}"))?;
+/// `GET /media?count=&offset=` with `time_from`, `time_to` and `sort`; the count is always sent, since its default is
+/// documented twice.
+pub(crate) fn list(settings: &Settings, filter: &ListFilter, count: u32, offset: u64) -> Result<Request> {
+    let mut target = format!("/media?count={count}&offset={offset}");
+    for (name, time) in [("time_from", filter.from), ("time_to", filter.until)] {
+        if let Some(since) = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()) {
+            target.push_str(&format!("&{name}={}", since.as_secs()));
+        }
+    }
+    if let Some(newest_first) = filter.newest_first {
+        target.push_str(if newest_first { "&sort=desc" } else { "&sort=asc" });
+    }
+    Ok(Request::get(settings.api.url(&target)?).bound(settings.token.bearer()?))
+}
+
+/// `GET /messages/{id}`, with `resync` where the channel must ask WhatsApp first.
+pub(crate) fn message(settings: &Settings, id: &str, resync: bool) -> Result<Request> {
+    // Ids of messages have the characters of those of media.
+    let id = MediaId::new(id)
+        .map_err(|_| Error::new(ErrorKind::InvalidRequest, "the message id cannot be valid"))?;
+    let query = if resync { "?resync=true" } else { "" };
+    let url = settings.api.url(&format!("/messages/{id}{query}"))?;
     Ok(Request::get(url).bound(settings.token.bearer()?))
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use wamedia_core::{
-    ContentMetadata, DeleteOutcome, Error, ErrorKind, ListedMedia, MediaId, MediaPage, MediaRef, Result,
-    Sha256,
+    ContentMetadata, DeleteOutcome, Delivery, Error, ErrorKind, Inbound, ListedMedia, MediaId, MediaPage,
+    MediaRef, Result, Sha256,
 };
 use wamedia_provider::json::{Document, Json, Object};
 use wamedia_provider::{
     NotYetStoredRetry, Reply, RetryOnce, dead_link, decode_error, delete_outcome, error_for_status,
 };
 
-use crate::{NAME, PLACEHOLDER, error};
+use crate::{NAME, PLACEHOLDER, error, webhook};
 
 /// Retries of content that is asked for by id, over all attempts of one call.
 #[derive(Debug)]
@@ -148,6 +148,14 @@ pub(crate) fn page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<MediaPa
     let seen = files.count() as u64;
     let next = (seen > 0 && seen >= full).then(|| format!("{}.{mark}", cursor.offset.saturating_add(seen)));
     Ok(MediaPage::new(items, next))
+}
+
+/// A message as a delivery of it would be read.
+pub(crate) fn message(reply: &Reply) -> Result<Inbound> {
+    match error::in_reply(reply) {
+        Some(error) => Err(error),
+        None => webhook::message(&Delivery::new(&reply.body)),
+    }
 }
 
 fn listed(file: &Object<'_>) -> Option<ListedMedia> {

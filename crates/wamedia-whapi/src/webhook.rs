@@ -136,6 +136,19 @@ pub fn parse_up_to(delivery: &Delivery<'_>, max_bytes: u64) -> Result<Inbound> {
     json::read_delivery(delivery, NAME, max_bytes, collect)
 }
 
+/// One message in a reply: bare in the documents; one client reads it in an envelope as well.
+/// <https://github.com/hexamarkco/kifersaude>
+#[cfg(feature = "client")]
+pub(crate) fn message(reply: &Delivery<'_>) -> Result<Inbound> {
+    json::read_delivery(reply, NAME, MAX_BYTES, |root, items| {
+        if root.get("messages").is_some() {
+            return collect(root, items);
+        }
+        let message = root.object("message").unwrap_or_else(|| root.clone());
+        Messages::new(None, items).read(message, "message", "unknown");
+    })
+}
+
 /// The lists of messages and chats; everything else is counted under the name of its list.
 const READ: &[&str] = &["messages", "messages_updates", "chats_updates", "chats"];
 

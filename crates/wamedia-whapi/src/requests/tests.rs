@@ -22,7 +22,9 @@ fn the_token_is_bound_to_the_api() {
     for (request, method, target) in [
         (content_by_id(&settings, &media("jpeg-3a:1+@="), None), "GET", "/media/jpeg-3a:1+@="),
         (delete(&settings, &media("jpeg-3a")), "DELETE", "/media/jpeg-3a"),
-        (list(&settings, 100, 7), "GET", "/media?count=100&offset=7"),
+        (list(&settings, &ListFilter::default(), 100, 7), "GET", "/media?count=100&offset=7"),
+        (message(&settings, "rAARIj.VWZ_-gHoDntuymw", false), "GET", "/messages/rAARIj.VWZ_-gHoDntuymw"),
+        (message(&settings, "rAARIj", true), "GET", "/messages/rAARIj?resync=true"),
         (upload(&settings, pdf()), "POST", "/media"),
     ] {
         let request = request.unwrap();
@@ -58,6 +60,13 @@ fn the_placeholder_is_not_asked_for() {
         [content_by_id(&settings, &media(PLACEHOLDER), None), delete(&settings, &media(PLACEHOLDER))]
     {
         assert_eq!(request.unwrap_err().kind(), ErrorKind::NotReady);
+    }
+}
+
+#[test]
+fn an_id_that_changes_a_path_is_no_message() {
+    for id in ["", "..", "a/b", "a?b", "a#b", "a\r\nb"] {
+        assert_eq!(message(&settings(), id, false).unwrap_err().kind(), ErrorKind::InvalidRequest, "{id:?}");
     }
 }
 

@@ -67,6 +67,11 @@ impl<'c, 'i> Messages<'c, 'i> {
         let Some(fields) = value.object().filter(|fields| !fields.is_empty()) else {
             return self.items.other(unnamed, path, value.raw(), None);
         };
+        self.read(fields, path, unnamed);
+    }
+
+    /// The same of a message that is known to be an object.
+    pub(super) fn read(&mut self, fields: Object<'_>, path: impl fmt::Display, unnamed: &str) {
         let message = &Message {
             id: fields.shared("id"),
             sender: fields.shared("from"),
