@@ -182,6 +182,8 @@ async fn a_record_that_no_file_followed_is_never_believed() {
         let provider = Replies::new(NONE, [Reply::whole("new")]);
         let transfer = Transfer::new(&provider).with_options(limited);
         drop(transfer.download_in(&named("1", "a.txt"), &target()).await);
+        let left = names(folder.path()).into_iter().find(|name| name.ends_with(".wamedia-part"));
+        assert_eq!(left, None, "room for {room} bytes, {exists:?}");
         let stored = store(&target(), &named("1", "a.txt"), "new", exists).await.unwrap();
         assert_eq!(
             std::fs::read_to_string(&stored.path).unwrap(),

@@ -192,10 +192,7 @@ impl Session {
                 if number > first && target.symlink_metadata().is_ok() {
                     continue;
                 }
-                if let Err(error) = manifest.append(identity, &record, &part) {
-                    abandon(manifest, partial);
-                    return Err(error);
-                }
+                manifest.append(identity, &record, &part)?;
             }
             match partial.rename(&target) {
                 Ok(()) => {
@@ -207,12 +204,14 @@ impl Session {
                     }
                     return Ok(target);
                 }
-                Err((error, back)) if error.kind() == io::ErrorKind::AlreadyExists => partial = back,
                 Err((error, back)) => {
-                    if let Some(manifest) = manifest.as_mut() {
-                        abandon(manifest, back);
+                    partial = match manifest.as_mut() {
+                        Some(manifest) => without_record(manifest, back)?,
+                        None => back,
+                    };
+                    if error.kind() != io::ErrorKind::AlreadyExists {
+                        return Err(error);
                     }
-                    return Err(error);
                 }
             }
         }
@@ -220,11 +219,15 @@ impl Session {
     }
 }
 
-/// Makes the records of a file void that gets no name. Where the manifest cannot take that, the temporary file stays: while
-/// it is there, its records are not valid, and whoever removes it makes them void first.
-fn abandon(manifest: &mut Manifest, partial: PartialFile) {
-    if manifest.append_void(&partial.name()).is_err() {
-        partial.leave();
+/// Takes the record of a file back that did not get the recorded name. Where that fails, the temporary file stays: while it
+/// is there, the record is not valid, and whoever removes it makes the record void first.
+fn without_record(manifest: &mut Manifest, partial: PartialFile) -> io::Result<PartialFile> {
+    match manifest.take_back() {
+        Ok(()) => Ok(partial),
+        Err(error) => {
+            partial.leave();
+            Err(error)
+        }
     }
 }
 
@@ -371,14 +374,11 @@ impl FolderEntry {
         let Some(manifest) = names.manifest.as_mut() else {
             return partial.replace(&target).map(|()| target).map_err(|(error, _)| error);
         };
-        if let Err(error) = manifest.append(&self.identity, &record, &partial.name()) {
-            abandon(manifest, partial);
-            return Err(error);
-        }
+        manifest.append(&self.identity, &record, &partial.name())?;
         match partial.replace(&target) {
             Ok(()) => manifest.remember(&self.identity, record),
             Err((error, back)) => {
-                abandon(manifest, back);
+                without_record(manifest, back)?;
                 return Err(error);
             }
         }

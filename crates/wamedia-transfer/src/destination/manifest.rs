@@ -1,13 +1,14 @@
 //! The manifest of a folder: which reference is stored under which name.
 //!
 //! One JSON line is appended for each file before it gets its final name. The line names the temporary file, so that
-//! the next run recognises a crash in between: while the temporary file exists, the record is not valid. Whoever
-//! removes the temporary file appends a line first that makes the record void.
+//! the next run recognises a crash in between: while the temporary file exists, the record is not valid. Before a
+//! temporary file is removed, its record is taken back by the session that wrote it, or made void by a line that a later
+//! session appends.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,11 @@ use wamedia_core::Sha256;
 
 use super::steps::Steps;
 use crate::Require;
+
+/// Ends a line that has no end, and makes it unreadable: the end may be all that it lacks.
+const TORN_END: &[u8] = b"-\n";
+/// In place of the first byte of a line, makes it unreadable.
+const TAKEN_BACK: u8 = b'-';
 
 /// A file that the folder holds for a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,8 @@ pub(crate) struct Manifest {
     unfinished: Vec<String>,
     /// Whether the last line has no end, because a run stopped while writing it.
     is_torn: bool,
+    /// The line that was appended last.
+    last: Vec<u8>,
     steps: Steps,
 }
 
@@ -75,13 +83,13 @@ impl Manifest {
     /// file is still `present`.
     pub(crate) fn load(path: PathBuf, present: &HashSet<String>, steps: &Steps) -> io::Result<Self> {
         let mut text = Vec::new();
-        match open(&path, false) {
+        match open(&path, Access::Read) {
             Ok(mut file) => drop(file.read_to_end(&mut text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let lines: Vec<Line<'_>> =
-            text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let lines: Vec<Line<'_>> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let void: HashSet<&str> =
             lines.iter().map(|line| &*line.void).filter(|part| !part.is_empty()).collect();
         let mut records = HashMap::new();
@@ -102,7 +110,7 @@ impl Manifest {
             records.insert(identity.clone().into_owned(), record);
         }
         let is_torn = text.last().is_some_and(|byte| *byte != b'\n');
-        Ok(Self { path, file: None, records, unfinished, is_torn, steps: steps.clone() })
+        Ok(Self { path, file: None, records, unfinished, is_torn, last: Vec::new(), steps: steps.clone() })
     }
 
     /// The record of a reference, if its file still exists with the recorded size.
@@ -144,28 +152,63 @@ impl Manifest {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
-    /// Writes one line with one call, so that lines of several processes do not mix.
+    /// Writes one line with one call, so that lines of several processes do not mix. A line that does not fit is none.
     fn append_line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let mut text = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
+        let mut text = if self.is_torn { TORN_END.to_vec() } else { Vec::new() };
+        let start = text.len();
         serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
         self.steps.write(text.len())?;
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(open(&self.path, true)?),
+            None => self.file.insert(open(&self.path, Access::Append)?),
         };
         // If this write fails, the next line must not continue what was written of this one.
         self.is_torn = true;
         file.write_all(&text)?;
         self.is_torn = false;
+        text.drain(..start);
+        self.last = text;
         Ok(())
+    }
+
+    /// Makes the line that was appended last unreadable, in its place: that needs no room on a full disk.
+    pub(crate) fn take_back(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.last);
+        let Some(appended) = &mut self.file else { return Ok(()) };
+        self.steps.step()?;
+        // After appending, the position is the end of what was appended, wherever the file ends by now.
+        let end = appended.stream_position()?;
+        let start = end.checked_sub(line.len() as u64).ok_or_else(not_in_place)?;
+        let mut file = open(&self.path, Access::Change)?;
+        let mut found = vec![0; line.len()];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut found)?;
+        if found != line {
+            return Err(not_in_place());
+        }
+        file.seek(SeekFrom::Start(start))?;
+        file.write_all(&[TAKEN_BACK])
     }
 }
 
+fn not_in_place() -> io::Error {
+    io::Error::other("the manifest was changed meanwhile")
+}
+
+/// What the manifest is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Append,
+    Change,
+}
+
 /// Opens the manifest without following a link.
-fn open(path: &Path, for_append: bool) -> io::Result<File> {
+fn open(path: &Path, access: Access) -> io::Result<File> {
+    let for_append = access == Access::Append;
     let mut options = OpenOptions::new();
-    options.read(!for_append).append(for_append).create(for_append);
+    options.read(!for_append).append(for_append).create(for_append).write(access == Access::Change);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -222,6 +265,36 @@ mod tests {
         assert_eq!(manifest.stored("four", folder.path()), Some(&record("c")));
         std::fs::write(folder.path().join("c"), "longer").unwrap();
         assert_eq!(manifest.stored("four", folder.path()), None);
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_never_read_and_one_that_is_taken_back_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.jsonl");
+        let load = || Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        for name in ["a", "b"] {
+            std::fs::write(folder.path().join(name), "abc").unwrap();
+        }
+        load().append("one", &record("a"), "part-1").unwrap();
+        // All but the last byte of it fitted on the disk.
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, text.trim_ascii_end()).unwrap();
+        assert_eq!(load().stored("one", folder.path()), None);
+        let mut manifest = load();
+        manifest.append("two", &record("b"), "part-2").unwrap();
+        assert_eq!(load().stored("one", folder.path()), None);
+        assert!(load().stored("two", folder.path()).is_some());
+
+        // Another process appends after it.
+        load().append("three", &record("a"), "part-3").unwrap();
+        manifest.take_back().unwrap();
+        assert_eq!(load().stored("two", folder.path()), None);
+        assert!(load().stored("three", folder.path()).is_some());
+
+        manifest.append("four", &record("b"), "part-4").unwrap();
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[1..]).unwrap();
+        assert!(manifest.take_back().is_err(), "somebody else changed the file");
     }
 
     #[test]
