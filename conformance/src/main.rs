@@ -47,7 +47,7 @@ enum Program {
 #[derive(Debug, clap::Args)]
 struct ClientOptions {
     /// Program and arguments; a word may hold {base} {content} {provider} {id} {out} {sha256} {size} {ca}. Credentials
-    /// are in the environment under the program's names: WAMEDIA_<PROVIDER>_TOKEN and the like
+    /// are in the environment under the program's names: WAMEDIA_…_TOKEN and the like
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
     /// A description of the client, with its commands and known failures, as JSON
