@@ -33,7 +33,7 @@ pub(crate) fn interop() -> Outcome {
     let mut failed = Vec::new();
     println!("| client | version | download | upload |\n|---|---|---|---|");
     for name in names(folder)? {
-        let mut client = Client::read(&folder.join(&name).with_extension("json"))?;
+        let mut client = Client::read(folder.join(&name).with_extension("json"))?;
         if client.install.is_empty() {
             continue;
         }
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         if options.only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }
-        let client = Client::read(&folder.join(&name).with_extension("json"))?;
+        let client = Client::read(folder.join(&name).with_extension("json"))?;
         if !client.commands.contains_key(&options.provider) && !client.commands.contains_key("*") {
             continue;
         }

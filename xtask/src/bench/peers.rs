@@ -42,7 +42,7 @@ pub(crate) fn measure_all(server: &Server, scratch: &Scratch) -> Result<Vec<Peer
     let path = scoreboard::path_with(folder)?;
     let mut peers = Vec::new();
     for name in scoreboard::names(folder)? {
-        let client = Client::read(&folder.join(&name).with_extension("json"))?;
+        let client = Client::read(folder.join(&name).with_extension("json"))?;
         // This repository's own are measured already; of commands there is only curl.
         let Some(words) = client.commands.get("meta").filter(|_| !name.starts_with("wamedia")) else {
             continue;
