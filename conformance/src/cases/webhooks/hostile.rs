@@ -263,7 +263,7 @@ fn large(setup: &Setup, is_heavy: bool) -> Verdict {
         None => {}
     }
     for body in if is_heavy { heavy } else { bodies } {
-        // Each is read once: in a debug build that takes a second.
+        // Each is read once: that takes most of the time of the suite.
         match webhooks.parse(&Delivery::new(body.as_bytes())) {
             Ok(inbound) => {
                 ensure(!inbound.items.is_empty(), "a delivery without any item")?;

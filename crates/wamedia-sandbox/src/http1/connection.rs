@@ -87,16 +87,7 @@ impl<S: Transport> Connection<S> {
         for step in steps {
             let played = match step {
                 Step::Write(bytes) => self.write(&bytes, &mut written).await,
-                Step::Repeat { bytes, times } => {
-                    let mut played = Ok(());
-                    for _ in 0..times {
-                        played = self.write(&bytes, &mut written).await;
-                        if played.is_err() {
-                            break;
-                        }
-                    }
-                    played
-                }
+                Step::Repeat { bytes, times } => self.write_many(&bytes, times, &mut written).await,
                 Step::Sleep(time) => self.wait(Some(time)).await,
                 Step::Hang => self.wait(None).await,
                 Step::Drip { bytes, every } => {
@@ -139,6 +130,18 @@ impl<S: Transport> Connection<S> {
             return (Outcome::Done(written), End::Over);
         }
         (Outcome::Done(written), End::Next)
+    }
+
+    /// Writes small pieces together: over TLS, each write is a record of its own.
+    async fn write_many(&mut self, bytes: &[u8], times: u64, written: &mut u64) -> Result<(), Gone> {
+        let together = (WRITE_CHUNK / bytes.len().max(1)).max(1);
+        let several = bytes.repeat(together);
+        let together = together as u64;
+        for _ in 0..times / together {
+            self.write(&several, written).await?;
+        }
+        let rest = usize::try_from(times % together).unwrap_or_default();
+        self.write(&several[..rest * bytes.len()], written).await
     }
 
     async fn write(&mut self, bytes: &[u8], written: &mut u64) -> Result<(), Gone> {
