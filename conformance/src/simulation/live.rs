@@ -44,7 +44,7 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
     let (world, object) = (facts.world, facts.object);
     let client = &world.client;
     let undisturbed = match world.event {
-        WorldEvent::None | WorldEvent::Again => true,
+        WorldEvent::None | WorldEvent::Again | WorldEvent::Forget(_) => true,
         WorldEvent::Twice | WorldEvent::Apart => client.destination == Destination::Folder,
         WorldEvent::Cancel(_) | WorldEvent::Kill(_) | WorldEvent::Crash(_) => false,
     };

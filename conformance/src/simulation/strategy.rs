@@ -450,6 +450,7 @@ fn event() -> impl Strategy<Value = WorldEvent> {
         6 => Just(WorldEvent::None),
         1 => (0u32..40).prop_map(WorldEvent::Cancel),
         1 => Just(WorldEvent::Again),
+        1 => (0u32..700).prop_map(WorldEvent::Forget),
         1 => Just(WorldEvent::Twice),
         1 => Just(WorldEvent::Apart),
         1 => (0u32..40).prop_map(WorldEvent::Kill),

@@ -230,6 +230,8 @@ pub enum WorldEvent {
     Cancel(u32),
     /// The same command runs a second time.
     Again,
+    /// The same command runs a second time, and only so many bytes of what the first one recorded are left.
+    Forget(u32),
     /// The same command runs twice at once.
     Twice,
     /// The same command runs twice at once, on two threads that take no turns.

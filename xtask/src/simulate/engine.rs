@@ -131,7 +131,10 @@ fn runs(
         runtime.block_on(blocking).map_err(std::io::Error::other)?;
         folder.thaw()?;
     }
-    if is_killed || matches!(event, WorldEvent::Again | WorldEvent::Crash(_)) {
+    if let WorldEvent::Forget(bytes) = event {
+        folder.forget(bytes)?;
+    }
+    if is_killed || matches!(event, WorldEvent::Again | WorldEvent::Forget(_) | WorldEvent::Crash(_)) {
         trace.between = Some(folder.entries());
         let (polls, finished) = runtime.block_on(Polled::new(run(1), MAX_POLLS, || Ok(())))?;
         trace.polls += polls;

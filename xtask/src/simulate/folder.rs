@@ -23,6 +23,9 @@ fn partial_name(target: &str) -> String {
     format!(".{target}.wamedia-part")
 }
 
+/// Where the client records what a folder holds.
+const MANIFEST: &str = ".wamedia/manifest.jsonl";
+
 /// A file system in memory, where there is one.
 const MEMORY: &str = "/dev/shm";
 
@@ -143,6 +146,15 @@ impl Folder {
     /// The folder as it would be if the process were killed now.
     pub(crate) fn freeze(&self) -> io::Result<()> {
         copy(&self.path(), &self.root.path().join("frozen"))
+    }
+
+    /// Cuts what is recorded to so many bytes.
+    pub(crate) fn forget(&self, bytes: u32) -> io::Result<()> {
+        match fs::OpenOptions::new().write(true).open(self.path().join(MANIFEST)) {
+            Ok(file) => file.set_len(file.metadata()?.len().min(bytes.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes back to the frozen folder.

@@ -159,7 +159,8 @@ pub(crate) fn simulate(world: &World, driver: Driver, twice: bool) -> Result<Run
 /// that polls and the order between transfers may differ.
 fn is_repeatable(world: &World) -> bool {
     let small = world.objects.iter().all(|object| object.content.size < 100_000);
-    let alone = world.client.many.is_none() && matches!(world.event, WorldEvent::None | WorldEvent::Again);
+    let in_turn = matches!(world.event, WorldEvent::None | WorldEvent::Again | WorldEvent::Forget(_));
+    let alone = world.client.many.is_none() && in_turn;
     // A folder begins on another thread.
     let here = world.client.destination != Destination::Folder;
     (small && here && world.before.is_empty() && world.event != WorldEvent::Apart) || alone
@@ -208,8 +209,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
             println!("{}: {}: {}: {}", file.display(), violation.oracle, violation.clue, violation.detail);
         }
     }
-    let (found, seconds) = search(options, worlds)?;
-    println!("{worlds} worlds in {seconds:.1} s, {:.0} worlds/s", to_f64(worlds) / seconds);
+    let (found, ran, seconds) = search(options, worlds)?;
+    println!("{ran} of {worlds} worlds in {seconds:.1} s, {:.0} worlds/s", to_f64(ran) / seconds);
     if options.keep_going {
         table(&found);
         let mut kinds: Vec<_> = found.iter().collect();
@@ -231,7 +232,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 /// Prints the first world that fails, for a program to read; that one fails is no failure of this run.
 fn first(options: &Options, worlds: u64) -> Outcome {
-    let (found, _) = search(options, worlds)?;
+    let (found, ..) = search(options, worlds)?;
     match found.iter().min_by_key(|(_, found)| found.first) {
         Some(((oracle, clue), found)) => {
             println!("{}{}: {oracle}: {clue}", mutations::FIRST_FAILURE, found.first);
@@ -304,8 +305,9 @@ impl Search<'_> {
     }
 }
 
-/// Runs so many random worlds on all cores, and gives the failures and the seconds that it took.
-fn search(options: &Options, worlds: u64) -> Result<(Kinds, f64), String> {
+/// Runs so many random worlds on all cores, fewer where one fails, and gives the failures, how many worlds ran, and the
+/// seconds that it took.
+fn search(options: &Options, worlds: u64) -> Result<(Kinds, u64, f64), String> {
     let search = Search {
         options,
         worlds,
@@ -324,7 +326,8 @@ fn search(options: &Options, worlds: u64) -> Result<(Kinds, f64), String> {
     if let Some(why) = locked(&search.broken).take() {
         return Err(why);
     }
-    Ok((std::mem::take(&mut *locked(&search.found)), search.started.elapsed().as_secs_f64()))
+    let found = std::mem::take(&mut *locked(&search.found));
+    Ok((found, search.next.into_inner().min(worlds), search.started.elapsed().as_secs_f64()))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
