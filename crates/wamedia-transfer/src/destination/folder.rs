@@ -152,11 +152,12 @@ impl Session {
         let own = folder.join(OWN);
         let (lock_path, lock) = lock_in(&own, &steps)?;
         let id = lock_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let stale = Stale::find(&own)?;
         let manifest = own.join(MANIFEST);
+        let length = Manifest::length(&manifest);
+        let stale = Stale::find(&own)?;
         // A session without a manifest must make records void, too, when it removes their temporary files.
         let manifest = if has_manifest || (!stale.partials.is_empty() && manifest.exists()) {
-            Some(Manifest::load(manifest, &stale.present, &steps)?)
+            Some(Manifest::load(manifest, length, &stale.present, &steps)?)
         } else {
             None
         };

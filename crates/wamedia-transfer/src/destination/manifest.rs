@@ -79,22 +79,41 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    /// How long the manifest is, before [`load`](Self::load) and before temporary files are listed.
+    pub(crate) fn length(path: &Path) -> u64 {
+        path.symlink_metadata().map_or(0, |metadata| metadata.len())
+    }
+
     /// Reads the manifest. Torn and unknown lines and void records are ignored, and so are records whose temporary
     /// file is still `present`.
-    pub(crate) fn load(path: PathBuf, present: &HashSet<String>, steps: &Steps) -> io::Result<Self> {
+    ///
+    /// A record behind the first `length` bytes is ignored, too: its temporary file may have been created after those that
+    /// are present were listed, so that nothing tells whether it has its name. The other process knows.
+    pub(crate) fn load(
+        path: PathBuf,
+        length: u64,
+        present: &HashSet<String>,
+        steps: &Steps,
+    ) -> io::Result<Self> {
         let mut text = Vec::new();
         match open(&path, Access::Read) {
             Ok(mut file) => drop(file.read_to_end(&mut text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let lines: Vec<Line<'_>> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let mut end = 0;
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
+            let start = end;
+            end += line.len() as u64;
+            let read = line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten();
+            read.map(|line: Line<'_>| (line, start < length))
+        });
+        let lines: Vec<_> = lines.collect();
         let void: HashSet<&str> =
-            lines.iter().map(|line| &*line.void).filter(|part| !part.is_empty()).collect();
+            lines.iter().map(|(line, _)| &*line.void).filter(|part| !part.is_empty()).collect();
         let mut records = HashMap::new();
         let mut unfinished = Vec::new();
-        for line in &lines {
+        for (line, is_settled) in &lines {
             let Line { r#ref: identity, name, size: Some(size), sha256, part, .. } = line else { continue };
             let (Ok(sha256), false) = (Sha256::from_hex(sha256), void.contains(&**part)) else { continue };
             if present.contains(&**part) {
@@ -102,7 +121,7 @@ impl Manifest {
                 continue;
             }
             // The line may be damaged or forged: only a plain file name is accepted.
-            if Path::new(&**name).file_name().is_none_or(|base| base != &**name) {
+            if !is_settled || Path::new(&**name).file_name().is_none_or(|base| base != &**name) {
                 continue;
             }
             let verified = line.verified.clone().into_owned();
@@ -249,7 +268,8 @@ mod tests {
         for name in ["a", "b", "c"] {
             std::fs::write(folder.path().join(name), "abc").unwrap();
         }
-        let mut manifest = Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        let mut manifest =
+            Manifest::load(path.clone(), u64::MAX, &HashSet::new(), &Steps::default()).unwrap();
         manifest.append("one", &record("a"), "part-1").unwrap();
         manifest.append("two", &record("b"), "part-2").unwrap();
         manifest.append_void("part-2").unwrap();
@@ -257,11 +277,12 @@ mod tests {
         let mut text = std::fs::read(&path).unwrap();
         text.extend_from_slice(b"{\"later\":\"version\"}\nnot JSON\n{\"ref\":\"three\",\"name\":\"../c\",\"size\":3,\"sha256\":\"");
         std::fs::write(&path, text).unwrap();
-        let mut manifest = Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        let mut manifest =
+            Manifest::load(path.clone(), u64::MAX, &HashSet::new(), &Steps::default()).unwrap();
         assert_eq!(manifest.stored("one", folder.path()), Some(&record("a")));
         assert_eq!(manifest.stored("two", folder.path()), None);
         manifest.append("four", &record("c"), "part-3").unwrap();
-        let manifest = Manifest::load(path, &HashSet::new(), &Steps::default()).unwrap();
+        let manifest = Manifest::load(path, u64::MAX, &HashSet::new(), &Steps::default()).unwrap();
         assert_eq!(manifest.stored("four", folder.path()), Some(&record("c")));
         std::fs::write(folder.path().join("c"), "longer").unwrap();
         assert_eq!(manifest.stored("four", folder.path()), None);
@@ -271,7 +292,7 @@ mod tests {
     fn a_line_without_its_end_is_never_read_and_one_that_is_taken_back_neither() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("manifest.jsonl");
-        let load = || Manifest::load(path.clone(), &HashSet::new(), &Steps::default()).unwrap();
+        let load = || Manifest::load(path.clone(), u64::MAX, &HashSet::new(), &Steps::default()).unwrap();
         for name in ["a", "b"] {
             std::fs::write(folder.path().join(name), "abc").unwrap();
         }
@@ -304,13 +325,31 @@ mod tests {
         std::fs::write(folder.path().join("a"), "abc").unwrap();
         let load = |present: &[&str]| {
             let present = present.iter().map(|part| (*part).to_owned()).collect();
-            Manifest::load(path.clone(), &present, &Steps::default()).unwrap()
+            Manifest::load(path.clone(), u64::MAX, &present, &Steps::default()).unwrap()
         };
         load(&[]).append("one", &record("a"), "part-1").unwrap();
         assert!(load(&[]).stored("one", folder.path()).is_some());
         let unfinished = load(&["part-1", "part-2"]);
         assert_eq!(unfinished.stored("one", folder.path()), None);
         assert!(unfinished.is_unfinished("part-1") && !unfinished.is_unfinished("part-2"));
+    }
+
+    #[test]
+    fn a_record_that_came_after_temporary_files_were_listed_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.jsonl");
+        std::fs::write(folder.path().join("a"), "abc").unwrap();
+        let load = |length, present: &[&str]| {
+            let present = present.iter().map(|part| (*part).to_owned()).collect();
+            Manifest::load(path.clone(), length, &present, &Steps::default()).unwrap()
+        };
+        load(0, &[]).append("one", &record("a"), "part-1").unwrap();
+        let length = Manifest::length(&path);
+        load(0, &[]).append("two", &record("a"), "part-2").unwrap();
+        let loaded = load(length, &[]);
+        assert!(loaded.stored("one", folder.path()).is_some());
+        assert_eq!(loaded.stored("two", folder.path()), None);
+        assert!(load(length, &["part-2"]).is_unfinished("part-2"), "whoever removes it makes it void");
     }
 
     #[test]
@@ -322,6 +361,8 @@ mod tests {
             "{{\"ref\":\"x\",\"name\":\"../{{}}\",\"size\":3,\"sha256\":\"{digest}\",\"part\":\"p\"}}\n"
         );
         std::fs::write(&path, line).unwrap();
-        assert!(Manifest::load(path, &HashSet::new(), &Steps::default()).unwrap().records.is_empty());
+        assert!(
+            Manifest::load(path, u64::MAX, &HashSet::new(), &Steps::default()).unwrap().records.is_empty()
+        );
     }
 }
