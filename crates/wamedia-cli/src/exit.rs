@@ -116,10 +116,11 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             )),
             None => error.hint().map(ToOwned::to_owned),
         },
-        ErrorKind::InvalidRequest if error.operation().is_none() && !provider.is_empty() => Some(
-            "`wamedia config` shows every setting and where it came from; `--help` says what a flag takes"
-                .to_owned(),
-        ),
+        ErrorKind::InvalidRequest if error.operation().is_none() && !provider.is_empty() => {
+            let settings = "`wamedia config` shows every setting and where it came from; `--help` says what a flag \
+                            takes";
+            Some(error.hint().unwrap_or(settings).to_owned())
+        }
         ErrorKind::Local => local_hint(error).map(ToOwned::to_owned),
         ErrorKind::Unsupported if !provider.is_empty() => {
             Some(format!("`wamedia providers {provider}` shows what works"))

@@ -345,6 +345,19 @@ fn every_row_says_what_where_and_what_next() {
     }
 }
 
+/// As in a container image without a file of certificates. Elsewhere the system keeps them otherwise.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_machine_without_certificate_authorities_is_told_from_a_wrong_setting() {
+    let mut command = command(&["get", "meta:1001"]);
+    command.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+    let output = command.env("WAMEDIA_META_TOKEN", "TEST-token").output().expect("it runs");
+    let said = text(&output.stderr);
+    for words in ["no certificate authorities were found", "ca-certificates", "SSL_CERT_FILE", "--ca-file"] {
+        assert!(said.contains(words), "it does not say {words:?}: {said}");
+    }
+}
+
 #[test]
 fn every_reference_and_file_has_its_line_of_json() {
     let sandbox = Sandbox::start(&[]);

@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
 use url::Url;
@@ -58,9 +59,22 @@ fn build_client(
     secure: bool,
 ) -> Result<reqwest::Client> {
     let invalid = |error: reqwest::Error| {
-        Error::new(ErrorKind::InvalidRequest, "the HTTP client cannot be built")
+        let no_authority = cannot_trust(&error);
+        let what = if no_authority {
+            "no certificate authorities were found on this machine, and https needs them"
+        } else {
+            "the HTTP client cannot be built"
+        };
+        let built = Error::new(ErrorKind::InvalidRequest, what)
             .with_phase(Phase::Prepare)
-            .with_source(error.without_url())
+            .with_source(error.without_url());
+        if !no_authority {
+            return built;
+        }
+        built.with_hint(
+            "install the package ca-certificates, name a PEM file in SSL_CERT_FILE, or give the authorities: \
+             roots or extra_roots (--ca-file)",
+        )
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that builds a client")]
     let builder = reqwest::Client::builder();
@@ -88,6 +102,13 @@ fn build_client(
     // and flow control buy nothing for one body at a time.
     builder = builder.http1_only();
     builder.build().map_err(invalid)
+}
+
+/// Whether the machine has no certificate authority at all, as many container images have none.
+fn cannot_trust(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    // The client wraps what its TLS library says; the words are all that is left of it.
+    causes.map(ToString::to_string).any(|text| text.contains("No CA certificates"))
 }
 
 #[cfg(feature = "tls")]
