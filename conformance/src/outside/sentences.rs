@@ -63,13 +63,14 @@ impl Sentences {
         self.rows.get(id).and_then(|row| row["level"].as_str()).unwrap_or("MUST")
     }
 
-    /// The source's link, else the requirement's own place in the generated page.
+    /// The source's link, else the requirement's own place in the generated page; absolute, since reports are read anywhere.
     pub(crate) fn link(&self, id: &str) -> String {
         let source = self.rows.get(id).and_then(|row| row["source"].as_str()).unwrap_or_default();
         if source.starts_with("https://") {
             source.to_owned()
         } else {
-            format!("REQUIREMENTS.md#{}", id.to_lowercase())
+            let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/conformance/REQUIREMENTS.md");
+            format!("{page}#{}", id.to_lowercase())
         }
     }
 }
