@@ -68,6 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn an_ext_that_is_not_decimal_seconds_is_an_unknown_expiry() {
+        for ext in ["6afd87ec", "0x6afd87ec", "", "-1795000300"] {
+            let body =
+                format!("{{\"url\":\"https://api.chakrahq.com/v1/whatsapp/v22.0/a/?mid=1&ext={ext}\"}}");
+            let descriptor = descriptor(&media(), &Reply::new(200, body)).unwrap();
+            assert_eq!(descriptor.expires_at(), None, "{ext}");
+        }
+    }
+
+    #[test]
     fn uploads_give_a_link() {
         let body = r#"{"_data":{"publicMediaUrl":"https://chakra-public-media.chakrahq.com/a/b.png"}}"#;
         assert!(uploaded(&Reply::new(200, body)).is_ok());
