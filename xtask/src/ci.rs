@@ -1,5 +1,10 @@
 //! Everything that every change must pass.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::package::metadata;
 use crate::{
     Outcome, PROVIDERS, cargo, conformance, counts, fixtures, mutations, package, root, simulate, spelling,
     step, tidy,
@@ -98,31 +103,47 @@ fn deny() -> Outcome {
     step("licences and sources", &mut cargo(&["deny", "check", "bans", "licenses", "sources"]))
 }
 
+/// The test target of a provider that runs the suite. `conformance` runs them, and reads their reports.
+const SUITE: &str = "conformance";
+
 /// By nextest where it is installed, else by cargo; documentation tests by cargo either way.
 fn tests() -> Outcome {
     let nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if nextest {
-        // The suite's own targets run once, in `conformance`, which reads their reports.
-        let arguments =
-            ["nextest", "run", "--workspace", "--locked", "-E", "not binary(conformance)", "--no-fail-fast"];
+        let others = format!("not binary({SUITE})");
+        let arguments = ["nextest", "run", "--workspace", "--locked", "-E", &others, "--no-fail-fast"];
         step("tests", &mut cargo(&arguments))?;
     } else {
-        step("tests", &mut cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--no-fail-fast"]))?;
-        step(
-            "integration tests",
-            &mut cargo(&[
-                "test",
-                "--locked",
-                "-p",
-                "wamedia",
-                "-p",
-                "wamedia-cli",
-                "-p",
-                "wamedia-transfer",
-                "-p",
-                "wamedia-sandbox",
-            ]),
-        )?;
+        // Cargo can name targets, but not leave one out.
+        let mut tests = cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--no-fail-fast"]);
+        for name in integration_tests(&metadata()?) {
+            tests.args(["--test", &name]);
+        }
+        step("tests", &mut tests)?;
     }
     step("documentation tests", &mut cargo(&["test", "--workspace", "--locked", "--doc"]))
+}
+
+/// The names of every package's integration tests, without the suite's.
+fn integration_tests(metadata: &Value) -> BTreeSet<String> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    let names = tests.filter_map(|target| target["name"].as_str());
+    names.filter(|name| *name != SUITE).map(ToOwned::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::integration_tests;
+
+    #[test]
+    fn every_integration_test_is_named_but_the_suite() {
+        let metadata = serde_json::json!({"packages": [
+            {"targets": [{"kind": ["lib"], "name": "one"}, {"kind": ["test"], "name": "rules"}]},
+            {"targets": [{"kind": ["test"], "name": "conformance"}, {"kind": ["test"], "name": "hostile"}]},
+            {"targets": [{"kind": ["bench"], "name": "parse"}, {"kind": ["test"], "name": "rules"}]},
+        ]});
+        assert!(integration_tests(&metadata).iter().eq(["hostile", "rules"]));
+    }
 }

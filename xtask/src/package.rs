@@ -114,12 +114,16 @@ pub(crate) fn list() -> Outcome {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// The packages that can be published.
-pub(crate) fn packages() -> Result<Vec<Value>, String> {
+/// What cargo knows of the workspace's own packages.
+pub(crate) fn metadata() -> Result<Value, String> {
     let output = cargo(&["metadata", "--format-version", "1", "--no-deps", "--locked"]).output();
     let output = output.map_err(|error| format!("cargo metadata: {error}"))?;
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))
+}
+
+/// The packages that can be published.
+pub(crate) fn packages() -> Result<Vec<Value>, String> {
+    let metadata = metadata()?;
     let mut packages = metadata["packages"].as_array().cloned().unwrap_or_default();
     packages.retain(|package| package["publish"].is_null());
     if packages.is_empty() { Err("no package can be published".to_owned()) } else { Ok(packages) }
