@@ -6,7 +6,8 @@ use super::content_rules::{Rule, rule};
 use super::facts::Facts;
 use super::files::may_be_recorded;
 use super::{
-    BodyReply, DigestClaim, End, LengthClaim, RangeStyle, ScriptedReply, Served, SizeClaim, Validator,
+    BodyReply, DigestClaim, End, ExistingFile, LengthClaim, PartialBytes, RangeStyle, ScriptedReply, Served,
+    SizeClaim, Validator,
 };
 
 /// The most that is accepted where the caller sets no limit.
@@ -36,7 +37,8 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
     if huge || client.max_bytes.is_some() || u64::from(object.content.size) > DEFAULT_MAX_BYTES {
         kinds.extend(["too_large", "integrity", "transport"]);
     }
-    if object.replacement.is_some() || rule(object, &facts.versions[0]) != Rule::Accept {
+    let is_odd = object.replacement.is_some() || rule(object, &facts.versions[0]) != Rule::Accept;
+    if is_odd || has_too_long_a_beginning(facts) {
         kinds.insert("unexpected_content");
     }
     if client.deadline_ms.is_some() {
@@ -50,6 +52,21 @@ pub(super) fn explainable<'a>(facts: &'a Facts<'_>) -> BTreeSet<&'a str> {
         kinds.insert("local");
     }
     kinds
+}
+
+/// Whether a run left more bytes for this target than the object has: no server has a rest of that, and beginning anew
+/// takes an attempt.
+fn has_too_long_a_beginning(facts: &Facts<'_>) -> bool {
+    let (world, object) = (facts.world, facts.object);
+    let is_too_long = |existing: &ExistingFile| {
+        let ExistingFile::Partial { target, bytes, .. } = existing else { return false };
+        let (PartialBytes::Beginning(count)
+        | PartialBytes::Garbage(count)
+        | PartialBytes::Symlink(count)
+        | PartialBytes::HardLink(count)) = *bytes;
+        *target == object.target && count >= object.content.size
+    };
+    world.client.destination.is_named() && world.client.resume_partial && world.before.iter().any(is_too_long)
 }
 
 /// What the bodies of a script have wrong.
