@@ -172,6 +172,10 @@ impl Session {
     }
 
     /// Gives the file the first free name, and records that name before.
+    ///
+    /// The record of a name that is taken is taken back. Where that fails, a later record of the same reference takes its
+    /// place, or the temporary file stays: while it is there, its records are not valid, and whoever removes it makes them
+    /// void first.
     fn store(
         &self,
         partial: PartialFile,
@@ -182,7 +186,7 @@ impl Session {
         let mut names = self.names();
         let Names { manifest, next } = &mut *names;
         let (base, part) = (record.name.clone(), partial.name());
-        let mut partial = partial;
+        let (mut partial, mut has_record) = (partial, false);
         let first = next.get(&base).copied().unwrap_or(1);
         for number in first.. {
             let record = Record { name: numbered(&base, number), ..record.clone() };
@@ -193,7 +197,12 @@ impl Session {
                 if number > first && target.symlink_metadata().is_ok() {
                     continue;
                 }
-                manifest.append(identity, &record, &part)?;
+                if let Err(error) = manifest.append(identity, &record, &part) {
+                    if has_record {
+                        partial.leave();
+                    }
+                    return Err(error);
+                }
             }
             match partial.rename(&target) {
                 Ok(()) => {
@@ -206,29 +215,19 @@ impl Session {
                     return Ok(target);
                 }
                 Err((error, back)) => {
-                    partial = match manifest.as_mut() {
-                        Some(manifest) => without_record(manifest, back)?,
-                        None => back,
-                    };
-                    if error.kind() != io::ErrorKind::AlreadyExists {
-                        return Err(error);
+                    has_record |= manifest.as_mut().is_some_and(|manifest| manifest.take_back().is_err());
+                    if error.kind() == io::ErrorKind::AlreadyExists {
+                        partial = back;
+                        continue;
                     }
+                    if has_record {
+                        back.leave();
+                    }
+                    return Err(error);
                 }
             }
         }
         Err(io::Error::other("no free name is left"))
-    }
-}
-
-/// Takes the record of a file back that did not get the recorded name. Where that fails, the temporary file stays: while it
-/// is there, the record is not valid, and whoever removes it makes the record void first.
-fn without_record(manifest: &mut Manifest, partial: PartialFile) -> io::Result<PartialFile> {
-    match manifest.take_back() {
-        Ok(()) => Ok(partial),
-        Err(error) => {
-            partial.leave();
-            Err(error)
-        }
     }
 }
 
@@ -379,7 +378,9 @@ impl FolderEntry {
         match partial.replace(&target) {
             Ok(()) => manifest.remember(&self.identity, record),
             Err((error, back)) => {
-                without_record(manifest, back)?;
+                if manifest.take_back().is_err() {
+                    back.leave();
+                }
                 return Err(error);
             }
         }
