@@ -22,7 +22,7 @@ impl Base64 {
         let (source, rest) = match body {
             Body::Stream(source, _) => (Some(source), Vec::new()),
             Body::Bytes(bytes) => (None, bytes.into()),
-            _ => (None, Vec::new()),
+            _ => unreachable!("every kind of body is listed above"),
         };
         Self { source, rest }
     }

@@ -88,7 +88,9 @@ pub(crate) fn delete(settings: &Settings, media: &MediaRef) -> Result<Request> {
 pub(crate) fn list(settings: &Settings, filter: &ListFilter, count: u32, offset: u64) -> Result<Request> {
     let mut target = format!("/media?count={count}&offset={offset}");
     for (name, time) in [("time_from", filter.from), ("time_to", filter.until)] {
-        if let Some(since) = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()) {
+        if let Some(time) = time {
+            // Nothing was stored before that.
+            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
             target.push_str(&format!("&{name}={}", since.as_secs()));
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use wamedia_core::{MediaId, Mime};
 
 use super::*;
@@ -23,6 +25,11 @@ fn the_token_is_bound_to_the_api() {
         (content_by_id(&settings, &media("jpeg-3a:1+@="), None), "GET", "/media/jpeg-3a:1+@="),
         (delete(&settings, &media("jpeg-3a")), "DELETE", "/media/jpeg-3a"),
         (list(&settings, &ListFilter::default(), 100, 7), "GET", "/media?count=100&offset=7"),
+        (
+            list(&settings, &ListFilter::default().with_until(UNIX_EPOCH - Duration::from_secs(1)), 1, 0),
+            "GET",
+            "/media?count=1&offset=0&time_to=0",
+        ),
         (message(&settings, "rAARIj.VWZ_-gHoDntuymw", false), "GET", "/messages/rAARIj.VWZ_-gHoDntuymw"),
         (message(&settings, "rAARIj", true), "GET", "/messages/rAARIj?resync=true"),
         (upload(&settings, pdf()), "POST", "/media"),
