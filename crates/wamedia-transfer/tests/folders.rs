@@ -195,6 +195,18 @@ async fn a_record_that_no_file_followed_is_never_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_folder_that_cannot_be_made_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "a file").unwrap();
+    let target = Folder::new(taken.join("media"));
+    let error = store(&target, &named("1", "a.txt"), "one", IfExists::Keep).await.unwrap_err();
+    assert_eq!(error.kind(), wamedia_core::ErrorKind::Local);
+    let why = format!("{}: the folder cannot be made: ", taken.join("media").display());
+    assert!(error.message().contains(&why), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn replace_swaps_only_what_is_still_the_recorded_file() {
     let folder = tempfile::tempdir().unwrap();
     let target = || Folder::new(folder.path()).with_manifest(true);

@@ -105,7 +105,10 @@ impl Folder {
         let begin = || async move {
             let (path, has_manifest) = (shared.absolute.clone(), shared.has_manifest);
             let begin = move || {
-                fs::create_dir_all(&path)?;
+                let made = fs::create_dir_all(&path);
+                made.map_err(|error| {
+                    io::Error::new(error.kind(), format!("the folder cannot be made: {error}"))
+                })?;
                 Session::begin(&path, has_manifest, steps)
             };
             blocking(begin).await?.map_err(|error| cannot_create(&self.shared.absolute, error))
