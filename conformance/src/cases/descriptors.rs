@@ -83,6 +83,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
             Case::new("EX-004", "a-little-past-its-time", |c| past_its_time(c, SKEW, true)),
             Case::new("EX-004", "more-than-a-little-past-its-time", |c| past_its_time(c, LATE, false)),
             Case::new("EX-004", "read-in-the-vendors-form", expiry_is_read),
+            Case::new("EX-004", "past-its-time-when-it-comes", past_when_it_comes),
         ]);
     }
     cases
@@ -351,21 +352,34 @@ fn expiry_is_read(setup: &Setup) -> Verdict {
     ensure(want.is_some(), "the base fixture must say when its link dies")?;
     equal("the expiry of the link", &expires_at, &want)?;
     // Nonsense in the same place means an unknown expiry, not an error.
+    with_expiry(setup, "nonsense")
+}
+
+/// A vendor's clock is a day behind this machine's, or the other way round: only a request can tell whether the link is
+/// alive.
+fn past_when_it_comes(setup: &Setup) -> Verdict {
+    let past = setup.clock() - Duration::from_secs(86_400);
+    let seconds = past.duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
+    with_expiry(setup, &seconds.to_string())
+}
+
+/// Content is fetched although its link says this in place of when it dies.
+fn with_expiry(setup: &Setup, text: &str) -> Verdict {
     let end = setup.base()?.expect.link_expires.unwrap_or_default().to_string();
     let (before, content) = setup.split()?;
-    let nonsense = |text: &str| text.replace(&end, "nonsense");
+    let replaced = |before: &str| before.replace(&end, text);
     let mut exchanges: Vec<ExpectedExchange> = before
         .into_iter()
         .map(|exchange| {
             exchange.with(|reply| {
-                let body = nonsense(&String::from_utf8_lossy(&reply.body));
+                let body = replaced(&String::from_utf8_lossy(&reply.body));
                 reply.body(body)
             })
         })
         .collect();
     let mut content = content;
     if let crate::matching::Matcher::EqualTo(target) = &content.request.target {
-        content.request.target = crate::matching::Matcher::EqualTo(nonsense(target));
+        content.request.target = crate::matching::Matcher::EqualTo(replaced(target));
     }
     exchanges.push(content);
     let run = setup.fetch(exchanges)?;

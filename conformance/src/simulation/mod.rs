@@ -31,6 +31,6 @@ pub use trace::{
     VerifiedBy,
 };
 pub use world::{
-    Client, Destination, ExistingFile, IfExists, Mismatch, Object, PartialBytes, Replacement, Server, World,
-    WorldEvent,
+    Client, ClockJump, Destination, ExistingFile, IfExists, Mismatch, Object, PartialBytes, Replacement,
+    Server, World, WorldEvent,
 };

@@ -13,6 +13,10 @@ use super::{
 
 /// A body that brings so much may be resumed without counting as an attempt.
 const GOOD_PROGRESS: u64 = 1024 * 1024;
+/// The most that is read before it is known to be content.
+const MAX_HELD_AT_FIRST: u64 = 64 * 1024;
+/// The most that waits for the destination.
+const MAX_HELD: u64 = 1024 * 1024;
 /// Further requests that a transport may send by itself.
 const WIRE_REQUESTS: u64 = 64;
 
@@ -217,6 +221,13 @@ fn bounded(facts: &Facts<'_>, problems: &mut Problems) {
                 );
             }
         }
+    }
+    let largest = facts.bodies().map(|(_, body)| body.largest_chunk).max().unwrap_or(0);
+    if let Some((at_first, most)) = facts.job.held.filter(|_| !facts.trace.wire)
+        && (at_first > MAX_HELD_AT_FIRST + largest || most > MAX_HELD + largest)
+    {
+        let detail = format!("{}: {at_first} bytes at first, {most} at most", facts.who());
+        problems.add("bounded", "held more bytes than the destination needs", detail);
     }
     let alone = client.many.is_none() && !matches!(facts.world.event, WorldEvent::Twice | WorldEvent::Apart);
     if let Some(deadline) = client.deadline_ms.filter(|_| alone)

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{
-    Advice, BodyReply, CallerClaims, Client, Content, Destination, DigestClaim, End, ExistingFile, Failure,
-    IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, RedirectTo, Replacement,
+    Advice, BodyReply, CallerClaims, Client, ClockJump, Content, Destination, DigestClaim, End, ExistingFile,
+    Failure, IfExists, LengthClaim, Mismatch, Object, PartialBytes, RangeStyle, RedirectTo, Replacement,
     ScriptedReply, Served, Server, Shape, SizeClaim, Statement, Validator, World, WorldEvent,
 };
 
@@ -38,10 +38,10 @@ const MAX_CHUNKS: u32 = 20_000;
 
 /// Any world.
 pub fn world() -> impl Strategy<Value = World> {
-    (vec(object(), 1..=3), more_objects(), server(), client(), existing(), event()).prop_map(
-        |(mut objects, more, server, client, before, event)| {
+    (vec(object(), 1..=3), more_objects(), server(), client(), existing(), event(), clock()).prop_map(
+        |(mut objects, more, server, client, before, event, clock)| {
             objects.extend(more);
-            bounded(World { objects, server, client, before, event })
+            bounded(World { objects, server, client, before, event, clock })
         },
     )
 }
@@ -383,11 +383,22 @@ fn resumed() -> impl Strategy<Value = Vec<ScriptedReply>> {
 
 fn server() -> impl Strategy<Value = Server> {
     let chunk = prop_oneof![6 => Just(65_536u32), 1 => select(vec![1u32, 17, 4_096, 1_048_576])];
-    (prop::bool::weighted(0.85), any::<bool>(), chunk).prop_map(|(ranges, links, chunk)| Server {
-        ranges,
-        links,
-        chunk,
-    })
+    let link_seconds = weighted(0.3, prop_oneof![-1_000i32..1_000, any::<i32>()]);
+    (prop::bool::weighted(0.85), any::<bool>(), chunk, 0u8..6, link_seconds).prop_map(
+        |(ranges, links, chunk, provider, link_seconds)| Server {
+            ranges,
+            links,
+            chunk,
+            provider,
+            link_seconds,
+        },
+    )
+}
+
+fn clock() -> impl Strategy<Value = Option<ClockJump>> {
+    let seconds = prop_oneof![-1_000i32..1_000, select(vec![-86_400, 3_600, 86_400, i32::MIN, i32::MAX])];
+    weighted(0.2, (0u8..6, seconds))
+        .prop_map(|jump| jump.map(|(after, seconds)| ClockJump { after, seconds }))
 }
 
 fn client() -> impl Strategy<Value = Client> {

@@ -155,6 +155,8 @@ pub struct JobTrace {
     pub outcome: Option<Result<Success, (String, String)>>,
     /// What a writer got.
     pub written: Option<Bytes>,
+    /// How many bytes the client had and the writer had not, when it got its first, and at most.
+    pub held: Option<(u64, u64)>,
     /// Virtual time that it took.
     pub elapsed: Duration,
 }

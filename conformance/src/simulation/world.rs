@@ -19,6 +19,18 @@ pub struct World {
     pub before: Vec<ExistingFile>,
     /// What happens meanwhile.
     pub event: WorldEvent,
+    /// When the client's clock is set.
+    pub clock: Option<ClockJump>,
+}
+
+/// Over sockets: the client's clock is set forward or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockJump {
+    /// How often it is looked at before.
+    pub after: u8,
+    /// By so many seconds.
+    pub seconds: i32,
 }
 
 /// Properties of all replies.
@@ -31,11 +43,15 @@ pub struct Server {
     pub links: bool,
     /// The size of the chunks of honest replies.
     pub chunk: u32,
+    /// Over sockets: which of the providers that serve content in this way is used.
+    pub provider: u8,
+    /// Over sockets: when links say that they die, in seconds from the beginning.
+    pub link_seconds: Option<i32>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { ranges: true, links: true, chunk: 65_536 }
+        Self { ranges: true, links: true, chunk: 65_536, provider: 0, link_seconds: None }
     }
 }
 

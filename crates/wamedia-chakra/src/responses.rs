@@ -26,7 +26,7 @@ pub(crate) fn descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDescrip
     // `ext` looks like the time when the link dies; the documents do not say so.
     let ext = url.query_pairs().find(|(key, _)| key == "ext");
     let expires_at = ext.and_then(|(_, value)| value.parse().ok()).and_then(unix_seconds);
-    let link = MediaLink::with_credential(url).with_expires_at(expires_at);
+    let link = reply.link(MediaLink::with_credential(url).with_expires_at(expires_at));
     Ok(MediaDescriptor::new(media.clone(), Source::Link(link)).with_declared(declared))
 }
 

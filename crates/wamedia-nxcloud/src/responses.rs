@@ -50,7 +50,7 @@ pub(crate) fn descriptor(media: &MediaRef, reply: &Reply) -> Result<MediaDescrip
     let expires_at = link_expiry(&url);
     // `file_name` is made up from the id, not the sender's name, so it is not passed on.
     let declared = ContentMetadata::EMPTY.with_mime_text(field("mime_type"));
-    let source = Source::Link(MediaLink::public(url).with_expires_at(expires_at));
+    let source = Source::Link(reply.link(MediaLink::public(url).with_expires_at(expires_at)));
     Ok(MediaDescriptor::new(media.clone(), source).with_declared(declared))
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wamedia_core::{DeleteOutcome, Error, ErrorKind, Result};
+use wamedia_core::{DeleteOutcome, Error, ErrorKind, MediaLink, Result};
 
 /// A small reply, read up to the cap.
 #[derive(Clone)]
@@ -57,6 +57,13 @@ impl Reply {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
         let text = text.trim_start_matches('\u{feff}').trim_start();
         text.starts_with("<!doctype html") || text.starts_with("<html")
+    }
+
+    /// A link that this reply names. Where it says that it died long ago, the clocks differ, and only a request can
+    /// tell whether it is alive: that time is left out.
+    #[must_use]
+    pub fn link(&self, link: MediaLink) -> MediaLink {
+        if link.is_dead(self.at) { link.with_expires_at(None) } else { link }
     }
 
     /// The body as JSON.
@@ -134,7 +141,21 @@ pub fn delete_outcome(success: Option<bool>) -> Result<DeleteOutcome> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_link_that_is_dead_when_it_comes_says_nothing_about_its_end() {
+        let mut reply = Reply::new(200, "");
+        let url: url::Url = "https://host.test/x".parse().unwrap();
+        let dies = reply.at + Duration::from_secs(1_000);
+        for (later, want) in [(0, Some(dies)), (1_300, Some(dies)), (1_301, None)] {
+            reply.at = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(later);
+            let link = reply.link(MediaLink::public(url.clone()).with_expires_at(dies));
+            assert_eq!(link.expires_at, want, "{later}");
+        }
+    }
 
     #[test]
     fn errors_of_object_stores_are_recognised() {

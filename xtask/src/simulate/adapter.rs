@@ -21,7 +21,7 @@ use wamedia_transfer::{
 };
 
 use super::folder::{location, read_object};
-use super::provider::{LINK_SECRET, Shared, TOKEN, object_of};
+use super::provider::{ACCESS_KEY, LINK_SECRET, Shared, TOKEN, object_of};
 
 /// Runs all transfers of a world once, and calls `ended` for each as it ends.
 pub(crate) async fn run(
@@ -60,7 +60,7 @@ pub(crate) async fn run(
             while let Some(finished) = finished.next().await {
                 let Some(object) = object_of(&finished.media) else { continue };
                 let outcome = finished.outcome.map(|downloaded| of_file(folder, &downloaded, &disks[object]));
-                let (job, leaks) = traced(run, object, outcome, None, started.elapsed());
+                let (job, leaks) = traced(run, object, outcome, Written::default(), started.elapsed());
                 ended(interrupted(job, &disk), leaks);
             }
         }
@@ -86,23 +86,22 @@ async fn one(
     disk: &SimulatedDisk,
 ) -> (JobTrace, Vec<String>) {
     let started = Instant::now();
-    let mut written = None;
+    let mut written = Written::default();
     let outcome = match shared.media(object) {
         Err(error) => Err(error),
-        Ok(media) => transferred(shared, provider, object, &media, folder, disk, &mut written).await,
+        Ok(media) => transferred((shared, run, object), provider, &media, folder, disk, &mut written).await,
     };
-    let (job, leaks) = traced(run, object, outcome, written.map(Into::into), started.elapsed());
+    let (job, leaks) = traced(run, object, outcome, written, started.elapsed());
     (interrupted(job, disk), leaks)
 }
 
 async fn transferred(
-    shared: &Shared,
+    (shared, run, object): (&Shared, usize, usize),
     provider: &dyn Provider,
-    object: usize,
     media: &MediaRef,
     folder: &Folder,
     disk: &SimulatedDisk,
-    written: &mut Option<Vec<u8>>,
+    written: &mut Written,
 ) -> Result<Success> {
     let transfer = Transfer::new(provider).with_options(options(shared, object, disk));
     match shared.world.client.destination {
@@ -111,9 +110,11 @@ async fn transferred(
             Ok(success(fetched.bytes, None, Some(&fetched.receipt)))
         }
         Destination::Writer => {
-            let mut writer = LimitedWriter { written: written.insert(Vec::new()), disk };
+            let bytes = written.bytes.insert(Vec::new());
+            let held = &mut written.held;
+            let mut writer = LimitedWriter { shared, run, object, bytes, held, disk };
             let receipt = transfer.fetch_into(media, &mut writer).await?;
-            Ok(success(writer.written.clone().into(), None, Some(&receipt)))
+            Ok(success(writer.bytes.clone().into(), None, Some(&receipt)))
         }
         Destination::File => {
             let path = folder.path().join(&shared.world.objects[object].target);
@@ -131,16 +132,30 @@ async fn transferred(
     }
 }
 
+/// What a writer got, and how many bytes it was behind.
+#[derive(Default)]
+struct Written {
+    bytes: Option<Vec<u8>>,
+    held: Option<(u64, u64)>,
+}
+
 /// A writer with as much room as the disk has.
 struct LimitedWriter<'w> {
-    written: &'w mut Vec<u8>,
+    shared: &'w Shared,
+    run: usize,
+    object: usize,
+    bytes: &'w mut Vec<u8>,
+    held: &'w mut Option<(u64, u64)>,
     disk: &'w SimulatedDisk,
 }
 
 impl AsyncWrite for LimitedWriter<'_> {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.disk.take_room(bytes.len())?;
-        self.written.extend_from_slice(bytes);
+        let held = self.shared.held(self.run, self.object, self.bytes.len());
+        let (first, most) = self.held.unwrap_or((held, held));
+        *self.held = Some((first, most.max(held)));
+        self.bytes.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -218,7 +233,7 @@ fn traced(
     run: usize,
     object: usize,
     outcome: Result<Success>,
-    written: Option<bytes::Bytes>,
+    written: Written,
     elapsed: Duration,
 ) -> (JobTrace, Vec<String>) {
     let mut shown = match &outcome {
@@ -227,7 +242,8 @@ fn traced(
     };
     shown.retain(|text| leaks(text));
     let outcome = outcome.map_err(|error| (error.kind().name().to_owned(), error.to_string()));
-    (JobTrace { run, object, outcome: Some(outcome), written, elapsed }, shown)
+    let (bytes, held) = (written.bytes.map(Into::into), written.held);
+    (JobTrace { run, object, outcome: Some(outcome), written: bytes, held, elapsed }, shown)
 }
 
 /// Removes the outcome of a job that failed because of the simulated crash: no caller receives it.
@@ -250,6 +266,6 @@ fn everything(error: &Error) -> Vec<String> {
 
 /// Whether a text has a piece of eight bytes of a credential.
 pub(crate) fn leaks(text: &str) -> bool {
-    let pieces = [LINK_SECRET, TOKEN].into_iter().flat_map(|secret| secret.as_bytes().windows(8));
+    let pieces = [LINK_SECRET, TOKEN, ACCESS_KEY].into_iter().flat_map(|secret| secret.as_bytes().windows(8));
     pieces.filter_map(|piece| std::str::from_utf8(piece).ok()).any(|piece| text.contains(piece))
 }

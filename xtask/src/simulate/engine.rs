@@ -151,7 +151,14 @@ fn add_unfinished(shared: &Shared, jobs: &mut Vec<JobTrace>) {
         (0..runs).flat_map(|run| (0..shared.world.objects.len()).map(move |object| (run, object)))
     {
         if !jobs.iter().any(|job| job.run == run && job.object == object) {
-            jobs.push(JobTrace { run, object, outcome: None, written: None, elapsed: Duration::ZERO });
+            jobs.push(JobTrace {
+                run,
+                object,
+                outcome: None,
+                written: None,
+                held: None,
+                elapsed: Duration::ZERO,
+            });
         }
     }
 }

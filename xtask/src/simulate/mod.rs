@@ -8,6 +8,7 @@ mod program;
 mod provider;
 mod reply;
 mod shrink;
+mod vendor;
 mod wire;
 
 pub(crate) use mutations::PATCHES as MUTATIONS;

@@ -53,7 +53,10 @@ pub(crate) fn build() -> Outcome {
 
 /// The world as the program can be run in it: what its flags can say, and quick enough for real time.
 pub(crate) fn adapted(world: &World) -> World {
-    let mut world = wire::adapted(world);
+    let mut world = world.clone();
+    // It takes its settings for these two, and the system's clock.
+    (world.server.provider, world.server.link_seconds, world.clock) = (0, None, None);
+    let mut world = wire::adapted(&world);
     let client = &mut world.client;
     if client.destination != Destination::Folder {
         world.objects.truncate(1);
@@ -245,7 +248,14 @@ fn judge(
             code => Err((kind_of(code).to_owned(), errors.clone())),
         };
         let elapsed = ran.elapsed;
-        jobs.push(JobTrace { run, object: 0, outcome: Some(outcome), written: Some(stored), elapsed });
+        jobs.push(JobTrace {
+            run,
+            object: 0,
+            outcome: Some(outcome),
+            written: Some(stored),
+            held: None,
+            elapsed,
+        });
     } else {
         let text = String::from_utf8_lossy(&ran.output.stdout).into_owned();
         trace.leaks.extend(leaks(&text).then(|| text.clone()));
@@ -305,7 +315,7 @@ fn job(run: usize, folder: &Path, elapsed: Duration, line: &str) -> Option<JobTr
         }
         _ => return None,
     };
-    Some(JobTrace { run, object, outcome: Some(outcome), written: None, elapsed })
+    Some(JobTrace { run, object, outcome: Some(outcome), written: None, held: None, elapsed })
 }
 
 fn success(stored: bytes::Bytes, path: Option<String>, line: &Value) -> Success {

@@ -19,6 +19,8 @@ use wamedia_core::{
 pub(crate) const LINK_SECRET: &str = "TEST-canary-link-5d1f90b2";
 /// The credential of every provider, which no error and no receipt may show.
 pub(crate) const TOKEN: &str = "TEST-canary-token-8c41e7aa";
+/// The key of a provider that has one beside its secret, which no error and no receipt may show.
+pub(crate) const ACCESS_KEY: &str = "TEST-canary-key-3be07a41";
 /// The provider's name.
 pub(crate) const NAME: &str = "simulated";
 /// From this many requests on, nothing is answered.
@@ -78,6 +80,15 @@ impl Shared {
         let mut state = self.state();
         state.replies += 1;
         state.replies
+    }
+
+    /// How many bytes the client took of an object beyond the first `written`.
+    pub(crate) fn held(&self, run: usize, object: usize, written: usize) -> u64 {
+        let state = self.state();
+        let of_this = |request: &&RequestLog| request.run == run && request.object == object;
+        let last = state.requests.iter().rev().find(of_this).and_then(|request| request.answer.as_ref().ok());
+        let taken = last.map_or(0, |body| body.start + body.sent.len() as u64);
+        taken.saturating_sub(written as u64)
     }
 
     pub(crate) fn requests(&self) -> Vec<RequestLog> {

@@ -1,54 +1,34 @@
 //! The wire driver: real providers and the real transport against a scripted server, in one runtime with the
-//! clock paused: real sockets, virtual time.
+//! clock paused: real sockets, virtual time. What is each provider's own stands in `vendor.rs`.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use wamedia_conformance::simulation::{
-    Advice, BodyLog, BodyReply, End, Ending, Failure, RedirectTo, RequestWhat, ScriptedReply, SizeClaim,
-    Statement, Trace, World, WorldEvent,
+    Advice, BodyLog, BodyReply, End, Ending, Failure, RedirectTo, RequestWhat, ScriptedReply, Trace, World,
+    WorldEvent,
 };
-use wamedia_core::{Provider, Secret};
-use wamedia_meta::MetaCloud;
-use wamedia_provider::TransportOptions;
 use wamedia_sandbox::http1::{Limits, Request, Server, Step};
-use wamedia_whapi::WhapiCloud;
 
 use super::adapter::leaks;
 use super::engine;
-use super::provider::{LINK_SECRET, Shared, Simulated, TOKEN};
+use super::provider::{Shared, Simulated};
 use super::reply::ScriptedBody;
+use super::vendor::Vendor;
 
 /// At most so many pieces of one body are written one by one.
 const MAX_PIECES: usize = 300;
 /// Pauses come before so many pieces only.
 const PAUSED_PIECES: usize = 5;
 
-/// Whether the world runs with Meta, which gives links, or with Whapi, which serves content by id.
-fn is_meta(world: &World) -> bool {
-    world.server.links
-}
-
 /// The world without what cannot happen over sockets, and without what the vendor never states.
 pub(crate) fn adapted(world: &World) -> World {
     let mut world = world.clone();
-    let meta = is_meta(&world);
-    for object in &mut world.objects {
-        if meta {
-            object.reply.name = None;
-            if matches!(object.reply.size, SizeClaim::Huge(_)) {
-                // A size that no media can have reads as unknown.
-                object.reply.size = SizeClaim::Absent;
-            }
-        } else {
-            object.reply = Statement::default();
-            object.resolve.clear();
-        }
-    }
+    let vendor = Vendor::of(&world);
+    vendor.adapt(&mut world);
     if matches!(world.event, WorldEvent::Twice | WorldEvent::Apart | WorldEvent::Crash(_)) {
         world.event = WorldEvent::None;
     }
@@ -62,7 +42,7 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
     let outcome = engine::with_providers(&shared, |shared| {
         let (started, current, origins) = start(shared)?;
         server = Some(started);
-        let provider = provider(shared, &origins)?;
+        let provider = Vendor::of(&shared.world).provider(&shared.world, &origins)?;
         Ok(Box::new(move |run| {
             current.store(run, Relaxed);
             Arc::clone(&provider)
@@ -74,7 +54,7 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
 
 /// The name of the provider that the world runs with.
 pub(crate) fn provider_name(world: &World) -> &'static str {
-    if is_meta(world) { "meta" } else { "whapi" }
+    Vendor::of(world).name()
 }
 
 /// The origins of a world.
@@ -127,55 +107,36 @@ fn shows_secret(request: &Request) -> bool {
 
 /// Every redirect comes from the origin of the API, so that no other one may see the credential.
 fn check_secret(provider: &Simulated, request: &Request, here: &str, origins: &Origins) {
+    let path = request.head.path();
     let got = match here {
         here if here == origins.forbidden => "a request to an address that is not public".to_owned(),
         here if here == origins.other && shows_secret(request) => {
-            format!("a credential in a request to another origin: {}", request.head.path())
+            format!("a credential in a request to another origin: {path}")
+        }
+        _ if Vendor::of(&provider.shared.world).must_not_send(&request.head) => {
+            format!("a credential where it has no business: {path}")
         }
         _ => return,
     };
     provider.shared.state().sent_elsewhere.push(got);
 }
 
-fn provider(shared: &Shared, origins: &Origins) -> Result<Arc<dyn Provider>, String> {
-    let transport = TransportOptions::default();
-    let ranges = shared.world.server.ranges;
-    let token = Secret::new(TOKEN);
-    if is_meta(&shared.world) {
-        let builder = MetaCloud::builder(token)
-            .base_url(&origins.api)
-            .content_origin(&origins.api)
-            .content_origin(&origins.other)
-            .try_range(ranges);
-        let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
-        return Ok(Arc::new(provider));
-    }
-    let builder = WhapiCloud::builder(token)
-        .base_url(&origins.api)
-        .content_origin(&origins.api)
-        .content_origin(&origins.other)
-        .try_range(ranges);
-    let provider = builder.transport(transport).build().map_err(|error| error.to_string())?;
-    Ok(Arc::new(provider))
-}
-
 fn answer(provider: &Simulated, request: &Request, origins: &Origins) -> Vec<Step> {
-    let path = request.head.path().to_owned();
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let content = path.starts_with("/content/") || !is_meta(&provider.shared.world);
-    let number = last.strip_prefix("object-").and_then(|number| number.parse::<usize>().ok());
+    let vendor = Vendor::of(&provider.shared.world);
+    let content = request.head.path().starts_with("/content/") || !vendor.has_links();
+    let number = vendor.object(request);
     let Some(object) = number.filter(|object| *object < provider.shared.world.objects.len()) else {
         return plain(404, "{}", None);
     };
     if content {
         content_answer(provider, object, request, origins)
     } else {
-        link_answer(provider, object, &origins.api)
+        link_answer(provider, object, vendor, &origins.api)
     }
 }
 
 /// The reply that names the link.
-fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
+fn link_answer(provider: &Simulated, object: usize, vendor: Vendor, origin: &str) -> Vec<Step> {
     let described = &provider.shared.world.objects[object];
     let (number, version) = provider.shared.next_resolve(object);
     if let Some(failure) = described.resolve.get(number as usize).cloned().flatten() {
@@ -186,16 +147,7 @@ fn link_answer(provider: &Simulated, object: usize, origin: &str) -> Vec<Step> {
     if logged.is_err() {
         return vec![Step::Reset];
     }
-    let (said, current) = (&described.reply, provider.shared.version(object, version));
-    let mut reply = Map::new();
-    let mut state = |key: &str, value: Option<Value>| value.map(|value| reply.insert(key.to_owned(), value));
-    state("messaging_product", Some("whatsapp".into()));
-    state("id", Some(format!("object-{object}").into()));
-    state("url", Some(format!("{origin}/content/object-{object}?hash={LINK_SECRET}").into()));
-    state("mime_type", said.mime.clone().map(Value::from));
-    state("sha256", said.sha256.text(current).map(Value::from));
-    state("file_size", said.size.of(current.len()).map(Value::from));
-    plain(200, &Value::Object(reply).to_string(), None)
+    plain(200, &vendor.descriptor(&provider.shared, object, version, origin).to_string(), None)
 }
 
 /// The reply with the bytes.
