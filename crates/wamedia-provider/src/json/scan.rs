@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// Objects and arrays of so many bytes are noted; what is smaller is cheap to skip.
-const LARGE: usize = 256;
+const LARGE: usize = 128;
 /// Objects and arrays below so many others are not noted. Nobody looks for media so far down, and every level
 /// may be as large as the text.
 const NOTED_DEPTH: usize = 40;
@@ -160,13 +160,9 @@ pub(super) fn value_end(bytes: &[u8], large: &[Large], start: usize) -> usize {
     if !matches!(bytes.get(start), Some(b'{' | b'[')) {
         return bytes.get(start..).and_then(scalar_length).map_or(bytes.len(), |length| start + length);
     }
-    let near = &bytes[..bytes.len().min(start + LARGE)];
-    if let Some(end) = container_end(near, start) {
-        return end;
-    }
     match large.binary_search_by_key(&position(start), |large| large.start) {
         Ok(found) => large[found].end as usize,
-        // Too deep to be noted.
+        // Small, or too deep to be noted.
         Err(_) => container_end(bytes, start).unwrap_or(bytes.len()),
     }
 }
@@ -206,13 +202,18 @@ fn scalar_length(bytes: &[u8]) -> Option<usize> {
 /// Whether the inside of a string, as it is written, means this text.
 pub(super) fn is_spelled(written: &str, text: &str) -> bool {
     super::steps::count(1);
-    // An escape of six bytes means at least one. Most names are told apart by their length alone.
+    // Most names are told apart by their first byte, unless it is an escape.
+    let first = written.as_bytes().first();
+    if first != text.as_bytes().first() && first != Some(&b'\\') {
+        return false;
+    }
+    // An escape of six bytes means at least one.
     if written.len() < text.len() || written.len() > 6 * text.len() {
         return false;
     }
     if written.len() == text.len() {
         // With an escape it would mean something shorter.
-        return written == text && !written.contains('\\');
+        return written == text && !written.as_bytes().contains(&b'\\');
     }
     let (mut written, mut text) = (written, text);
     loop {
