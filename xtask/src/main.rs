@@ -31,6 +31,7 @@ mod versions;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use clap::Parser;
 
@@ -164,11 +165,18 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// Runs a command and says which one failed.
+/// Runs a command and says which one failed, and which one took long.
 fn step(what: &str, command: &mut Command) -> Outcome {
     println!("== {what}");
+    let started = Instant::now();
     match command.status() {
-        Ok(status) if status.success() => Ok(()),
+        Ok(status) if status.success() => {
+            let seconds = started.elapsed().as_secs();
+            if seconds >= 10 {
+                println!("   {what}: {seconds} s");
+            }
+            Ok(())
+        }
         Ok(status) => Err(format!("{what} failed: {status}")),
         Err(error) => Err(format!("{what} cannot be started: {error}")),
     }

@@ -27,7 +27,7 @@ pub(crate) struct Used {
 
 /// Runs a program to its end. It must succeed: a client that fails fast looks fast.
 pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, String> {
-    let shown = format!("{command:?}");
+    let shown = command.get_program().display().to_string();
     let started = Instant::now();
     let child = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown}: {error}"))?;
