@@ -171,11 +171,12 @@ fn changed_entity(setup: &Setup) -> Verdict {
 }
 
 fn range_416(setup: &Setup) -> Verdict {
-    let (mut exchanges, content) = setup.split()?;
+    let (media, mut exchanges, content) = setup.undeclared()?;
     exchanges.push(content.clone().framed(Framing::Reset(5000)));
-    exchanges.push(content.clone().with(|_| Response::new(416)));
+    // By its body alone it could be the content.
+    exchanges.push(content.clone().with(|reply| Response::new(416).body(vec![9; reply.body.len()])));
     exchanges.push(content);
-    let run = setup.fetch(exchanges)?;
+    let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
 }
 

@@ -384,7 +384,7 @@ fn resumed() -> impl Strategy<Value = Vec<ScriptedReply>> {
 fn server() -> impl Strategy<Value = Server> {
     let chunk = prop_oneof![6 => Just(65_536u32), 1 => select(vec![1u32, 17, 4_096, 1_048_576])];
     let link_seconds = weighted(0.3, prop_oneof![-1_000i32..1_000, any::<i32>()]);
-    (prop::bool::weighted(0.85), any::<bool>(), chunk, 0u8..6, link_seconds).prop_map(
+    (prop::bool::weighted(0.85), any::<bool>(), chunk, 0u8..4, link_seconds).prop_map(
         |(ranges, links, chunk, provider, link_seconds)| Server {
             ranges,
             links,

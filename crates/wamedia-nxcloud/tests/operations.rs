@@ -25,8 +25,8 @@ fn requests_are_signed_by_sha256_and_links_of_the_fourth_version_have_their_expi
     let descriptor = run_operation("nxcloud/operation/signed-by-sha256", |net| async move {
         nxcloud(&net, true).resolve(&media, ResolveOptions::default()).await
     });
-    // 2026-11-18 10:40:00 and 900 seconds.
-    assert_eq!(descriptor.unwrap().expires_at(), unix_seconds(1_794_999_300));
+    // 2026-11-18 10:40:00 and an hour.
+    assert_eq!(descriptor.unwrap().expires_at(), unix_seconds(1_795_002_000));
 }
 
 #[test]

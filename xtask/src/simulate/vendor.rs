@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
+use wamedia_360dialog::Dialog360;
 use wamedia_chakra::{ChakraHq, FetchStyle};
 use wamedia_conformance::simulation::{ClockJump, SizeClaim, Statement, World};
 use wamedia_core::{Clock, Provider, Secret};
@@ -29,6 +30,8 @@ pub(crate) enum Vendor {
     Meta,
     /// The same under other paths.
     Chakra,
+    /// The same, and the link's host is replaced.
+    Dialog360,
     /// A public link in the reply to a signed request.
     NxCloud,
     /// Content by id, with the token.
@@ -41,22 +44,23 @@ impl Vendor {
     /// The provider that the world runs with.
     pub(crate) fn of(world: &World) -> Self {
         let (with_links, by_id) =
-            ([Self::Meta, Self::Chakra, Self::NxCloud], [Self::Whapi, Self::ChakraById]);
+            ([Self::Meta, Self::Chakra, Self::NxCloud, Self::Dialog360], [Self::Whapi, Self::ChakraById]);
         let number = usize::from(world.server.provider);
-        if world.server.links { with_links[number % 3] } else { by_id[number % 2] }
+        if world.server.links { with_links[number % 4] } else { by_id[number % 2] }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
             Self::Chakra | Self::ChakraById => "chakra",
+            Self::Dialog360 => "360dialog",
             Self::NxCloud => "nxcloud",
             Self::Whapi => "whapi",
         }
     }
 
     pub(crate) fn has_links(self) -> bool {
-        matches!(self, Self::Meta | Self::Chakra | Self::NxCloud)
+        matches!(self, Self::Meta | Self::Chakra | Self::Dialog360 | Self::NxCloud)
     }
 
     /// Takes out of the world what the vendor never states and never does.
@@ -64,11 +68,11 @@ impl Vendor {
         world.server.ranges = match self {
             Self::Meta | Self::Whapi => world.server.ranges,
             Self::NxCloud => true,
-            Self::Chakra | Self::ChakraById => false,
+            Self::Chakra | Self::ChakraById | Self::Dialog360 => false,
         };
         for object in &mut world.objects {
             match self {
-                Self::Meta | Self::Chakra => {
+                Self::Meta | Self::Chakra | Self::Dialog360 => {
                     object.reply.name = None;
                     if matches!(object.reply.size, SizeClaim::Huge(_)) {
                         // A size that no media can have reads as unknown.
@@ -110,6 +114,7 @@ impl Vendor {
             Self::Whapi => built!(WhapiCloud::builder(token).try_range(ranges)),
             Self::Chakra => built!(ChakraHq::builder(token)),
             Self::ChakraById => built!(ChakraHq::builder(token).fetch_style(FetchStyle::Show)),
+            Self::Dialog360 => built!(Dialog360::builder(token)),
             Self::NxCloud => built!(NxCloud::builder(ACCESS_KEY, token).business_phone("8615800001795")),
         })
     }
