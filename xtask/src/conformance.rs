@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if options.mutations || options.matrix {
         return crate::mutations::run(options.matrix);
     }
-    let programs = suite::build(&options.providers())?;
+    let programs = suite::build()?;
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for provider in options.providers() {
         let program =

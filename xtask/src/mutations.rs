@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::clauses::ORDER;
-use crate::{Outcome, PROVIDERS, root, suite};
+use crate::{Outcome, root, suite};
 
 /// Which requirements caught each mutation.
 type Caught = BTreeMap<String, BTreeSet<String>>;
@@ -42,7 +42,7 @@ pub(crate) fn run(matrix: bool) -> Outcome {
     }
     let count = pairs.len();
     let named: BTreeSet<String> = pairs.iter().map(|(mutation, _)| mutation.clone()).collect();
-    let programs = suite::build(&PROVIDERS)?;
+    let programs = suite::build()?;
     let program = |provider: &str| {
         programs.get(provider).ok_or_else(|| format!("the suite of {provider} was not built"))
     };
