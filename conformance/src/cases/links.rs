@@ -172,9 +172,15 @@ fn changed_entity(setup: &Setup) -> Verdict {
 
 fn range_416(setup: &Setup) -> Verdict {
     let (media, mut exchanges, content) = setup.undeclared()?;
+    let content = content.with(|reply| reply.header("etag", "\"one\""));
     exchanges.push(content.clone().framed(Framing::Reset(5000)));
-    // By its body alone it could be the content.
-    exchanges.push(content.clone().with(|reply| Response::new(416).body(vec![9; reply.body.len()])));
+    // By type and length it could be the content.
+    let refused = |mut reply: Response| {
+        reply.status = 416;
+        let other = vec![9; reply.body.len()];
+        reply.body(other)
+    };
+    exchanges.push(again(setup, content.clone(), 5000).with(refused));
     exchanges.push(content);
     let run = setup.fetch_media(&media, exchanges, |_| {}, Options::default())?;
     equal("content", &run.fetched()?.bytes, &setup.content_bytes()?)
