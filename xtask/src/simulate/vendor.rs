@@ -18,10 +18,19 @@ use wamedia_whapi::WhapiCloud;
 
 use super::adapter::leaks;
 use super::provider::{ACCESS_KEY, LINK_SECRET, Shared, TOKEN};
-use super::wire::Origins;
 
 /// When a world begins, in Unix seconds.
 const BEGINNING: u64 = 1_795_000_000;
+
+/// The origins of a world.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins {
+    pub(crate) api: String,
+    /// Content may come from it as well.
+    pub(crate) other: String,
+    /// Nobody configured it.
+    pub(crate) forbidden: String,
+}
 
 /// The providers that run over sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::adapter::leaks;
 use super::engine;
 use super::provider::{Shared, Simulated};
 use super::reply::ScriptedBody;
-use super::vendor::Vendor;
+use super::vendor::{Origins, Vendor};
 
 /// At most so many pieces of one body are written one by one.
 const MAX_PIECES: usize = 300;
@@ -55,16 +55,6 @@ pub(crate) fn run(world: &World) -> Result<Trace, String> {
 /// The name of the provider that the world runs with.
 pub(crate) fn provider_name(world: &World) -> &'static str {
     Vendor::of(world).name()
-}
-
-/// The origins of a world.
-#[derive(Clone, Debug)]
-pub(crate) struct Origins {
-    pub(crate) api: String,
-    /// Content may come from it as well.
-    pub(crate) other: String,
-    /// Nobody configured it.
-    forbidden: String,
 }
 
 /// Starts a server for each origin; the number is that of the current run.
