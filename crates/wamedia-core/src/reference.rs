@@ -445,17 +445,23 @@ mod tests {
             provider in "[a-z][a-z0-9-]{0,8}", id in "[A-Za-z0-9_:=@+-]{1,40}",
             name in proptest::option::of("\\PC{1,30}"), size: Option<u64>, digest: Option<[u8; 32]>,
             sent in proptest::option::of(0u64..253_402_300_800), inline in proptest::option::of(any::<Vec<u8>>()),
-            account in proptest::option::of("\\PC{0,12}"),
+            scope in proptest::array::uniform3(proptest::option::of("\\PC{0,12}")), needs_credential: bool,
+            ends in proptest::array::uniform2(proptest::option::of(0u64..253_402_300_800)),
         ) {
+            let [account, message, chat] = scope;
+            let [until, link_until] = ends.map(|end| end.and_then(unix_seconds));
             let declared = ContentMetadata { name, size_bytes: size, sha256: digest.map(Sha256::from_bytes),
                 mime: Mime::parse("audio/ogg; codecs=opus").ok(), kind: Some(MediaKind::Voice), ..ContentMetadata::EMPTY };
             let url = Url::parse("https://host.test/a%20b/?mid=1&hash=-_%3D&x=a+b").unwrap();
-            let media = MediaRef::new(provider, MediaId::new(id).unwrap())
+            let link = if needs_credential { MediaLink::with_credential(url) } else { MediaLink::public(url) };
+            let mut media = MediaRef::new(provider, MediaId::new(id).unwrap())
                 .with_declared(declared)
                 .with_account(account.as_deref())
                 .with_sent_at(sent.and_then(unix_seconds))
-                .with_link(MediaLink::public(url).with_expires_at(sent.and_then(unix_seconds)))
+                .with_expires_at(until)
+                .with_link(link.with_expires_at(link_until))
                 .with_inline(inline.map(Bytes::from));
+            (media.scope.message, media.scope.chat) = (message, chat);
             let back: MediaRef = media.to_string().parse().unwrap();
             prop_assert_eq!(back, media);
         }
