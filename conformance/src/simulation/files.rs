@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wamedia_core::Sha256;
+
 use super::facts::Problems;
 use super::{
     Destination, DigestClaim, Entry, ExistingFile, IfExists, JobTrace, Mismatch, PlantedRole, RequestWhat,
@@ -255,7 +257,10 @@ fn again(world: &World, trace: &Trace, problems: &mut Problems) {
                 || webhook.sha256 == DigestClaim::Wrong);
         // What a run stored in spite of the caller's own digest is fetched again, and that may fail.
         let demands = &world.objects[job.object].caller;
-        let is_refetched = folder && records && was_replaced && demands.sha256 == DigestClaim::Right;
+        let is_demanded =
+            |stored: &[u8]| demands.sha256.of(first).is_none_or(|want| want == Sha256::of(stored));
+        let is_refetched =
+            folder && records && matches!(&job.outcome, Some(Ok(before)) if !is_demanded(&before.stored));
         if !succeeded && !is_misled && !is_refetched {
             problems.add(
                 "own file",
