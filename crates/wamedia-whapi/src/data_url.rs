@@ -6,11 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_core::Stream;
 use wamedia_core::Result;
-use wamedia_provider::Body;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// The base64 of a body, as it comes.
+/// The base64 of a stream, as it comes.
 pub(crate) struct Base64 {
     source: Option<Chunks>,
     /// Bytes that do not fill a group of three yet.
@@ -18,13 +17,8 @@ pub(crate) struct Base64 {
 }
 
 impl Base64 {
-    pub(crate) fn new(body: Body) -> Self {
-        let (source, rest) = match body {
-            Body::Stream(source, _) => (Some(source), Vec::new()),
-            Body::Bytes(bytes) => (None, bytes.into()),
-            _ => unreachable!("every kind of body is listed above"),
-        };
-        Self { source, rest }
+    pub(crate) fn new(source: Chunks) -> Self {
+        Self { source: Some(source), rest: Vec::new() }
     }
 }
 
@@ -76,7 +70,7 @@ mod tests {
         fn chunks_of_any_size_give_the_text_of_the_whole(chunks: Vec<Vec<u8>>) {
             let whole = STANDARD.encode(chunks.concat());
             let given = Given(chunks.into_iter().map(Bytes::from).collect());
-            let mut stream = Base64::new(Body::Stream(Box::pin(given), None));
+            let mut stream = Base64::new(Box::pin(given));
             let mut text = Vec::new();
             let mut cx = Context::from_waker(Waker::noop());
             while let Poll::Ready(Some(chunk)) = Pin::new(&mut stream).poll_next(&mut cx) {

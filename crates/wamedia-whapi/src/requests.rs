@@ -68,8 +68,10 @@ pub(crate) fn upload(settings: &Settings, content: UploadContent) -> Result<Requ
             let plain = |c: char| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' };
             let name: String = name.chars().map(plain).collect();
             let head = format!(r#"{{"media":"data:{};name={name};base64,"#, mime.essence());
-            let text = Base64::new(Body::framed(Bytes::new(), content.body, size, Bytes::new()));
-            let text = UploadBody::Stream(Box::pin(text));
+            let Body::Stream(bytes, _) = Body::framed(Bytes::new(), content.body, size, Bytes::new()) else {
+                return Err(Error::new(ErrorKind::Unsupported, "this content cannot be written as base64"));
+            };
+            let text = UploadBody::Stream(Box::pin(Base64::new(bytes)));
             let tail = format!(r#"","no_encode":{no_encode}}}"#);
             let size = size.map(|size| size.div_ceil(3) * 4);
             post("application/json", Body::framed(head.into(), text, size, tail.into()))
