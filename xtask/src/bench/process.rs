@@ -14,6 +14,9 @@ use wait4::Wait4 as _;
 /// How often the memory of a child is looked at.
 const PEAK_EVERY: Duration = Duration::from_millis(5);
 
+/// So many words of a command that failed are shown.
+const MOST_SHOWN: usize = 20;
+
 /// What one run of a program took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
@@ -27,7 +30,9 @@ pub(crate) struct Used {
 
 /// Runs a program to its end. It must succeed: a client that fails fast looks fast.
 pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, String> {
-    let shown = command.get_program().display().to_string();
+    // A command may hold a reference for each content.
+    let words = std::iter::once(command.get_program()).chain(command.get_args()).take(MOST_SHOWN);
+    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let started = Instant::now();
     let child = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown}: {error}"))?;
