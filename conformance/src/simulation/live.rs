@@ -60,8 +60,8 @@ fn must_arrive(facts: &Facts<'_>) -> bool {
         // The meaning of a status depends on the vendor.
         return false;
     }
-    // A clock that is set while a link is on its way costs the link.
-    let clock = u32::from(world.clock.is_some());
+    // A clock that is set while a link is on its way costs the link. Without sockets there is none.
+    let clock = u32::from(facts.trace.wire && world.clock.is_some());
     let cost = script_cost(facts);
     cost.is_some_and(|cost| {
         let waits = cost.wait_ms + u64::from(cost.retries) * LONGEST_BACKOFF_MS;
