@@ -59,7 +59,8 @@ pub(crate) fn run() -> Outcome {
     }
     step(
         "documentation",
-        cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
+        cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     counts::run(&counts::Options::default())?;
     println!("== packages");

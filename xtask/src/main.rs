@@ -5,6 +5,7 @@ mod api;
 mod badge;
 mod bench;
 mod browser;
+mod builds;
 mod ci;
 mod circles;
 mod clauses;

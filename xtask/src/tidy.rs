@@ -36,6 +36,7 @@ pub(crate) fn run() -> Outcome {
     let mut problems = top();
     problems.extend(layers()?);
     problems.extend(without_client()?);
+    problems.extend(crate::builds::check()?);
     problems.extend(tables()?);
     problems.extend(links());
     problems.extend(vendors(&root().join("conformance/src")));
