@@ -294,7 +294,11 @@ impl<'a> Object<'a> {
 
     /// The field with this name that is not null; the last one where there are several.
     pub fn get(&self, name: &str) -> Option<Json<'a>> {
-        let is_wanted = |field: &&Field| scan::is_spelled(self.name(field), name);
+        let text = self.value.document.text.as_bytes();
+        let is_wanted = |field: &&Field| {
+            let (start, end) = field.name;
+            scan::is_spelled(&text[start as usize..end as usize], name)
+        };
         let found = self.fields.iter().rev().find(is_wanted);
         found.map(|field| self.json(field)).filter(|value| !value.is_null())
     }

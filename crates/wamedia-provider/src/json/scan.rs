@@ -24,7 +24,7 @@ pub(super) fn check(text: &str) -> Option<Vec<Large>> {
     Scan {
         bytes: text.as_bytes(),
         at: 0,
-        large: Vec::new(),
+        large: Vec::with_capacity((text.len() / LARGE).min(64)),
         kinds: Vec::new(),
         depth: 0,
         noted: [0; NOTED_DEPTH],
@@ -200,33 +200,43 @@ fn scalar_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether the inside of a string, as it is written, means this text.
-pub(super) fn is_spelled(written: &str, text: &str) -> bool {
+#[inline]
+pub(super) fn is_spelled(written: &[u8], text: &str) -> bool {
     super::steps::count(1);
-    // Most names are told apart by their first byte, unless it is an escape.
-    let first = written.as_bytes().first();
-    if first != text.as_bytes().first() && first != Some(&b'\\') {
-        return false;
-    }
-    // An escape of six bytes means at least one.
-    if written.len() < text.len() || written.len() > 6 * text.len() {
+    // Most names are told apart by their length or their first byte, unless it is an escape.
+    let first = written.first();
+    if written.len() < text.len() || (first != text.as_bytes().first() && first != Some(&b'\\')) {
         return false;
     }
     if written.len() == text.len() {
         // With an escape it would mean something shorter.
-        return written == text && !written.as_bytes().contains(&b'\\');
+        return written == text.as_bytes() && !written.contains(&b'\\');
     }
-    let (mut written, mut text) = (written, text);
+    is_spelled_with_escapes(written, text)
+}
+
+/// The same for what is written longer than what it means.
+fn is_spelled_with_escapes(written: &[u8], mut text: &str) -> bool {
+    // An escape of six bytes means at least one.
+    if written.len() > 6 * text.len() {
+        return false;
+    }
+    let Ok(mut written) = std::str::from_utf8(written) else { return false };
     loop {
-        let (plain, escape) = written.split_at(plain_length(written.as_bytes()));
-        let Some(rest) = text.strip_prefix(plain) else { return false };
-        let Some(escape) = escape.get(1..) else { return rest.is_empty() };
+        let pairs = written.bytes().zip(text.bytes());
+        let same = pairs.take_while(|(one, other)| one == other && *one != b'\\').count();
+        // None in the middle of a character: two that begin alike are different.
+        let Some(rest) = written.get(same..) else { return false };
+        let Some(escape) = rest.strip_prefix('\\') else { return rest.is_empty() && same == text.len() };
         let (meant, behind) = unescape(escape);
-        let Some(rest) = rest.strip_prefix(meant) else { return false };
+        let Some(rest) = text[same..].strip_prefix(meant) else { return false };
         (written, text) = (behind, rest);
     }
 }
 
 /// Of the string at the beginning, with both its quotes, and whether there are escapes in it.
+#[expect(clippy::inline_always, reason = "a twentieth of the instructions of a delivery")]
+#[inline(always)]
 pub(super) fn string_length(bytes: &[u8]) -> Option<(usize, bool)> {
     let (mut at, mut has_escapes) = (1, false);
     loop {
@@ -254,8 +264,8 @@ fn plain_length(bytes: &[u8]) -> usize {
         let word = u64::from_le_bytes(*word);
         // The lowest of the high bits is right; those above it may be set by a borrow.
         let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word;
-        let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-        let found = (is(b'"') | is(b'\\') | below(word, 0x20)) & HIGH;
+        // With its second bit turned, a quote comes next to the control characters, and a space goes behind it.
+        let found = (below(word ^ (EACH * 2), 0x21) | below(word ^ (EACH * u64::from(b'\\')), 1)) & HIGH;
         if found != 0 {
             return index * 8 + found.trailing_zeros() as usize / 8;
         }
@@ -287,14 +297,17 @@ pub(super) fn unescaped(mut inner: &str) -> Cow<'_, str> {
     if plain_length(inner.as_bytes()) == inner.len() {
         return Cow::Borrowed(inner);
     }
-    let mut text = String::with_capacity(inner.len());
+    let inner_length = inner.len();
+    let mut text = String::with_capacity(inner_length);
     loop {
         // In a checked string only a backslash is not plain.
         let (plain, escape) = inner.split_at(plain_length(inner.as_bytes()));
         text.push_str(plain);
         let Some(escape) = escape.get(1..) else {
             // Six bytes may have meant one.
-            text.shrink_to_fit();
+            if text.len() < inner_length / 2 {
+                text.shrink_to_fit();
+            }
             return Cow::Owned(text);
         };
         let (meant, behind) = unescape(escape);

@@ -73,6 +73,35 @@ fn names_of_every_length_and_spelling_are_found() {
 }
 
 #[test]
+fn only_large_objects_and_arrays_are_noted() {
+    let small = format!(r#"{{"a":[1,{{}}],"b":"{}"}}"#, "x".repeat(50));
+    let large = format!(r#"{{"c":"{}"}}"#, "x".repeat(200));
+    let text = format!("[{},{large},{small}]", vec![small.as_str(); 1000].join(","));
+    let document = Document::parse(text.as_bytes()).unwrap();
+    assert_eq!(document.large.len(), 2);
+    assert_eq!(document.value().array().unwrap().count(), 1002);
+}
+
+#[test]
+fn a_long_text_is_not_even_looked_at_to_be_shared() {
+    let text = format!(r#"{{"long":"{}","short":"{}"}}"#, "x".repeat(10_000), "x".repeat(MAX_SHARED));
+    let document = Document::parse(text.as_bytes()).unwrap();
+    let root = document.root();
+    steps::take();
+    assert_eq!(root.shared("long"), None);
+    assert!(steps::take() < 10);
+    assert_eq!(root.shared("short").map(|text| text.len()), Some(MAX_SHARED));
+}
+
+#[test]
+fn names_that_begin_with_half_the_same_character_are_different() {
+    let document = Document::parse("{\"\u{e9}a\":1,\"\\u00e9b\":2}".as_bytes()).unwrap();
+    let whole = |name| document.root().get(name).and_then(Json::whole);
+    assert_eq!((whole("\u{ea}"), whole("\u{e9}")), (None, None));
+    assert_eq!((whole("\u{e9}a"), whole("\u{e9}b")), (Some(1), Some(2)));
+}
+
+#[test]
 fn escapes_mean_what_they_mean() {
     let text = r#"["\"\\\/\b\f\n\r\t","\u00e9\u0000","\ud83d\ude00!","\ud83d","\ude00\ud83d\ude00","\ud83d\n","\ud83dx"]"#;
     let document = Document::parse(text.as_bytes()).unwrap();
