@@ -1,7 +1,8 @@
 //! Mutation testing of the product by cargo-mutants: whatever is changed in the code that moves bytes and secrets, a
 //! test must notice.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Outcome, cargo, root, step};
@@ -53,31 +54,108 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome {
     install()?;
     let output = root().join("target/mutants");
-    let mut command = mutants();
-    command.args(["--test-tool=nextest", "--all-features", "--timeout=120", "--output"]).arg(&output);
-    match options.sample {
-        Some(wanted) => {
-            let files = SAMPLED.into_iter().flat_map(|file| ["--file", file]);
-            command.args(files).args(shard(wanted.max(1), options.seed)?);
-        }
-        None => {
-            command.args(CRITICAL.into_iter().flat_map(|file| ["--file", file]));
-        }
-    }
+    let mut command = mutants(&output);
+    command.args(["--test-tool=nextest", "--timeout=120"]);
     if options.in_diff {
         command.arg("--in-diff").arg(diff(&output)?);
     }
-    if options.sample.is_none() {
+    let Some(wanted) = options.sample else {
+        command.args(CRITICAL.into_iter().flat_map(|file| ["--file", file]));
         command.args(["--", "--lib", "-E", &own_tests()]);
+        return Found::by(&mut command, &output)?.judge(false);
+    };
+    command.args(SAMPLED.into_iter().flat_map(|file| ["--file", file]));
+    command.args(shard(wanted.max(1), options.seed)?);
+    command.args(["--", "-E", "not binary(conformance)"]);
+    let mut found = Found::by(&mut command, &output)?;
+    if !found.missed.is_empty() {
+        found.try_everything()?;
     }
-    // The exit code says that something survived; what it was decides.
-    let status = command.status().map_err(|error| format!("cargo mutants cannot be started: {error}"))?;
-    println!("cargo mutants: {status}");
-    judge(&output.join("mutants.out"), options.sample.is_some())
+    found.judge(true)
 }
 
-fn mutants() -> Command {
-    cargo(&["mutants"])
+fn mutants(output: &Path) -> Command {
+    let mut command = cargo(&["mutants", "--all-features", "--output"]);
+    command.arg(output);
+    command
+}
+
+/// What became of the mutants.
+struct Found {
+    caught: Vec<String>,
+    timeout: Vec<String>,
+    missed: Vec<String>,
+}
+
+impl Found {
+    fn by(command: &mut Command, output: &Path) -> Result<Self, String> {
+        // The exit code says that something survived; what it was decides.
+        let status = command.status().map_err(|error| format!("cargo mutants cannot be started: {error}"))?;
+        println!("cargo mutants: {status}");
+        let lines = |name: &str| -> Vec<String> {
+            let text = fs::read_to_string(output.join("mutants.out").join(name)).unwrap_or_default();
+            text.lines().map(ToOwned::to_owned).collect()
+        };
+        let found =
+            Self { caught: lines("caught.txt"), timeout: lines("timeout.txt"), missed: lines("missed.txt") };
+        if found.tried() == 0 { Err("no mutant was tried".to_owned()) } else { Ok(found) }
+    }
+
+    fn tried(&self) -> usize {
+        self.caught.len() + self.timeout.len() + self.missed.len()
+    }
+
+    /// Every test of the workspace, suites among them, for what survived the fast tests of its package.
+    fn try_everything(&mut self) -> Outcome {
+        let output = root().join("target/mutants-everything");
+        let mut command = mutants(&output);
+        command.args(["--test-tool=cargo", "--test-workspace=true", "--timeout=600"]);
+        for mutant in &self.missed {
+            command.arg("--examine-re").arg(format!("^{}$", literal(mutant)));
+        }
+        let again = Self::by(&mut command, &output)?;
+        if again.tried() != self.missed.len() {
+            return Err(format!("{} of {} mutants were tried again", again.tried(), self.missed.len()));
+        }
+        self.caught.extend(again.caught);
+        self.timeout.extend(again.timeout);
+        self.missed = again.missed;
+        Ok(())
+    }
+
+    /// Compares what survived with the list, and prints the counts.
+    fn judge(&self, is_sample: bool) -> Outcome {
+        let path = root().join(SURVIVORS);
+        let accepted = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let unknown: Vec<&String> =
+            self.missed.iter().filter(|mutant| !is_accepted(&accepted, mutant)).collect();
+        println!(
+            "{} mutants: {} caught, {} timed out, {} survived, of which {} are not on the list",
+            self.tried(),
+            self.caught.len(),
+            self.timeout.len(),
+            self.missed.len(),
+            unknown.len()
+        );
+        for mutant in &unknown {
+            println!("survived: {mutant}");
+        }
+        let caught = self.caught.len() + self.timeout.len();
+        let is_enough = if is_sample { caught * 100 >= self.tried() * 95 } else { unknown.is_empty() };
+        if is_enough { Ok(()) } else { Err("too many mutants survived".to_owned()) }
+    }
+}
+
+/// A text as a regular expression that means nothing but itself.
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 fn install() -> Outcome {
@@ -98,7 +176,7 @@ fn own_tests() -> String {
 /// Every k-th mutant, beginning with the seed: a sample that can be taken again.
 fn shard(wanted: usize, seed: usize) -> Result<Vec<String>, String> {
     let files = SAMPLED.into_iter().flat_map(|file| ["--file", file]);
-    let listed = mutants().arg("--list").args(files).output();
+    let listed = cargo(&["mutants", "--list"]).args(files).output();
     let listed = listed.map_err(|error| format!("cargo mutants cannot list: {error}"))?;
     let all = String::from_utf8_lossy(&listed.stdout).lines().count();
     let every = (all / wanted).max(1);
@@ -107,42 +185,13 @@ fn shard(wanted: usize, seed: usize) -> Result<Vec<String>, String> {
 }
 
 /// The changes since the branch left `main`, as a file.
-fn diff(output: &std::path::Path) -> Result<PathBuf, String> {
+fn diff(output: &Path) -> Result<PathBuf, String> {
     let changed = Command::new("git").args(["diff", "main...HEAD"]).current_dir(root()).output();
     let changed = changed.map_err(|error| format!("git cannot be started: {error}"))?;
-    std::fs::create_dir_all(output).map_err(|error| format!("{}: {error}", output.display()))?;
+    fs::create_dir_all(output).map_err(|error| format!("{}: {error}", output.display()))?;
     let path = output.join("changes.diff");
-    std::fs::write(&path, changed.stdout).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::write(&path, changed.stdout).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
-}
-
-/// Compares what survived with the list, and prints the counts.
-fn judge(results: &std::path::Path, is_sample: bool) -> Outcome {
-    let lines = |name: &str| -> Vec<String> {
-        let text = std::fs::read_to_string(results.join(name)).unwrap_or_default();
-        text.lines().map(ToOwned::to_owned).collect()
-    };
-    let (caught, missed, timeout) = (lines("caught.txt"), lines("missed.txt"), lines("timeout.txt"));
-    let found = caught.len() + timeout.len();
-    let tried = found + missed.len();
-    if tried == 0 {
-        return Err("no mutant was tried".to_owned());
-    }
-    let path = root().join(SURVIVORS);
-    let accepted = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let unknown: Vec<&String> = missed.iter().filter(|mutant| !is_accepted(&accepted, mutant)).collect();
-    println!(
-        "{tried} mutants: {} caught, {} timed out, {} survived, of which {} are not on the list",
-        caught.len(),
-        timeout.len(),
-        missed.len(),
-        unknown.len()
-    );
-    for mutant in &unknown {
-        println!("survived: {mutant}");
-    }
-    let is_enough = if is_sample { found * 100 >= tried * 95 } else { unknown.is_empty() };
-    if is_enough { Ok(()) } else { Err("too many mutants survived".to_owned()) }
 }
 
 /// Whether the list has the mutant. Lines and columns move, so they do not count: a row of the list is the file and
@@ -165,6 +214,13 @@ mod tests {
         }
         let filter = own_tests();
         assert!(filter.starts_with("test(/^(digest|body|") && filter.ends_with("|state)::/)"), "{filter}");
+    }
+
+    #[test]
+    fn the_name_of_a_mutant_means_itself() {
+        let name = "a/b.rs:1:2: replace * with + in <impl X>::f -> Option<u8>";
+        let want = r"a/b\.rs:1:2: replace \* with \+ in <impl X>::f \-> Option<u8>";
+        assert_eq!(literal(name), want);
     }
 
     #[test]
