@@ -56,3 +56,17 @@ impl Webhooks for Dialog360Webhooks {
         json::read_delivery(delivery, NAME, max_bytes, |root, items| cloud_api::parse(root, &OPTIONS, items))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_body_is_what_was_set() {
+        let webhooks = Dialog360Webhooks::default();
+        assert_eq!(webhooks.capabilities().max_bytes, MAX_BYTES);
+        let webhooks = webhooks.with_max_bytes(2);
+        assert!(webhooks.parse(&Delivery::new(b"{}")).is_ok());
+        assert!(webhooks.parse(&Delivery::new(b"{ }")).is_err());
+    }
+}

@@ -174,6 +174,8 @@ pub fn verify(delivery: &Delivery<'_>, team_secrets: &[Secret]) -> Authenticity 
 
 #[cfg(test)]
 mod tests {
+    use wamedia_core::InboundItem;
+
     use super::*;
 
     const OWN: &str = r#"{"event":"message","payload":{"wabaId":"83784929738012","externalId":"wamid.IMG","timestamp":1788259051000,"message":{"from":"5492611234567","id":"wamid.IMG","type":"image","image":{"id":"1279279128","mime_type":"image/jpeg","caption":"¿ves?"}}}}"#;
@@ -211,6 +213,12 @@ mod tests {
         let status = r#"{"event":"status","payload":{"id":"wamid.S","deliveryStatus":"read"}}"#;
         let inbound = parse(&Delivery::new(status.as_bytes())).unwrap();
         assert_eq!(inbound.others().get("status"), Some(&1));
+        // Only of a status is `id` that of a message.
+        for (event, id) in [("status", Some("wamid.S")), ("template", None)] {
+            let inbound = parse(&Delivery::new(status.replace("status\"", &format!("{event}\"")).as_bytes()));
+            let InboundItem::Other(item) = inbound.unwrap().items.remove(0) else { panic!("{event}") };
+            assert_eq!((item.kind.as_str(), item.message_id.as_deref()), (event, id));
+        }
     }
 
     proptest::proptest! {

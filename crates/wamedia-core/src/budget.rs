@@ -199,4 +199,14 @@ mod tests {
         assert!(budget.take_wait(Duration::from_secs(10)));
         assert_eq!(budget.spent().waited, Duration::from_secs(70));
     }
+
+    #[test]
+    fn bytes_are_counted_up_to_the_limit_and_not_beyond() {
+        let budget = Budget::new(Limits { max_total_bytes: Some(10), ..Limits::default() });
+        assert!(budget.count_bytes(9).is_ok() && budget.count_bytes(1).is_ok());
+        let error = budget.count_bytes(1).unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Transport, Retry::Never));
+        assert_eq!(budget.spent().bytes, 11);
+        assert!(Budget::default().count_bytes(u64::MAX).is_ok());
+    }
 }

@@ -190,6 +190,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_type_of_255_characters_is_the_longest() {
+        let of = |length: usize| format!("a/{}", "b".repeat(length - 2));
+        assert!(Mime::parse(&of(255)).is_ok());
+        assert!(Mime::parse(&of(256)).is_err() && Mime::parse(&of(300)).is_err());
+    }
+
+    #[test]
+    fn an_extension_has_the_type_that_has_it() {
+        for (extension, essence) in
+            [("JPG", "image/jpeg"), ("jpeg", "image/jpeg"), ("opus", "audio/ogg"), ("pdf", "application/pdf")]
+        {
+            assert_eq!(Mime::from_extension(extension).unwrap().essence(), essence);
+        }
+        assert!(Mime::from_extension("exe").is_none());
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_parses_or_is_refused(text: String) {

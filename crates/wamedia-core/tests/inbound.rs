@@ -114,6 +114,20 @@ fn what_holds_no_media_is_counted_where_it_is_not_kept() {
 }
 
 #[test]
+fn many_small_items_count_with_what_holds_them() {
+    let mut items = Items::new(0);
+    for _ in 0..200_000 {
+        items.other("text", "entry[0]", "{}", None);
+    }
+    let others = others(items);
+    assert_eq!(others.iter().map(|item| item.count).sum::<usize>(), 200_000);
+    let kept = others.iter().filter(|item| !item.raw.is_empty()).count();
+    // The item, its kind, its text, its path, its place in the list, and what an allocator adds.
+    let each = size_of::<OtherItem>() + 4 + 2 + 64 + 128;
+    assert!(kept > 10_000 && kept * each <= 13 * MIB, "{kept} items of {each} bytes");
+}
+
+#[test]
 fn at_most_64_kinds_are_counted_each_for_itself() {
     let mut items = Items::new(0);
     items.other("text", "", &"x".repeat(13 * MIB), None);
@@ -125,4 +139,36 @@ fn at_most_64_kinds_are_counted_each_for_itself() {
     assert_eq!(others.iter().map(|item| item.count).sum::<usize>(), 201);
     assert!(others[..63].iter().all(|item| item.count == 1));
     assert_eq!((&*others[63].kind, others[63].count), ("unknown", 201 - 63));
+}
+
+#[test]
+fn others_are_summed_by_kind_and_what_is_kept_counts_whole() {
+    let mut items = Items::new(0);
+    for (kind, raw, id) in [("text", "{}", None), ("text", "{}", Some("wamid.1")), ("status", "[]", None)] {
+        items.other(kind, "entry[0]", raw, id);
+    }
+    items.media(media());
+    let inbound = items.into_inbound().unwrap();
+    assert_eq!(inbound.others().into_iter().collect::<Vec<_>>(), [("status", 1), ("text", 2)]);
+    // The kind, the text and the id each count as memory.
+    for large in [("x".repeat(13 * MIB), "", ""), (String::new(), "x", ""), (String::new(), "", "x")] {
+        let (kind, raw, id) = (large.0, large.1.repeat(13 * MIB), large.2.repeat(13 * MIB));
+        let mut items = Items::new(0);
+        items.other(&kind, "", &raw, Some(&id));
+        let kept = others(items).pop().expect("it is counted");
+        assert!(kept.raw.is_empty() && kept.message_id.is_none() && kept.kind.len() < MIB);
+    }
+}
+
+#[test]
+fn a_failed_item_shows_its_kind_and_code_and_no_word_of_a_sender() {
+    let mut item = FailedItem::new("unsupported", "entry[0]");
+    item.provider_code = Some("131051".to_owned());
+    item.message = Some("from a person".to_owned());
+    item.raw = "of a person".to_owned();
+    let shown = format!("{item:?}");
+    assert!(
+        shown.contains("unsupported") && shown.contains("131051") && !shown.contains("person"),
+        "{shown}"
+    );
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use wamedia_core::{
-    Capabilities, DeclaredBy, DeleteOptions, DeleteOutcome, Error, ErrorKind, ListOptions, MediaDescriptor,
-    MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions, Result, Source,
-    UploadContent, UploadOptions, Uploaded,
+    Budget, Capabilities, DeclaredBy, DeleteOptions, DeleteOutcome, Error, ErrorKind, Limits, ListOptions,
+    MediaDescriptor, MediaId, MediaPage, MediaRef, MediaStream, Mime, OpenOptions, Provider, ResolveOptions,
+    Result, Source, UploadContent, UploadOptions, Uploaded,
 };
 
 /// Has every operation, and none of them succeeds: the message says which one was asked.
@@ -95,4 +95,12 @@ fn a_message_from_the_future_has_no_age() {
     let media = media.with_sent_at(sent);
     assert_eq!(media.age(sent + Duration::from_secs(7)), Some(Duration::from_secs(7)));
     assert_eq!(media.age(sent - Duration::from_secs(7)), Some(Duration::ZERO));
+}
+
+#[test]
+fn the_options_of_a_call_keep_all_that_was_set() {
+    let mut limits = Limits::default();
+    limits.max_attempts = 7;
+    let options = ResolveOptions::default().with_renew(true).with_budget(Budget::new(limits));
+    assert_eq!((options.renew, options.budget.limits().max_attempts), (true, 7));
 }

@@ -158,3 +158,9 @@ fn capabilities_have_limits_and_lifetimes_in_seconds() {
     let want = json!({ "signed": true, "handshake": false, "max_bytes": 1024, "id_lifetime_s": 7 });
     assert_eq!(shape(webhooks), want);
 }
+
+#[test]
+fn what_is_no_text_is_told_what_is_expected() {
+    let error = serde_json::from_value::<MediaId>(json!(1)).unwrap_err().to_string();
+    assert!(error.contains("expected a media id"), "{error}");
+}

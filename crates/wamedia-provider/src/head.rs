@@ -69,6 +69,7 @@ mod tests {
             "",
             "bytes */10",
             "bytes 9-5/10",
+            "bytes 5-4/10",
             "bytes 5-10/10",
             "5-9/10",
             "bytes 5-9",

@@ -286,3 +286,35 @@ impl reqwest::dns::Resolve for PublicResolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn times_count_up_to_a_year() {
+        let day = Duration::from_secs(86_400);
+        let mut options = TransportOptions::default();
+        (options.connect_timeout, options.idle_timeout) = (365 * day, Duration::MAX);
+        let options = options.clamped();
+        assert_eq!((options.connect_timeout, options.idle_timeout), (365 * day, 366 * day));
+    }
+
+    #[derive(Debug)]
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+    }
+
+    #[test]
+    fn a_clock_takes_nothing_else_away() {
+        let options = NetworkOptions::default().with_roots([[1]]).with_clock(Arc::new(Stopped));
+        assert_eq!(options.clock.now(), SystemTime::UNIX_EPOCH);
+        assert_eq!(options.roots, Some(vec![vec![1]]));
+    }
+}

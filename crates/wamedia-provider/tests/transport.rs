@@ -383,3 +383,27 @@ async fn an_error_is_told_from_content_unless_everybody_declares_its_type() {
     let opened = api.content(&budget).open(&media(), build, classify).await;
     assert!(opened.is_ok(), "no vendor's error is a picture");
 }
+
+#[tokio::test]
+async fn a_closed_port_was_sent_nothing_and_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let origin = Origin::parse(&format!("http://{address}")).unwrap();
+    let api = client(TransportOptions::default(), &origin, &[]);
+    let token = Credential::new("TOKEN".into(), [origin.clone()]);
+    // What was not sent may be sent again, even where it can be done once only.
+    for error in [read(&api, &origin, &token).await, upload(&origin, |_| Ok(())).await] {
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Transport, Retry::Backoff), "{error}");
+        assert!(error.message().starts_with("cannot connect"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains(&address)), "{:?}", error.hint());
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_answer_is_too_long_to_be_read_may_have_happened() {
+    let origin = serve(answer(200, &"x".repeat(4 << 20))).await;
+    let error = upload(&origin, |_| Ok(())).await;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::TooLarge, Retry::Never), "{error}");
+    assert!(error.message().contains("the object may exist"), "{error}");
+}

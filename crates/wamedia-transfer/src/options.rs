@@ -181,3 +181,25 @@ impl TransferOptions {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_stays_set() {
+        let all = TransferOptions::default()
+            .with_deadline(Duration::from_secs(7))
+            .with_require(Require::Digest)
+            .with_if_exists(IfExists::Keep)
+            .with_sync(true)
+            .with_resume_partial(true)
+            .with_offload(OffloadLimit::new(0))
+            .with_observer(|_: &wamedia_core::MediaRef, _: &crate::Event| {})
+            .with_on_mismatch(OnMismatch::Record);
+        assert_eq!((all.deadline, all.require), (Some(Duration::from_secs(7)), Require::Digest));
+        assert_eq!((all.if_exists, all.on_mismatch), (IfExists::Keep, OnMismatch::Record));
+        assert!(all.sync && all.resume_partial && all.observer.is_some());
+        assert!(all.offload.try_acquire().is_none());
+    }
+}

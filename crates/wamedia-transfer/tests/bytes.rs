@@ -202,6 +202,28 @@ async fn what_the_caller_demands_binds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_contradicts_itself_is_refused_before_a_byte_is_fetched() {
+    let all = content(1000, 0);
+    let provider = Replies::new(NONE.with_sha256(Sha256::of(&all)), [Reply::whole(all)]);
+    let signed = media("1").with_declared(NONE.with_sha256(Sha256::of(b"other"))).with_signed(true);
+    assert_eq!(provider.fetch(&signed).await.unwrap_err().kind(), ErrorKind::Integrity);
+    assert_eq!(provider.opens(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_gibibytes_are_the_most_that_is_fetched_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (size, is_too_large) in [(4 << 30, false), ((4 << 30) + 1, true)] {
+        let provider = Replies::new(NONE.with_size_bytes(size), []);
+        let error = provider.download_to(&media("1"), &folder.path().join("x")).await.unwrap_err();
+        assert_eq!(
+            (error.kind() == ErrorKind::TooLarge, provider.opens() == 0),
+            (is_too_large, is_too_large)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_required_must_be_declared_before_a_byte_is_fetched() {
     let all = content(1000, 0);
     let (digest, size) = (NONE.with_sha256(Sha256::of(&all)), NONE.with_size_bytes(1000));

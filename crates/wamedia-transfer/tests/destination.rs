@@ -10,7 +10,7 @@ use bytes::Bytes;
 use support::{Replies, Reply, media};
 use wamedia_core::{ContentMetadata, Result, Sha256};
 use wamedia_transfer::{
-    Begin, BeginContext, Destination, Event, Observer, Receipt, Transfer, TransferOptions,
+    Begin, BeginContext, Destination, Event, Memory, Observer, Receipt, Transfer, TransferOptions,
 };
 
 /// Writes down what it is told.
@@ -83,6 +83,7 @@ async fn bytes_come_in_batches_of_the_size_that_the_destination_asks_for() {
         let reply = Reply::whole(content(30_000)).in_chunks(chunk);
         assert_eq!(calls(10_000, [reply]).await, expected, "chunks of {chunk}");
     }
+    assert_eq!(Memory::new().batch_bytes(), 512 * 1024, "what is asked for unless a destination says so");
     let each = calls(0, [Reply::whole(content(300)).in_chunks(100)]).await;
     assert_eq!(each, ["begin", "write 100 in 1", "write 100 in 1", "write 100 in 1", "commit"]);
 }

@@ -348,3 +348,16 @@ async fn a_partial_file_that_is_all_of_the_content_is_taken_without_a_content_re
     assert_eq!((done.receipt.unwrap().bytes, provider.opens()), (5, 0));
     assert_eq!(read(folder.path(), "a"), "whole");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_file_with_the_right_digest_must_have_the_size_that_is_demanded() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".a.wamedia-part"), "whole").unwrap();
+    let provider = Replies::new(NONE.with_sha256(Sha256::of(b"whole")), [Reply::whole("whole")]);
+    let mut options = TransferOptions::default();
+    (options.resume_partial, options.size_bytes) = (true, Some(4));
+    let transfer = Transfer::new(&provider).with_options(options);
+    let error = transfer.download_to(&media("1"), &folder.path().join("a")).await.unwrap_err();
+    assert_eq!((error.kind(), provider.opens()), (ErrorKind::Integrity, 1), "{error}");
+    assert!(!folder.path().join("a").exists());
+}

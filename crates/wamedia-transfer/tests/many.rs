@@ -107,6 +107,17 @@ async fn contents_at_once_stay_within_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sixteen_jobs_and_no_more_resolve_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    for (concurrency, started) in [(4, 8), (16, 32), (40, 56)] {
+        let provider = Arc::new(Timed::new(100));
+        let jobs = finish(provider.jobs(100, folder.path()), concurrency);
+        assert!(tokio::time::timeout(Duration::from_millis(50), jobs).await.is_err());
+        assert_eq!(provider.resolved.load(Relaxed), started, "{concurrency} at once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_fails_ahead_of_its_turn_takes_nobodys_turn() {
     let folder = tempfile::tempdir().unwrap();
     let provider = Arc::new(Timed { refused: Some("3"), ..Timed::new(100) });

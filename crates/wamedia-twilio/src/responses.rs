@@ -70,6 +70,9 @@ mod tests {
         for body in [
             r#"{"code":20404,"message":"a document of somebody's"}"#,
             r#"{"code":1,"message":"fine","status":200}"#,
+            r#"{"status":500}"#,
+            r#"{"status":500,"code":1}"#,
+            r#"{"status":500,"message":"of a document"}"#,
             r#"{"error":{"code":500,"message":"of another vendor"}}"#,
             "[1]",
             "",

@@ -278,6 +278,31 @@ mod tests {
         assert_eq!(check("", Some(URL), signature), Authenticity::NotConfigured);
     }
 
+    #[test]
+    fn a_file_is_known_by_its_type_and_has_what_the_form_says() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        let address =
+            format!("https://api.twilio.com/2010-04-01/Accounts/AC{hex}/Messages/MM{hex}/Media/ME{hex}");
+        for (mime, kind) in [
+            ("image/jpeg", MediaKind::Image),
+            ("image/webp", MediaKind::Sticker),
+            ("video/mp4", MediaKind::Video),
+            ("audio/ogg", MediaKind::Voice),
+            ("audio/mpeg", MediaKind::Audio),
+            ("application/pdf", MediaKind::Document),
+        ] {
+            let form = format!(
+                "MessageSid=SM1&NumMedia=1&Body=Hi&WaId=15550001111&MediaUrl0={address}&MediaContentType0={mime}"
+            );
+            let webhooks = TwilioWebhooks::builder().auth_token("t").build().unwrap();
+            let inbound = webhooks.parse(&Delivery::new(form.as_bytes())).unwrap();
+            let item = inbound.media().next().unwrap();
+            assert_eq!(item.kind, kind, "{mime}");
+            assert_eq!((item.message_id.as_deref(), item.caption.as_deref()), (Some("SM1"), Some("Hi")));
+            assert_eq!(item.sender.as_ref().unwrap().expose(), "15550001111");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_body_is_survived(body: Vec<u8>, text in "\\PC{0,80}") {

@@ -146,3 +146,21 @@ impl Provider for WhapiCloud {
         self.list_where(&ListFilter::default(), options).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wamedia_core::MediaId;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_stands_for_none_is_not_ready_and_no_id_is_a_mistake() {
+        let whapi = WhapiCloud::builder("t").build().unwrap();
+        let media = |id: &str| MediaRef::new(NAME, MediaId::new(id).unwrap());
+        assert!(matches!(whapi.source(&media("1"), false), Ok(Source::Direct)));
+        assert_eq!(whapi.source(&media(PLACEHOLDER), false).unwrap_err().kind(), ErrorKind::NotReady);
+        let mut none = media("1");
+        none.id = None;
+        assert_eq!(whapi.source(&none, false).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+}

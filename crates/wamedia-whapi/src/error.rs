@@ -173,7 +173,13 @@ mod tests {
             error(200, r#"{"error":{"code":404,"message":"Channel not found"}}"#).kind(),
             ErrorKind::Unauthorized
         );
-        assert!(in_reply(&Reply::new(200, r#"{"error":"a document of somebody"}"#)).is_none());
+        for document in [
+            r#"{"error":"a document of somebody"}"#,
+            r#"{"error":{"code":404}}"#,
+            r#"{"error":{"message":"a document of somebody"}}"#,
+        ] {
+            assert!(in_reply(&Reply::new(200, document)).is_none(), "{document}");
+        }
         assert_eq!(error(503, "").kind(), ErrorKind::Upstream);
         assert_eq!(error(200, r#"{"error":{"code":"x","message":null}}"#).kind(), ErrorKind::Upstream);
     }

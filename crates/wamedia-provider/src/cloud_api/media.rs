@@ -292,8 +292,20 @@ mod tests {
     #[test]
     fn the_wait_is_in_minutes() {
         let mut reply = Reply::new(400, r#"{"error":{"code":80007}}"#);
-        let usage = r#"{"1":[{"type":"whatsapp","call_count":95,"estimated_time_to_regain_access":19}]}"#;
-        reply.headers.insert("x-business-use-case-usage", usage.parse().unwrap());
-        assert_eq!(error_in(&reply).unwrap().retry_after(), Some(Duration::from_secs(19 * 60)));
+        for (minutes, wait) in [(19, Some(Duration::from_secs(19 * 60))), (0, None)] {
+            let usage = format!(
+                r#"{{"1":[{{"type":"whatsapp","call_count":95,"estimated_time_to_regain_access":{minutes}}}]}}"#
+            );
+            reply.headers.insert("x-business-use-case-usage", usage.parse().unwrap());
+            assert_eq!(error_in(&reply).unwrap().retry_after(), wait);
+        }
+    }
+
+    #[test]
+    fn a_link_may_be_dead_where_content_was_asked_for() {
+        let refused = Reply::new(400, r#"{"error":{"code":190}}"#);
+        assert_eq!(content_error(&refused).unwrap().kind(), Unauthorized);
+        assert_eq!(content_error(&Reply::new(410, "")).unwrap().kind(), ErrorKind::Expired);
+        assert!(content_error(&Reply::new(200, "bytes")).is_none());
     }
 }

@@ -164,6 +164,20 @@ fn long_names_are_not_repeated_in_every_item() {
 }
 
 #[test]
+fn what_has_no_name_is_known_by_its_type() {
+    for (mime, kind) in [
+        ("image/png", MediaKind::Image),
+        ("video/mp4", MediaKind::Video),
+        ("audio/ogg", MediaKind::Audio),
+        ("application/pdf", MediaKind::Document),
+        ("nonsense", MediaKind::Document),
+    ] {
+        let file = format!(r#"{{"id":"9","mime_type":"{mime}"}}"#);
+        assert_eq!(one(&format!(r#"{{"type":"new","new":{{"a":[{file}]}}}}"#)).kind, kind, "{mime}");
+    }
+}
+
+#[test]
 fn deep_nesting_beside_a_message_loses_nothing() {
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let item = one(&format!(r#"{{"deep":{deep},"type":"image","image":{{"id":"1","deep":{deep}}}}}"#));
