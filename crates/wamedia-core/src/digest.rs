@@ -139,6 +139,8 @@ mod tests {
         }
         assert_eq!(want.to_base64(), BASE64);
         assert_eq!(want.to_hex(), HEX);
+        // Base64 that looks like hex digits.
+        assert_eq!(Sha256::parse(&"A".repeat(43)), Ok(Sha256::from_bytes([0; 32])));
     }
 
     #[test]
@@ -146,6 +148,7 @@ mod tests {
         for text in ["", "SfInY0gGKTsJlUWbwxC1k+FAD0FZHv", &HEX[..62], &"z".repeat(64), "zz", "\u{e9}"] {
             assert_eq!(Sha256::parse(text), Err(DigestParseError), "{text}");
         }
+        assert!(DigestParseError.to_string().contains("64 hex digits"));
     }
 
     proptest::proptest! {

@@ -304,8 +304,8 @@ pub(super) fn unescaped(mut inner: &str) -> Cow<'_, str> {
         let (plain, escape) = inner.split_at(plain_length(inner.as_bytes()));
         text.push_str(plain);
         let Some(escape) = escape.get(1..) else {
-            // Six bytes may have meant one.
-            if text.len() < inner_length / 2 {
+            // Six bytes may have meant one. What is left of an escaped slash is not worth a move.
+            if text.len() < inner_length - inner_length / 8 {
                 text.shrink_to_fit();
             }
             return Cow::Owned(text);
