@@ -304,6 +304,7 @@ mod tests {
         let started = Instant::now();
         let response = http::Response::new(reqwest::Body::wrap_stream(chunks)).into();
         let mut incoming = Incoming::new(response, Duration::from_secs(idle), min_rate);
+        incoming.name_host("media.test".to_owned());
         let (mut bytes, mut failed) = (0, None);
         while let Some(item) = incoming.next().await {
             match item {
@@ -323,6 +324,7 @@ mod tests {
         let failed = failed.unwrap();
         assert_eq!((bytes, seconds, failed.kind()), (5, 19, ErrorKind::Timeout));
         assert_eq!((failed.phase(), failed.message()), (Some(Phase::Body), "the body stopped coming in"));
+        assert_eq!(failed.host(), Some("media.test"));
     }
 
     #[tokio::test(start_paused = true)]

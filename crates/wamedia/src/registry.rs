@@ -180,6 +180,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_reader_of_deliveries_has_the_name_that_it_is_asked_for() {
+        for name in Registry::built_in().names() {
+            assert_eq!(webhooks(name, &Config::default()).unwrap().provider(), name);
+        }
+    }
+
     #[cfg(feature = "client")]
     #[test]
     fn a_missing_setting_is_named_with_its_key_and_its_variable() {
