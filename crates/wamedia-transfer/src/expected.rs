@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_required_must_have_been_declared() {
+        for (declared, lacks) in [
+            (NONE, [false, true, true]),
+            (sized(5), [false, false, true]),
+            (hashed(1), [false, false, false]),
+        ] {
+            let expected = expected(&NONE, NONE, false, declared);
+            let requires = [Require::Nothing, Require::Length, Require::Digest];
+            assert_eq!(requires.map(|require| expected.lack(require).is_some()), lacks);
+        }
+    }
+
+    #[test]
     fn a_weak_size_binds_only_without_a_digest() {
         let mut without = expected(&NONE, NONE, false, sized(5));
         assert_eq!(without.verified(), Verified::Length(DeclaredBy::Provider));
