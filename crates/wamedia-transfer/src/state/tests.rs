@@ -53,6 +53,28 @@ fn again(next: &Next) -> Option<(u128, bool)> {
 }
 
 #[test]
+fn only_what_is_wrong_with_the_content_names_the_host_that_sent_it() {
+    let options = options(5);
+    let mut state = TransferState::new(&options, MIB, &MEDIA);
+    state.host = Some("media.test".to_owned());
+    let error = |kind| Error::new(kind, "wrong");
+    for (error, host) in [
+        (error(ErrorKind::Integrity).with_phase(Phase::Verify), Some("media.test")),
+        (error(ErrorKind::Integrity), Some("media.test")),
+        (error(ErrorKind::Local), None),
+        (error(ErrorKind::Transport).with_phase(Phase::Store), None),
+        (error(ErrorKind::Local).with_phase(Phase::Store), None),
+        (error(ErrorKind::Upstream).with_operation("open"), None),
+        (error(ErrorKind::Local).with_operation("open"), None),
+    ] {
+        let shown = format!("{error:?}");
+        assert_eq!(state.located(error).host(), host, "{shown}");
+    }
+    state.host = None;
+    assert_eq!(state.located(error(ErrorKind::Integrity)).host(), None);
+}
+
+#[test]
 fn resuming_needs_bytes_and_ranges_and_something_that_checks_the_whole() {
     let reject = options(5);
     let record = TransferOptions { on_mismatch: OnMismatch::Record, ..options(5) };
