@@ -221,6 +221,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn three_mebibytes_are_taken_and_no_byte_more() {
+        let webhooks = ChakraWebhooks::builder().build().unwrap();
+        let body = |size: usize| format!("{{{}}}", " ".repeat(size - 2));
+        assert!(webhooks.parse(&Delivery::new(body(3 << 20).as_bytes())).is_ok());
+        assert!(webhooks.parse(&Delivery::new(body((3 << 20) + 1).as_bytes())).is_err());
+    }
+
     proptest::proptest! {
         #[test]
         fn any_body_is_survived(body: Vec<u8>, text in "\\PC{0,80}") {
