@@ -443,8 +443,8 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
         let value = value.map_or(&*argument, |(_, value)| value);
         // A link is a credential in itself for a while.
         if crate::output::is_link(value) {
+            pasted |= text.contains(value);
             text = text.replace(value, "a link");
-            pasted = true;
         } else if crate::output::may_be_secret(value) {
             text = text.replace(value, "a value that may be a credential");
         }

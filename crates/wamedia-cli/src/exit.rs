@@ -86,15 +86,10 @@ pub(crate) fn code(error: &Error) -> u8 {
     }
 }
 
-/// The chain of causes behind an error.
+/// The chain of causes behind an error, without those that its message ends with.
 pub(crate) fn causes(error: &Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
+    let chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    chain.map(ToString::to_string).filter(|cause| !error.message().ends_with(cause)).collect()
 }
 
 /// What to do next: the library's advice, with the names that this program has for it.

@@ -25,6 +25,8 @@ use crate::progress::{self, Bars};
 use crate::reference::{Account, Reference};
 
 const PIECE: usize = 128 * 1024;
+/// The most that is taken from a pipe where the vendor states no limit.
+const MAX_PIPE_BYTES: u64 = 4 << 30;
 
 #[derive(Serialize)]
 struct UploadedJson<'a> {
@@ -74,27 +76,38 @@ struct Source {
 }
 
 impl Source {
-    async fn open(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
+    async fn open(
+        path: &Path,
+        mime: Option<&Mime>,
+        kind: Option<MediaKind>,
+        capabilities: &Capabilities,
+    ) -> Result<Self, Failure> {
         let (path, mime) = (path.to_owned(), mime.cloned());
+        let most = capabilities.limits.iter().map(|limit| limit.max_bytes).max().unwrap_or(MAX_PIPE_BYTES);
         // A pipe may take for ever.
-        input::beside(move || Ok(Self::open_now(&path, mime.as_ref(), kind))).await?
+        input::beside(move || Ok(Self::open_now(&path, mime.as_ref(), kind, most))).await?
     }
 
-    fn open_now(path: &Path, mime: Option<&Mime>, kind: Option<MediaKind>) -> Result<Self, Failure> {
+    fn open_now(
+        path: &Path,
+        mime: Option<&Mime>,
+        kind: Option<MediaKind>,
+        most: u64,
+    ) -> Result<Self, Failure> {
         let local = |why: String| input::unreadable(&path.to_string_lossy(), &why);
+        let spooled = |pipe: &mut dyn std::io::Read| {
+            let spooled = spool(pipe, most).map_err(|error| local(error.to_string()))?;
+            spooled.ok_or_else(|| too_long(path, most))
+        };
         let (mut file, size) = if path == Path::new("-") {
-            spool(&mut std::io::stdin().lock()).map_err(|error| local(error.to_string()))?
+            spooled(&mut std::io::stdin().lock())?
         } else {
             let mut file = File::open(path).map_err(|error| local(error.to_string()))?;
             let meta = file.metadata().map_err(|error| local(error.to_string()))?;
             if meta.is_dir() {
                 return Err(local("it is a folder".to_owned()).with_hint("name the files in it"));
             }
-            if meta.is_file() {
-                (file, meta.len())
-            } else {
-                spool(&mut file).map_err(|error| local(error.to_string()))?
-            }
+            if meta.is_file() { (file, meta.len()) } else { spooled(&mut file)? }
         };
         let mut head = Vec::new();
         file.by_ref().take(4096).read_to_end(&mut head).map_err(|error| local(error.to_string()))?;
@@ -159,22 +172,30 @@ impl Source {
 }
 
 /// A pipe does not say how long it is, and no vendor takes uploads of unknown length: it goes into a
-/// nameless temporary file first.
-fn spool(pipe: &mut dyn std::io::Read) -> std::io::Result<(File, u64)> {
+/// nameless temporary file first. None where it has more bytes than `most`: it may have no end.
+fn spool(pipe: &mut dyn std::io::Read, most: u64) -> std::io::Result<Option<(File, u64)>> {
     let mut file = tempfile::tempfile()?;
-    let size = std::io::copy(pipe, &mut file)?;
+    let size = std::io::copy(&mut pipe.take(most.saturating_add(1)), &mut file)?;
     file.rewind()?;
-    Ok((file, size))
+    Ok((size <= most).then_some((file, size)))
+}
+
+fn too_long(path: &Path, most: u64) -> Failure {
+    let file = output::typed(&path.to_string_lossy());
+    let why = format!("{file} goes on after {most} bytes, and the provider takes no more");
+    Failure::from(Error::new(ErrorKind::TooLarge, why).with_operation("upload").with_phase(Phase::Prepare))
+        .with_hint("give a file that ends before, in place of the pipe")
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let providers = Providers::new(&args.common)?;
     let account = providers.chosen()?;
-    let mut source = match Source::open(&args.file, args.mime.as_ref(), args.kind).await {
+    let capabilities = providers.capabilities(&account)?;
+    let mut source = match Source::open(&args.file, args.mime.as_ref(), args.kind, &capabilities).await {
         Ok(source) => source,
         Err(failure) => return Err(told(&args.file, failure, args.common.json)),
     };
-    let report = source.check(&providers.capabilities(&account)?)?;
+    let report = source.check(&capabilities)?;
     print_report(&source, &report, args.common.json, args.common.quiet)?;
     if report.fits() { Ok(()) } else { Failure::reported(&[9]) }
 }
@@ -236,11 +257,11 @@ async fn one(
     bars: Option<&Bars>,
     deadline: &Deadline,
 ) -> Result<(), Failure> {
-    let mut source = match Source::open(path, args.mime.as_ref(), args.kind).await {
+    let capabilities = provider.api.capabilities();
+    let mut source = match Source::open(path, args.mime.as_ref(), args.kind, capabilities).await {
         Ok(source) => source,
         Err(failure) => return Err(told(path, failure, args.common.json)),
     };
-    let capabilities = provider.api.capabilities();
     if capabilities.upload && !args.no_check {
         let report = source.check(capabilities)?;
         if !report.fits() {

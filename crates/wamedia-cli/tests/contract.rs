@@ -87,6 +87,10 @@ fn a_pasted_link_is_refused_and_not_repeated() {
     }
     let output = with_token(&["get", LINK]).output().expect("it runs");
     assert!(said(&output).contains("give the media id"), "{}", said(&output));
+    // An address that is in order is not blamed for a mistake elsewhere.
+    let output = with_token(&["get", "meta:1", "--base-url", "http://127.0.0.1:9", "--mime", "x"]).output();
+    let said = said(&output.expect("it runs"));
+    assert!(said.contains("--mime") && !said.contains("link"), "{said}");
 }
 
 #[test]

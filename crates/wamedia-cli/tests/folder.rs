@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Sandbox, command, lines};
+use common::{Sandbox, command, lines, text};
 use serde_json::Value;
 
 #[test]
@@ -47,4 +47,16 @@ fn a_recorded_file_without_a_digest_does_not_meet_a_demand_for_one() {
     assert_eq!(get("meta:no-digest-1", &["--require", "digest"]), of(5, "failed"));
     assert_eq!(get("meta:1001", &["--require", "digest"]), of(0, "stored"));
     assert_eq!(get("meta:1001", &["--require", "digest"]), of(0, "kept"));
+}
+
+#[test]
+fn the_reason_of_an_error_is_said_once() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = folder.path().join(".wamedia");
+    std::fs::create_dir_all(own.join("manifest.jsonl")).expect("made");
+    let output = sandbox.run(&["get", "meta:size-1", "--dir", folder.path().to_str().expect("UTF-8")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    assert_eq!(said.matches("the manifest is not a regular file").count(), 1, "{said}");
 }

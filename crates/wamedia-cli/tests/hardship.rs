@@ -135,6 +135,18 @@ fn a_pipe_is_uploaded_as_well_as_a_file() {
     assert_eq!(lines(&output)[0]["bytes"], bytes.len());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_without_an_end_is_refused_once_no_provider_takes_more() {
+    let sandbox = Sandbox::start(&[]);
+    for command in ["put", "check"] {
+        let output = sandbox.run(&[command, "--provider", "meta", "/dev/zero"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(9), "{command}: {said}");
+        assert!(said.contains("/dev/zero") && said.contains("the provider takes no more"), "{said}");
+    }
+}
+
 /// Everything that the program can say, at the highest level, through every kind of trouble.
 #[test]
 fn no_secret_is_said_at_any_level() {

@@ -228,7 +228,13 @@ impl Capabilities {
             // Last, since the digest of a large content takes a while.
             _ => return content.check(),
         };
-        Err(Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare))
+        let error = Error::new(kind, why).with_operation("upload").with_phase(Phase::Prepare);
+        Err(match kind {
+            ErrorKind::TooLarge => {
+                error.with_hint("make it smaller, or upload it as a kind that may be larger (--as)")
+            }
+            _ => error,
+        })
     }
 }
 
@@ -258,5 +264,13 @@ mod tests {
         assert_eq!(checked(TABLE, "text/plain", None, false), None);
         assert_eq!(checked(Capabilities::NONE, "audio/ogg", None, true), Some(ErrorKind::Integrity));
         assert_eq!(checked(Capabilities::NONE, "audio/ogg", None, false), None);
+    }
+
+    #[test]
+    fn what_is_too_large_to_upload_gets_no_advice_for_downloads() {
+        let content = UploadContent::from_bytes(&b"12345678"[..], Mime::parse("audio/ogg").unwrap(), "x");
+        let error = TABLE.check_upload(&content).unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("smaller") && !hint.contains("max_bytes"), "{hint}");
     }
 }
