@@ -9,18 +9,21 @@ type Builds = BTreeMap<String, BTreeSet<String>>;
 
 /// A problem for every dependency that a run of all checks would build once for this program and once for the tests.
 pub(crate) fn check() -> Result<Vec<String>, String> {
-    let ours = tree(&["-p", "xtask", "-e", "normal,build"])?;
-    let tests = tree(&["--workspace", "-e", "normal,build,dev"])?;
+    let of =
+        |arguments: &[&str]| Ok::<_, String>(builds(&tree(&[&["--format", "{p}|{f}"], arguments].concat())?));
+    let ours = of(&["-p", "xtask", "-e", "normal,build"])?;
+    let tests = of(&["--workspace", "-e", "normal,build,dev"])?;
     Ok(twice(&ours, &tests))
 }
 
-fn tree(arguments: &[&str]) -> Result<Builds, String> {
-    let mut command = cargo(&["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"]);
+/// The dependencies that cargo would build, a line each.
+pub(crate) fn tree(arguments: &[&str]) -> Result<String, String> {
+    let mut command = cargo(&["tree", "--locked", "--prefix", "none"]);
     let output = command.args(arguments).output().map_err(|error| error.to_string())?;
     if !output.status.success() || output.stdout.is_empty() {
         return Err(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    Ok(builds(&String::from_utf8_lossy(&output.stdout)))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn builds(tree: &str) -> Builds {

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::files::files;
-use crate::{Outcome, PROVIDERS, cargo, root};
+use crate::{Outcome, PROVIDERS, builds, cargo, root};
 
 /// What may stand at the top of the repository.
 const TOP: &[&str] = &[
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Outcome {
     let mut problems = top();
     problems.extend(layers()?);
     problems.extend(without_client()?);
-    problems.extend(crate::builds::check()?);
+    problems.extend(builds::check()?);
     problems.extend(tables()?);
     problems.extend(links());
     problems.extend(vendors(&root().join("conformance/src")));
@@ -148,14 +148,8 @@ fn layers() -> Result<Vec<String>, String> {
 /// A reader of deliveries has neither an HTTP client nor a runtime.
 fn without_client() -> Result<Vec<String>, String> {
     let features = PROVIDERS.join(",");
-    let output = cargo(&["tree", "--locked", "-p", "wamedia", "-e", "normal", "--prefix", "none"])
-        .args(["--no-default-features", "--features", &features])
-        .output()
-        .map_err(|error| error.to_string())?;
-    let tree = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() || tree.is_empty() {
-        return Err(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr)));
-    }
+    let alone = ["--no-default-features", "--features", &features];
+    let tree = builds::tree(&[&["-p", "wamedia", "-e", "normal"][..], &alone].concat())?;
     let forbidden = ["reqwest", "hyper", "tokio"];
     let found = forbidden.iter().filter(|name| tree.lines().any(|line| line.split(' ').next() == Some(name)));
     Ok(found.map(|name| format!("wamedia without its client depends on {name}")).collect())
