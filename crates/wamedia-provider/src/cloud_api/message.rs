@@ -83,7 +83,7 @@ impl Messages<'_, '_> {
             return self.items.other("unknown", path, value.raw(), id);
         };
         let message = self.read(fields);
-        let path = text(path);
+        let path = path.to_string();
         let name = message.fields.text("type");
         let edit = || message.fields.object("edit").and_then(|edit| edit.object("message"));
         match edit().filter(|_| name.as_deref() == Some("edit")) {
@@ -287,14 +287,6 @@ impl Messages<'_, '_> {
         message.fields.raw().clone_into(&mut item.raw);
         self.items.failed(item);
     }
-}
-
-/// A path that is written at once: one that grows would be moved at every part.
-fn text(path: impl fmt::Display) -> String {
-    let mut text = String::with_capacity(64);
-    // Writing into a text cannot fail.
-    let _ = write!(text, "{path}");
-    text
 }
 
 /// The steps as a path. Only here are they put together: most of what is searched has no media.

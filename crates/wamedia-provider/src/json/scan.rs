@@ -24,7 +24,7 @@ pub(super) fn check(text: &str) -> Option<Vec<Large>> {
     Scan {
         bytes: text.as_bytes(),
         at: 0,
-        large: Vec::with_capacity((text.len() / LARGE).min(64)),
+        large: Vec::new(),
         kinds: Vec::new(),
         depth: 0,
         noted: [0; NOTED_DEPTH],
@@ -297,17 +297,14 @@ pub(super) fn unescaped(mut inner: &str) -> Cow<'_, str> {
     if plain_length(inner.as_bytes()) == inner.len() {
         return Cow::Borrowed(inner);
     }
-    let inner_length = inner.len();
-    let mut text = String::with_capacity(inner_length);
+    let mut text = String::with_capacity(inner.len());
     loop {
         // In a checked string only a backslash is not plain.
         let (plain, escape) = inner.split_at(plain_length(inner.as_bytes()));
         text.push_str(plain);
         let Some(escape) = escape.get(1..) else {
-            // Six bytes may have meant one. What is left of an escaped slash is not worth a move.
-            if text.len() < inner_length - inner_length / 8 {
-                text.shrink_to_fit();
-            }
+            // Six bytes may have meant one.
+            text.shrink_to_fit();
             return Cow::Owned(text);
         };
         let (meant, behind) = unescape(escape);
