@@ -5,7 +5,8 @@ use wamedia_core::{Budget, Capabilities, Error, ErrorKind, MediaLink, Phase, Res
 
 use crate::failure::{Failure, NotTheApi};
 use crate::redact::Redactor;
-use crate::{Api, BoundHeader, HostRules, Reply, Request};
+use crate::request::RequestHead;
+use crate::{Api, Body, BoundHeader, HostRules, Reply, Request};
 
 /// One call of an API: what it may spend, where it may go, and whether it may be repeated.
 ///
@@ -130,23 +131,23 @@ impl<'a> Call<'a> {
             }
             read(&reply).map_err(|error| with_page(with_status(error, &reply), &reply))
         };
-        self.attempt(attempt, request, read).await
+        self.attempt(attempt, &request.head, request.body, read).await
     }
 
     /// Sends one request and reads its reply with `read`.
     pub(crate) async fn attempt<T: Send>(
         self,
         attempt: u32,
-        request: Request,
+        request: &RequestHead,
+        body: Body,
         read: impl AsyncFnOnce(reqwest::Response) -> Result<T>,
     ) -> Result<T, Failure> {
         let span = debug_span!("attempt", provider = self.provider(), operation = self.operation, attempt);
         let transport = &self.api.transport;
         let work = async {
-            let bound = request.bound.clone();
             // What was sent may be repeated as well: a signature, or a secret that nobody listed.
             let redacted = |error: Error| {
-                let sent = Redactor::new(bound.iter().filter_map(BoundHeader::secret));
+                let sent = Redactor::new(request.bound.iter().filter_map(BoundHeader::secret));
                 sent.error(error)
             };
             let refused = |error: Error| Failure { error: redacted(self.error(error)), is_unsent: true };
@@ -157,15 +158,15 @@ impl<'a> Call<'a> {
             let context = |error: Error| redacted(self.error_from(&host, error));
             let unsent = |error: Error| Failure { error: context(error), is_unsent: true };
             let port = request.url.port_or_known_default().unwrap_or_default();
-            let shown = self.shown(&request);
+            let shown = self.shown(request);
             #[cfg(feature = "metrics")]
             let mut metrics = crate::metrics::RequestMetrics::start(
                 self.provider(),
                 self.operation,
                 &request.method,
-                self.shown_host(&request),
+                self.shown_host(request),
             );
-            let sent_request = transport.send(request).await;
+            let sent_request = transport.send(request, body).await;
             shown.log(&sent_request);
             let outcome = match sent_request {
                 Ok(mut response) => {
@@ -195,7 +196,7 @@ impl<'a> Call<'a> {
     }
 
     /// A request as a log may show it.
-    fn shown(self, request: &Request) -> Shown {
+    fn shown(self, request: &RequestHead) -> Shown {
         // It costs time, and mostly nobody listens.
         let place = tracing::enabled!(tracing::Level::DEBUG).then(|| {
             (self.shown_host(request), self.clean(MediaLink::public(request.url.clone()).redacted()))
@@ -204,7 +205,7 @@ impl<'a> Call<'a> {
     }
 
     /// A host may be named after a credential.
-    fn shown_host(self, request: &Request) -> String {
+    fn shown_host(self, request: &RequestHead) -> String {
         self.clean(request.url.host_str().unwrap_or("-").to_owned())
     }
 
@@ -272,8 +273,10 @@ impl Shown {
 
 /// The host of an address, with its port where that is not the scheme's own. No part of the address beside it.
 pub(crate) fn host_of(url: &url::Url) -> String {
-    let host = url.host_str().unwrap_or("-");
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    match &url[url::Position::BeforeHost..url::Position::AfterPort] {
+        "" => "-".to_owned(),
+        host => host.to_owned(),
+    }
 }
 
 /// The status of a failure belongs to its error, whoever made it.

@@ -12,7 +12,7 @@ use crate::call::{Call, host_of};
 use crate::failure::Failure;
 use crate::head::head_of;
 use crate::redirect::{MAX_REDIRECTS, follow, redirect_target};
-use crate::{Reply, Request, error_for_status};
+use crate::{Body, Reply, Request, error_for_status};
 
 /// How much of a reply is looked at to tell a vendor's error from content; also the most of a failure that is read.
 const SUSPICIOUS_BYTES: usize = 64 * 1024;
@@ -81,23 +81,22 @@ impl Call<'_> {
         self,
         attempt: u32,
         media: &MediaDescriptor,
-        mut request: Request,
+        Request { mut head, mut body }: Request,
         classify: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
     ) -> Result<MediaStream, Failure> {
         let transport = &self.api.transport;
-        let is_ranged = request.headers.contains_key(header::RANGE);
+        let is_ranged = head.headers.contains_key(header::RANGE);
         let mut host = String::new();
         for _ in 0..=MAX_REDIRECTS {
-            let from = request.url.clone();
-            host = host_of(&from);
-            let (headers, bound) = (request.headers.clone(), request.bound.clone());
+            host = host_of(&head.url);
             let read = async |response| {
-                if let Some(next) = redirect_target(&from, &response)? {
+                if let Some(next) = redirect_target(&head.url, &response)? {
                     return Ok(RedirectStep::Redirect(next));
                 }
                 self.classify_response(response, media, is_ranged, classify).await.map(RedirectStep::Content)
             };
-            match self.attempt(attempt, request, read).await? {
+            let body = std::mem::replace(&mut body, Body::Empty);
+            match self.attempt(attempt, &head, body, read).await? {
                 RedirectStep::Content(content) => {
                     let (mut head, mut incoming) = *content;
                     // A host may be named after a credential.
@@ -112,7 +111,7 @@ impl Call<'_> {
                     let clean = transport.redactor().text(host);
                     let host = clean.as_deref().unwrap_or(host);
                     debug!(provider = self.provider(), host, "content moved to another address");
-                    request = follow(next, &from, headers, bound);
+                    follow(&mut head, next);
                 }
             }
         }
@@ -124,7 +123,7 @@ impl Call<'_> {
     /// Tells content from a vendor's error.
     async fn classify_response(
         self,
-        response: reqwest::Response,
+        mut response: reqwest::Response,
         media: &MediaDescriptor,
         is_ranged: bool,
         classify: &mut (impl FnMut(&Reply) -> Option<Error> + Send),
@@ -138,7 +137,7 @@ impl Call<'_> {
                 if reply.is_success() { error.with_kind(ErrorKind::UnexpectedContent) } else { error };
             return Err(error.with_status(status));
         }
-        let (headers, at) = (response.headers().clone(), self.api.now());
+        let (headers, at) = (std::mem::take(response.headers_mut()), self.api.now());
         let head = head_of(status, &headers, is_ranged)?;
         let options = transport.options();
         let mut incoming = Incoming::new(response, options.idle_timeout, options.min_rate);

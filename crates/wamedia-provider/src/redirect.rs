@@ -1,8 +1,9 @@
-use http::{HeaderMap, header};
+use http::{Method, header};
 use url::Url;
 use wamedia_core::{Error, ErrorKind, Result};
 
-use crate::{BoundHeader, Origin, Request};
+use crate::Origin;
+use crate::request::RequestHead;
 
 /// How many redirects of content are followed.
 pub(crate) const MAX_REDIRECTS: usize = 3;
@@ -28,15 +29,14 @@ pub(crate) fn redirect_target(from: &Url, response: &reqwest::Response) -> Resul
     Ok(Some(next))
 }
 
-/// The request that follows a redirect. A credential stays only while the origin does: once another one was
+/// Makes a request the one that follows a redirect. A credential stays only while the origin does: once another one was
 /// involved, none comes back, not even to its own origin.
-pub(crate) fn follow(next: Url, from: &Url, headers: HeaderMap, bound: Vec<BoundHeader>) -> Request {
-    let mut request = Request::get(next);
-    request.headers = headers;
-    if Origin::of(from) == Origin::of(&request.url) {
-        request.bound = bound;
+pub(crate) fn follow(head: &mut RequestHead, next: Url) {
+    if Origin::of(&head.url) != Origin::of(&next) {
+        head.bound.clear();
     }
-    request
+    head.method = Method::GET;
+    head.url = next;
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
     use wamedia_core::Secret;
 
     use super::*;
-    use crate::Credential;
+    use crate::{Body, Credential, Request};
 
     fn target(from: &str, status: u16, location: Option<&str>) -> Result<Option<Url>> {
         let mut response = http::Response::builder().status(status);
@@ -94,8 +94,10 @@ mod tests {
         let from = Url::parse("https://a.test/x").unwrap();
         let token = Credential::new(Secret::new("TEST-canary"), [Origin::of(&from).unwrap()]);
         let count = |to: &str| {
-            let bound = vec![token.bearer().unwrap()];
-            follow(Url::parse(to).unwrap(), &from, HeaderMap::new(), bound).bound.len()
+            let mut head = Request::post(from.clone(), Body::Empty).bound(token.bearer().unwrap()).head;
+            follow(&mut head, Url::parse(to).unwrap());
+            assert_eq!((head.method, head.url.as_str()), (Method::GET, to));
+            head.bound.len()
         };
         assert_eq!(count("https://a.test/y"), 1);
         for to in ["https://b.test/y", "https://a.test:444/y", "http://a.test/y"] {

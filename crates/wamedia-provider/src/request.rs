@@ -11,11 +11,16 @@ use crate::BoundHeader;
 
 /// One request, built afresh for each attempt.
 pub struct Request {
+    pub(crate) head: RequestHead,
+    pub(crate) body: Body,
+}
+
+/// A request without its body.
+pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) bound: Vec<BoundHeader>,
-    pub(crate) body: Body,
 }
 
 /// What a request carries.
@@ -42,7 +47,8 @@ impl fmt::Debug for Body {
 impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), bound: Vec::new(), body: Body::Empty }
+        let head = RequestHead { method, url, headers: HeaderMap::new(), bound: Vec::new() };
+        Self { head, body: Body::Empty }
     }
 
     /// A GET.
@@ -63,7 +69,7 @@ impl Request {
     /// Adds a header that is not a secret.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.head.headers.insert(name, value);
         self
     }
 
@@ -94,28 +100,28 @@ impl Request {
     /// Adds a header that only its origins see.
     #[must_use]
     pub fn bound(mut self, header: BoundHeader) -> Self {
-        self.bound.push(header);
+        self.head.bound.push(header);
         self
     }
 
     /// The URL.
     pub fn url(&self) -> &Url {
-        &self.url
+        &self.head.url
     }
 
     /// The method.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.head.method
     }
 
     /// The plain headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.head.headers
     }
 
     /// The bound headers.
     pub fn bound_headers(&self) -> &[BoundHeader] {
-        &self.bound
+        &self.head.bound
     }
 
     /// The body, where it is in memory.
@@ -130,9 +136,9 @@ impl Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("host", &self.url.host_str())
-            .field("bound", &self.bound)
+            .field("method", &self.head.method)
+            .field("host", &self.head.url.host_str())
+            .field("bound", &self.head.bound)
             .finish_non_exhaustive()
     }
 }

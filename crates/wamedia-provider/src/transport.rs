@@ -10,8 +10,9 @@ use crate::breaker::{Breaker, FailureBudget};
 use crate::failure::{Failure, convert, nothing_sent};
 use crate::proxy::Proxy;
 use crate::redact::Redactor;
+use crate::request::RequestHead;
 use crate::tls::Clients;
-use crate::{Body, Origin, Reply, Request, TransportOptions};
+use crate::{Body, Origin, Reply, TransportOptions};
 
 /// One request on the wire. Clones share connections and the circuit breaker.
 #[derive(Clone)]
@@ -77,9 +78,9 @@ impl Transport {
         }
     }
 
-    pub(crate) async fn send(&self, request: Request) -> Result<reqwest::Response, Failure> {
+    pub(crate) async fn send(&self, request: &RequestHead, body: Body) -> Result<reqwest::Response, Failure> {
         let options = &self.inner.options;
-        let mut headers = request.headers;
+        let mut headers = request.headers.clone();
         for bound in &request.bound {
             if let Some(value) = bound.value_for(&request.url) {
                 headers.insert(bound.name().clone(), value.clone());
@@ -88,8 +89,8 @@ impl Transport {
         let progress = Progress::new();
         let client = self.inner.clients.for_url(&request.url, options).await;
         let client = client.map_err(|error| Failure { error, is_unsent: true })?;
-        let mut builder = client.request(request.method, request.url);
-        let body = match request.body {
+        let mut builder = client.request(request.method.clone(), request.url.clone());
+        let body = match body {
             Body::Empty => None,
             // Small bodies go out in one piece.
             Body::Bytes(bytes) if bytes.len() <= 64 * 1024 => {
@@ -127,8 +128,9 @@ impl Transport {
     }
 
     /// Reads at most `cap` bytes of a reply.
-    pub(crate) async fn read_reply(&self, response: reqwest::Response, cap: usize) -> Result<Reply> {
-        let (status, headers, at) = (response.status().as_u16(), response.headers().clone(), self.now());
+    pub(crate) async fn read_reply(&self, mut response: reqwest::Response, cap: usize) -> Result<Reply> {
+        let headers = std::mem::take(response.headers_mut());
+        let (status, at) = (response.status().as_u16(), self.now());
         let mut incoming = Incoming::new(response, self.inner.options.idle_timeout, None);
         let late = || {
             Error::new(ErrorKind::Timeout, "the reply takes too long")
