@@ -240,7 +240,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         let mismatch = loop {
             let ended = match outcome.take() {
                 Some(outcome) => outcome,
-                None => self.attempt(&descriptor, &mut expected, writer, state, &mut observed).await?,
+                None => self.attempt(&mut descriptor, &mut expected, writer, state, &mut observed).await?,
             };
             match state.next(ended, writer.written()) {
                 Next::Finish => break None,
@@ -280,7 +280,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// Opens, reads and verifies once.
     async fn attempt(
         &self,
-        descriptor: &MediaDescriptor,
+        descriptor: &mut MediaDescriptor,
         expected: &mut Expected,
         writer: &mut HashingWriter<'_>,
         state: &mut TransferState<'_>,
@@ -357,7 +357,7 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
     /// Opens the content, from the end of the bytes so far where that is safe.
     async fn open(
         &self,
-        descriptor: &MediaDescriptor,
+        descriptor: &mut MediaDescriptor,
         expected: &Expected,
         writer: &mut HashingWriter<'_>,
         state: &mut TransferState<'_>,
@@ -372,13 +372,9 @@ impl<'p, P: Provider + ?Sized> Transfer<'p, P> {
         }
         let options = OpenOptions::default().with_budget(state.budget.clone()).with_resume(resume);
         // The provider needs all declared metadata to tell an error page from the content.
-        let mut descriptor = descriptor.clone();
-        descriptor.declared = expected.declared.clone();
-        Ok(self
-            .provider
-            .open(&descriptor, options)
-            .await
-            .map_err(|error| classify_open_error(error, is_resumed)))
+        descriptor.declared.clone_from(&expected.declared);
+        let opened = self.provider.open(descriptor, options).await;
+        Ok(opened.map_err(|error| classify_open_error(error, is_resumed)))
     }
 }
 

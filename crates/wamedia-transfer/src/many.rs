@@ -79,7 +79,7 @@ impl Job {
         self.key.clone().unwrap_or_else(default)
     }
 
-    async fn run(self, barrier: Barrier) -> Finished {
+    async fn run(self: Box<Self>, barrier: Barrier) -> Finished {
         if self.options.deadline.is_some() {
             // The wait for its turn must not use up the time that a job has.
             barrier.passed().await;
@@ -196,7 +196,7 @@ struct ProviderQueues {
 /// The jobs of one key.
 #[derive(Default)]
 struct ProviderQueue {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Box<Job>>,
     ahead: VecDeque<(u64, Barrier)>,
     running: usize,
     /// The number of its last turn.
@@ -221,7 +221,7 @@ impl ProviderQueues {
         job.index = self.added;
         self.added += 1;
         job.options.offload = self.options.offload.clone();
-        self.by_key.entry(job.key()).or_default().waiting.push_back(job);
+        self.by_key.entry(job.key()).or_default().waiting.push_back(Box::new(job));
         self.waiting += 1;
     }
 
@@ -234,7 +234,7 @@ impl ProviderQueues {
         Some(async move { (key, number, job.run(barrier).await) })
     }
 
-    fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(JobKey, Job)> {
+    fn next_in_turn(&mut self, barrier: &Barrier) -> Option<(JobKey, Box<Job>)> {
         while self.running < self.options.concurrency.max(1) {
             let has_job = |queue: &ProviderQueue| !queue.ahead.is_empty() || !queue.waiting.is_empty();
             let queues = self.by_key.iter_mut().filter(|(_, queue)| has_job(queue));
@@ -259,7 +259,7 @@ impl ProviderQueues {
     }
 
     /// No more jobs resolve ahead than are running.
-    fn next_ahead(&mut self, barrier: &Barrier) -> Option<(JobKey, Job)> {
+    fn next_ahead(&mut self, barrier: &Barrier) -> Option<(JobKey, Box<Job>)> {
         if self.ahead >= self.running.min(MAX_AHEAD) {
             return None;
         }
