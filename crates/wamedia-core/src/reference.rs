@@ -215,7 +215,8 @@ impl MediaRef {
             self.scope.message.as_deref().unwrap_or_default(),
             &media,
         ];
-        parts.map(|part| utf8_percent_encode(part, ID).to_string()).join("/")
+        let [provider, account, message, media] = parts.map(|part| utf8_percent_encode(part, ID));
+        format!("{provider}/{account}/{message}/{media}")
     }
 
     /// The id, for a provider that needs one.
