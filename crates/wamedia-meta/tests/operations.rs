@@ -41,6 +41,15 @@ fn a_resumable_upload_goes_on_at_the_servers_offset() {
 }
 
 #[test]
+fn a_resumable_upload_ends_where_a_part_is_refused() {
+    let handle = run_operation("meta/operation/resumable-refused", |net| async move {
+        let options = UploadOptions::default();
+        meta(&net).upload_resumable("1234567890", photo().into(), &jpeg(), "photo.jpg", options).await
+    });
+    assert_eq!(handle.unwrap_err().provider_code(), Some("100"));
+}
+
+#[test]
 fn an_upload_says_how_long_it_is_kept() {
     let uploaded = run_operation("meta/operation/kept-for", |net| async move {
         let mut options = UploadOptions::default();
