@@ -120,7 +120,7 @@ impl Cursor {
 }
 
 /// A page of the list. It is the last one when it is short or repeated; the total is not trusted,
-/// since it is documented in two ways.
+/// since it is documented in two ways. `count`, at least one, is what was asked for.
 pub(crate) fn page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<MediaPage> {
     if let Some(error) = error::in_reply(reply) {
         return Err(error);
@@ -146,7 +146,7 @@ pub(crate) fn page(reply: &Reply, count: u32, cursor: &Cursor) -> Result<MediaPa
     let granted = root.get("count").and_then(Json::whole).filter(|granted| *granted > 0);
     let full = granted.map_or(u64::from(count), |granted| granted.min(u64::from(count)));
     let seen = files.count() as u64;
-    let next = (seen > 0 && seen >= full).then(|| format!("{}.{mark}", cursor.offset.saturating_add(seen)));
+    let next = (seen >= full).then(|| format!("{}.{mark}", cursor.offset.saturating_add(seen)));
     Ok(MediaPage::new(items, next))
 }
 
