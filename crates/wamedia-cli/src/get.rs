@@ -187,17 +187,18 @@ fn once_each(mut refs: Vec<Reference>) -> Vec<Reference> {
     let mut kept = 0;
     for next in 0..refs.len() {
         let is_same = |place: &usize| is_same(&refs[*place], &refs[next]);
-        let keys = mentions(&refs[next], &hasher);
+        let mut keys = mentions(&refs[next], &hasher);
         let known = keys.iter().filter_map(|key| places.get(key)).copied().find(is_same);
         let place = known.unwrap_or(kept);
         if known.is_some() {
             let declared = refs[place].media.declared.clone().or(&refs[next].media.declared);
             refs[place].media.declared = declared;
+            keys = mentions(&refs[place], &hasher);
         } else {
             refs.swap(kept, next);
             kept += 1;
         }
-        for key in mentions(&refs[place], &hasher) {
+        for key in keys {
             places.entry(key).or_insert(place);
         }
     }
@@ -210,7 +211,7 @@ fn mentions(reference: &Reference, hasher: &RandomState) -> [u64; 4] {
     let identity = (&reference.account, reference.media.identity());
     let (digest, size) = (reference.media.declared.sha256, reference.media.declared.size_bytes);
     [(digest, size), (digest, None), (None, size), (None, None)]
-        .map(|declared| hasher.hash_one((&identity, declared.0.map(|digest| digest.to_hex()), declared.1)))
+        .map(|declared| hasher.hash_one((&identity, declared)))
 }
 
 /// Whether two references are the same, and nothing that both declare of the content differs. A name is no property of the
