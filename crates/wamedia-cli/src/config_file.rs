@@ -6,9 +6,9 @@ use toml::de::{DeTable, DeValue};
 use wamedia::{Config, ConfigFile, ConfigProblem, NetworkConfig};
 
 use crate::exit::Failure;
-use crate::output;
 use crate::reference::Account;
 use crate::settings::registry;
+use crate::{input, output};
 
 /// The configuration file, read strictly: what it does not know is a mistake.
 #[derive(Debug, Default)]
@@ -30,7 +30,9 @@ impl File {
             },
         };
         let shown = output::typed(&path.to_string_lossy());
-        let text = match std::fs::read_to_string(&path) {
+        let text = input::settings(&path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not text")));
+        let text = match text {
             Ok(text) => text,
             Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self { path: Some(path), ..Self::default() });

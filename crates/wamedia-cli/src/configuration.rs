@@ -1,7 +1,6 @@
 //! Flags, then environment, then `wamedia.toml`.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use wamedia::{
@@ -12,9 +11,9 @@ use wamedia::{
 use crate::args::{Common, LINK_HINT, LINK_REFUSED};
 use crate::config_file::File;
 use crate::exit::Failure;
-use crate::output;
 use crate::reference::{Account, Reference};
 use crate::settings::{Effective, SetBy, environment, registry, variable};
+use crate::{input, output};
 
 /// Providers as they are asked for, each made once.
 pub(crate) struct Providers<'a> {
@@ -299,7 +298,7 @@ fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> 
     // A file is named from where it stands.
     for path in given.chain(network.ca_files.iter().map(|name| file.folder().join(name))) {
         let shown = output::typed(&path.to_string_lossy());
-        let pem = std::fs::read(Path::new(&path)).map_err(|error| {
+        let pem = input::settings(&path).map_err(|error| {
             Failure::usage(format!("cannot read the certificates in {shown}: {error}"))
                 .with_hint("check the path, --ca-file or ca_files under [network]")
         })?;

@@ -7,20 +7,31 @@ use std::path::Path;
 use crate::exit::{self, Failure};
 use crate::output;
 
-/// The bytes of a file, or of standard input for `-`; not more than `max` of them.
+/// The most that is read of a configuration file, or of a file with certificates.
+const MAX_SETTINGS_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The bytes of a file, or of standard input for `-`, if there are not more than `max`.
 pub(crate) async fn read(file: &str, max: u64) -> Result<Vec<u8>, Failure> {
     let path = file.to_owned();
-    let work = move || {
-        let mut bytes = Vec::new();
-        if path == "-" {
-            io::stdin().lock().take(max).read_to_end(&mut bytes)?;
-        } else {
-            File::open(Path::new(&path))?.take(max).read_to_end(&mut bytes)?;
-        }
-        Ok(bytes)
+    let work = move || match &*path {
+        "-" => read_up_to(max, io::stdin().lock()),
+        path => read_up_to(max, File::open(path)?),
     };
-    let read: io::Result<_> = beside(work).await;
-    read.map_err(|error| unreadable(file, &error.to_string()))
+    beside(work).await.map_err(|error| unreadable(file, &error.to_string()))
+}
+
+/// The bytes of a file with settings.
+pub(crate) fn settings(path: &Path) -> io::Result<Vec<u8>> {
+    read_up_to(MAX_SETTINGS_BYTES, File::open(path)?)
+}
+
+fn read_up_to(max: u64, source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::other(format!("it has more than the {max} bytes that are read")));
+    }
+    Ok(bytes)
 }
 
 /// Why a file cannot be read, and what to do.

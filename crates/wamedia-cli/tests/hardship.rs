@@ -135,6 +135,17 @@ fn a_pipe_is_uploaded_as_well_as_a_file() {
     assert_eq!(lines(&output)[0]["bytes"], bytes.len());
 }
 
+#[test]
+#[cfg(unix)]
+fn settings_without_an_end_are_refused() {
+    for arguments in [&["config", "--config"][..], &["info", "meta:1", "--ca-file"]] {
+        let output = command(arguments).arg("/dev/zero").output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert!(said.contains("/dev/zero") && said.contains("it has more than the 16777216 bytes"), "{said}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_without_an_end_is_refused_once_no_provider_takes_more() {
