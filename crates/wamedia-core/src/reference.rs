@@ -411,6 +411,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_may_be_a_number_and_is_not_shown_as_a_whole() {
+        let shown = |id: &str| format!("{:?}", MediaId::new(id).unwrap());
+        assert_eq!(shown("491700000042"), "MediaId(4917..42)");
+        assert_eq!((shown("17000042"), shown("1")), ("MediaId(..)".to_owned(), "MediaId(..)".to_owned()));
+    }
+
+    #[test]
     fn the_simple_case_is_provider_and_id() {
         let media: MediaRef = "meta:1279279128".parse().unwrap();
         assert_eq!(media, MediaRef::new("meta", MediaId::new("1279279128").unwrap()));

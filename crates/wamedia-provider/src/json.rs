@@ -3,7 +3,7 @@
 //! Values stay raw text until they are asked for. So a number that fits no type, half a surrogate pair
 //! or a doubled key spoils nothing around it, the text of an object can be handed on as it came, and
 //! deep nesting costs no stack. One walk checks the whole text and notes where its large objects and
-//! arrays end; from then on it is only cut, and what is not asked for is skipped. Time and memory grow with
+//! arrays end, and of the first of them the fields; from then on it is only cut, and what is not asked for is skipped. Time and memory grow with
 //! the text and no faster. `Debug` shows no text, since senders' names and numbers stand in it.
 //!
 //! A walker over `serde_json`'s `RawValue` reads each level again: an ordinary delivery of 2.5 MB takes it 4.5 times as
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use self::scan::{Large, unescaped};
+use self::scan::{Field, Notes, unescaped};
 use wamedia_core::{Delivery, Error, ErrorKind, Inbound, Items, Phase, Result as CoreResult, unix_seconds};
 
 /// The longest name or id, in bytes, that is repeated in every item that it stands above.
@@ -74,8 +74,7 @@ pub fn read_delivery(
 /// A text that was checked to be one JSON value.
 pub struct Document<'a> {
     text: &'a str,
-    /// Where the large objects and arrays end.
-    large: Vec<Large>,
+    notes: Notes,
 }
 
 impl fmt::Debug for Document<'_> {
@@ -88,7 +87,7 @@ impl<'a> Document<'a> {
     /// The one value of a text; `None` where it is not JSON, or of 4 GiB and more.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= MAX_TEXT)?;
-        Some(Self { text, large: scan::check(text)? })
+        Some(Self { text, notes: scan::check(text)? })
     }
 
     /// The whole value.
@@ -102,7 +101,7 @@ impl<'a> Document<'a> {
     }
 
     fn value_at(&self, start: usize) -> Json<'_> {
-        Json { document: self, start, end: scan::value_end(self.text.as_bytes(), &self.large, start) }
+        Json { document: self, start, end: scan::value_end(self.text.as_bytes(), &self.notes, start) }
     }
 }
 
@@ -222,15 +221,7 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// Where a field stands. A delivery may have a field for every five bytes, so this is small.
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    /// The name as it is written, without its quotes.
-    name: (u32, u32),
-    value: (u32, u32),
-}
-
-/// The fields of an object, in their order.
+/// The fields of an object that are not noted, in their order.
 #[derive(Clone, Debug)]
 struct Fields<'a> {
     object: Json<'a>,
@@ -249,8 +240,7 @@ impl Iterator for Fields<'_> {
         let colon = scan::skip_space(bytes, end);
         let value = document.value_at(scan::skip_space(bytes, colon + 1));
         self.at = value.end;
-        let place = |start, end| (scan::position(start), scan::position(end));
-        Some(Field { name: place(start + 1, end - 1), value: place(value.start, value.end) })
+        Some(Field::new(start..end, value.start..value.end))
     }
 }
 
@@ -258,18 +248,21 @@ impl Iterator for Fields<'_> {
 #[derive(Clone, Debug)]
 pub struct Object<'a> {
     value: Json<'a>,
-    fields: Vec<Field>,
+    fields: Cow<'a, [Field]>,
 }
 
 impl<'a> Object<'a> {
     fn new(value: Json<'a>) -> Self {
+        if let Some(fields) = value.document.notes.fields(value.start) {
+            return Self { value, fields: Cow::Borrowed(fields) };
+        }
         let length = value.end - value.start;
         let found = Fields { object: value, at: value.start + 1 };
         // Counted where there may be many, since a list that grows asks for twice what it needs.
         let expected = if length > 4096 { found.clone().count() } else { (length / 12).min(16) };
         let mut fields = Vec::with_capacity(expected);
         fields.extend(found);
-        Self { value, fields }
+        Self { value, fields: Cow::Owned(fields) }
     }
 
     fn json(&self, field: &Field) -> Json<'a> {

@@ -142,3 +142,23 @@ impl fmt::Debug for Request {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wamedia_core::Secret;
+
+    use super::*;
+    use crate::{Credential, Origin};
+
+    #[test]
+    fn a_request_is_shown_without_its_address_and_secrets() {
+        let url = Url::parse("https://api.test/TEST-id?hash=TEST-hash").unwrap();
+        let token = Credential::new(Secret::new("TEST-canary"), [Origin::of(&url).unwrap()]);
+        let body = Body::Bytes(Bytes::from_static(b"abc"));
+        assert_eq!(format!("{body:?}"), "Bytes(3)");
+        let request = Request::post(url, body).bound(token.bearer().unwrap());
+        let shown = format!("{request:?}");
+        assert!(shown.starts_with("Request { method: POST, host: Some(\"api.test\"), bound: ["), "{shown}");
+        assert!(!shown.contains("TEST"), "{shown}");
+    }
+}

@@ -1,9 +1,11 @@
-//! The one walk through a text: whether it is JSON, and where its large objects and arrays end.
+//! The one walk through a text: whether it is JSON, where its large objects and arrays end, and where the fields of
+//! the first of these objects are.
 //!
 //! It is our own because readers of JSON give up or lose something at what is survived here, and because
 //! a check by one of them and a walk of ours would read every text twice.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Objects and arrays of so many bytes are noted; what is smaller is cheap to skip.
 const LARGE: usize = 128;
@@ -11,25 +13,70 @@ const LARGE: usize = 128;
 /// may be as large as the text.
 const NOTED_DEPTH: usize = 40;
 
+/// So many fields are noted, enough for all media that ordinary deliveries have; those of further objects are looked for
+/// again. A text may have one for every five bytes, and each takes 16.
+const NOTED_FIELDS: usize = 4096;
+
 /// Where a large object or array stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Large {
     start: u32,
     end: u32,
+    /// Which of the noted fields are those of this object; none where they are not noted.
+    fields: (u32, u32),
 }
 
-/// Checks that a text is JSON, and notes its large objects and arrays in the order in which they begin. The
-/// text is shorter than 4 GiB.
-pub(super) fn check(text: &str) -> Option<Vec<Large>> {
+/// Where a field stands. A delivery may have a field for every five bytes, so this is small.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    /// The name as it is written, without its quotes.
+    pub(super) name: (u32, u32),
+    pub(super) value: (u32, u32),
+}
+
+impl Field {
+    /// The name with its quotes.
+    pub(super) fn new(name: Range<usize>, value: Range<usize>) -> Self {
+        let place = |start, end| (position(start), position(end));
+        Self { name: place(name.start + 1, name.end - 1), value: place(value.start, value.end) }
+    }
+}
+
+/// What the walk through a text noted.
+pub(super) struct Notes {
+    /// In the order in which they begin.
+    pub(super) large: Vec<Large>,
+    /// One object after the other, in the order in which they end.
+    fields: Vec<Field>,
+}
+
+impl Notes {
+    fn large(&self, start: usize) -> Option<&Large> {
+        let found = self.large.binary_search_by_key(&position(start), |large| large.start).ok()?;
+        Some(&self.large[found])
+    }
+
+    /// The fields of the object that begins at `start`, in their order, where they are noted.
+    pub(super) fn fields(&self, start: usize) -> Option<&[Field]> {
+        let (first, end) = self.large(start)?.fields;
+        self.fields.get(first as usize..end as usize).filter(|fields| !fields.is_empty())
+    }
+}
+
+/// Checks that a text is JSON, and notes what is worth it. The text is shorter than 4 GiB.
+pub(super) fn check(text: &str) -> Option<Notes> {
+    // About what an ordinary delivery has.
+    let expected = (text.len() / 24).min(NOTED_FIELDS);
     Scan {
         bytes: text.as_bytes(),
         at: 0,
-        large: Vec::new(),
+        notes: Notes { large: Vec::new(), fields: Vec::with_capacity(expected) },
         kinds: Vec::new(),
         depth: 0,
-        noted: [0; NOTED_DEPTH],
+        noted: [(0, 0); NOTED_DEPTH],
+        open_fields: Vec::with_capacity(expected),
     }
-    .large()
+    .notes()
 }
 
 /// Reads a text once, without recursion.
@@ -38,17 +85,19 @@ pub(super) fn check(text: &str) -> Option<Vec<Large>> {
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
-    large: Vec<Large>,
+    notes: Notes,
     /// For every level that has not ended, whether it is an object: one bit, since there may be a level for
     /// every byte.
     kinds: Vec<u64>,
     depth: usize,
-    /// For every level that is noted, its number in `large`.
-    noted: [usize; NOTED_DEPTH],
+    /// For every level that is noted, its number among the large ones, and how many fields were open before it.
+    noted: [(usize, usize); NOTED_DEPTH],
+    /// The fields so far of all objects that have not ended.
+    open_fields: Vec<Field>,
 }
 
 impl Scan<'_> {
-    fn large(mut self) -> Option<Vec<Large>> {
+    fn notes(mut self) -> Option<Notes> {
         loop {
             if self.value()? {
                 continue;
@@ -56,7 +105,7 @@ impl Scan<'_> {
             // A value has ended, and with it perhaps those around it.
             loop {
                 match (self.next(), self.in_object()) {
-                    (None, None) => return Some(self.large),
+                    (None, None) => return Some(self.notes),
                     (Some(b','), Some(_)) => {
                         self.at += 1;
                         break;
@@ -71,24 +120,43 @@ impl Scan<'_> {
     /// Reads a value, of an object or an array only its beginning. True where another value must follow,
     /// none where there is no value.
     fn value(&mut self) -> Option<bool> {
-        if self.in_object() == Some(true) {
-            self.next().filter(|byte| *byte == b'"')?;
-            self.at += string_length(&self.bytes[self.at..])?.0;
-            self.next().filter(|byte| *byte == b':')?;
-            self.at += 1;
-        }
+        let name = if self.in_object() == Some(true) { Some(self.name()?) } else { None };
         let first = self.next()?;
-        let rest = &self.bytes[self.at..];
+        let start = self.at;
         let end = match first {
             b'{' => b'}',
             b'[' => b']',
             _ => {
-                self.at += scalar_length(rest)?;
+                self.at += scalar_length(&self.bytes[start..])?;
+                self.field(name, start);
                 return Some(false);
             }
         };
+        self.field(name, start);
         self.open(first == b'{');
         Some(self.next()? != end)
+    }
+
+    /// Reads the name of a field, with its quotes, and the colon behind it.
+    fn name(&mut self) -> Option<Range<usize>> {
+        self.next().filter(|byte| *byte == b'"')?;
+        let start = self.at;
+        self.at += string_length(&self.bytes[start..])?.0;
+        let name = start..self.at;
+        self.next().filter(|byte| *byte == b':')?;
+        self.at += 1;
+        Some(name)
+    }
+
+    /// Notes a field whose value begins at `start` and ends here; that of an object or array ends later.
+    fn field(&mut self, name: Option<Range<usize>>, start: usize) {
+        let Some(name) = name.filter(|_| self.has_room() && self.depth <= NOTED_DEPTH) else { return };
+        self.open_fields.push(Field::new(name, start..self.at));
+    }
+
+    /// Whether all fields so far are noted.
+    fn has_room(&self) -> bool {
+        self.open_fields.len() + self.notes.fields.len() < NOTED_FIELDS
     }
 
     /// Whether the innermost level is an object; none outside of all.
@@ -104,8 +172,8 @@ impl Scan<'_> {
         }
         self.kinds[word] = if is_object { self.kinds[word] | bit } else { self.kinds[word] & !bit };
         if let Some(noted) = self.noted.get_mut(self.depth) {
-            *noted = self.large.len();
-            self.large.push(Large { start: position(self.at), end: 0 });
+            *noted = (self.notes.large.len(), self.open_fields.len());
+            self.notes.large.push(Large { start: position(self.at), end: 0, fields: (0, 0) });
         }
         self.depth += 1;
         self.at += 1;
@@ -115,12 +183,30 @@ impl Scan<'_> {
     fn close(&mut self) {
         self.at += 1;
         self.depth -= 1;
-        let Some(number) = self.noted.get(self.depth) else { return };
-        let Some(ended) = self.large.get_mut(*number) else { return };
+        self.note();
+        if self.in_object() == Some(true) && self.depth <= NOTED_DEPTH && self.has_room() {
+            let Some(field) = self.open_fields.last_mut() else { return };
+            field.value.1 = position(self.at);
+        }
+    }
+
+    /// Notes an object or array that has ended, and its fields.
+    fn note(&mut self) {
+        let Some((number, first)) = self.noted.get(self.depth) else { return };
+        let has_room = self.has_room();
+        let Notes { large, fields } = &mut self.notes;
+        let Some(ended) = large.get_mut(*number) else { return };
         ended.end = position(self.at);
         if self.at - (ended.start as usize) < LARGE {
             // What is in it is smaller, and was dropped before: it is the last.
-            self.large.pop();
+            large.pop();
+        } else if has_room {
+            let before = fields.len();
+            fields.extend_from_slice(&self.open_fields[*first..]);
+            ended.fields = (position(before), position(fields.len()));
+        }
+        if has_room {
+            self.open_fields.truncate(*first);
         }
     }
 
@@ -156,14 +242,14 @@ pub(super) fn next_in_container(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where the value of a checked text ends that begins at `start`.
-pub(super) fn value_end(bytes: &[u8], large: &[Large], start: usize) -> usize {
+pub(super) fn value_end(bytes: &[u8], notes: &Notes, start: usize) -> usize {
     if !matches!(bytes.get(start), Some(b'{' | b'[')) {
         return bytes.get(start..).and_then(scalar_length).map_or(bytes.len(), |length| start + length);
     }
-    match large.binary_search_by_key(&position(start), |large| large.start) {
-        Ok(found) => large[found].end as usize,
+    match notes.large(start) {
+        Some(large) => large.end as usize,
         // Small, or too deep to be noted.
-        Err(_) => container_end(bytes, start).unwrap_or(bytes.len()),
+        None => container_end(bytes, start).unwrap_or(bytes.len()),
     }
 }
 

@@ -1,3 +1,6 @@
+use proptest::prelude::{Strategy, any, prop_oneof};
+use serde_json::Value;
+
 use super::*;
 
 #[test]
@@ -78,8 +81,30 @@ fn only_large_objects_and_arrays_are_noted() {
     let large = format!(r#"{{"c":"{}"}}"#, "x".repeat(200));
     let text = format!("[{},{large},{small}]", vec![small.as_str(); 1000].join(","));
     let document = Document::parse(text.as_bytes()).unwrap();
-    assert_eq!(document.large.len(), 2);
+    assert_eq!(document.notes.large.len(), 2);
     assert_eq!(document.value().array().unwrap().count(), 1002);
+}
+
+#[test]
+fn fields_are_noted_until_there_are_too_many_and_found_ever_after() {
+    // Objects in objects, each with the fields before and behind the inner one, beyond the levels that are noted.
+    let around = |inner: String, _| {
+        let long = "x".repeat(150);
+        format!(r#"{{"a": 1, "long" : "{long}","inner":{inner}, "behind":[{{"b":"{long}"}}]}}"#)
+    };
+    let deep = (0..60).fold("{}".to_owned(), around);
+    let wide: Vec<String> = (0..5000).map(|number| format!(",\"{number}\":{{\"n\":{number}}}")).collect();
+    let wide = format!("{{\"first\":0{}}}", wide.concat());
+    let many = format!("[{}]", vec![deep.as_str(); 30].join(","));
+    for (text, is_noted) in [(&deep, true), (&wide, false), (&many, false)] {
+        let document = Document::parse(text.as_bytes()).unwrap();
+        assert!(is_same(document.value(), &serde_json::from_str(text).unwrap()));
+        assert_eq!(document.notes.fields(0).is_some(), is_noted);
+    }
+    let document = Document::parse(many.as_bytes()).unwrap();
+    let noted = |value: Json<'_>| document.notes.fields(value.start).is_some();
+    let elements: Vec<_> = document.value().array().unwrap().collect();
+    assert!(noted(elements[0]) && !noted(elements[29]));
 }
 
 #[test]
@@ -155,6 +180,43 @@ fn every_byte_counts_wherever_it_stands_in_a_string() {
     }
 }
 
+/// Whether a value is the one that a well-known reader found.
+fn is_same(ours: Json<'_>, other: &Value) -> bool {
+    match other {
+        Value::Object(fields) => {
+            let object = ours.object().unwrap();
+            object.fields().count() == fields.len()
+                && object.fields().all(|(name, value)| fields[&*name].is_null() == value.is_null())
+                && fields.iter().all(|(name, value)| match object.get(name) {
+                    Some(found) => is_same(found, value),
+                    None => value.is_null(),
+                })
+        }
+        Value::Array(elements) => {
+            let ours: Vec<_> = ours.array().unwrap().collect();
+            ours.len() == elements.len()
+                && ours.iter().zip(elements).all(|(ours, other)| is_same(*ours, other))
+        }
+        other => serde_json::from_str::<Value>(ours.raw()).unwrap() == *other,
+    }
+}
+
+/// Values in values.
+fn nested() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<Option<i32>>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        "[a-z\"\\\\]{100,200}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::btree_map(".{0,6}", inner, 0..8)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
 /// What a well-known reader says of a text.
 fn known(bytes: &[u8]) -> Option<&str> {
     serde_json::from_slice::<&serde_json::value::RawValue>(bytes).ok().map(serde_json::value::RawValue::get)
@@ -188,6 +250,15 @@ proptest::proptest! {
         }
         let document = Document::parse(&text);
         proptest::prop_assert_eq!(ours(document.as_ref()), known(&text));
+    }
+
+    /// Every value stands where a well-known reader finds it, in both of its ways of writing.
+    #[test]
+    fn every_field_has_the_value_that_others_find(value in nested()) {
+        for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+            let document = Document::parse(text.as_bytes()).unwrap();
+            proptest::prop_assert!(is_same(document.value(), &value), "{text}");
+        }
     }
 
     /// Every value and every text is the one that a well-known reader finds.
