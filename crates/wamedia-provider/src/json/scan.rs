@@ -15,7 +15,7 @@ const NOTED_DEPTH: usize = 40;
 
 /// So many fields are noted, enough for all media that ordinary deliveries have; those of further objects are looked for
 /// again. A text may have one for every five bytes, and each takes 16.
-const NOTED_FIELDS: usize = 4096;
+const NOTED_FIELDS: usize = 16 * 1024;
 
 /// Where a large object or array stands.
 #[derive(Clone, Copy, Debug)]
