@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use wamedia_conformance::{CANARY, TestNet, read_all, run_operation, wamedia_fixtures};
 use wamedia_core::{
-    MediaId, MediaLink, MediaRef, Mime, OpenOptions, Provider as _, ResolveOptions, UploadContent,
+    ErrorKind, MediaId, MediaLink, MediaRef, Mime, OpenOptions, Provider as _, ResolveOptions, UploadContent,
     UploadOptions,
 };
 use wamedia_meta::MetaCloud;
@@ -47,6 +47,15 @@ fn a_resumable_upload_ends_where_a_part_is_refused() {
         meta(&net).upload_resumable("1234567890", photo().into(), &jpeg(), "photo.jpg", options).await
     });
     assert_eq!(handle.unwrap_err().provider_code(), Some("100"));
+}
+
+#[test]
+fn a_resumable_upload_ends_after_three_breaks() {
+    let handle = run_operation("meta/operation/resumable-broken", |net| async move {
+        let options = UploadOptions::default();
+        meta(&net).upload_resumable("1234567890", photo().into(), &jpeg(), "photo.jpg", options).await
+    });
+    assert_eq!(handle.unwrap_err().kind(), ErrorKind::Transport);
 }
 
 #[test]

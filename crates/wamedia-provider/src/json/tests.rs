@@ -92,7 +92,7 @@ fn fields_are_noted_until_there_are_too_many_and_found_ever_after() {
         let long = "x".repeat(150);
         format!(r#"{{"a": 1, "long" : "{long}","inner":{inner}, "behind":[{{"b":"{long}"}}]}}"#)
     };
-    let deep = (0..60).fold("{}".to_owned(), around);
+    let deep = (0..45).fold("{}".to_owned(), around);
     let wide: Vec<String> = (0..20_000).map(|number| format!(",\"{number}\":{{\"n\":{number}}}")).collect();
     let wide = format!("{{\"first\":0{}}}", wide.concat());
     let many = format!("[{}]", vec![deep.as_str(); 100].join(","));
@@ -182,6 +182,10 @@ fn every_byte_counts_wherever_it_stands_in_a_string() {
 
 /// Whether a value is the one that a well-known reader found.
 fn is_same(ours: Json<'_>, other: &Value) -> bool {
+    serde_json::from_str::<Value>(ours.raw()).is_ok_and(|raw| raw == *other) && has_same_parts(ours, other)
+}
+
+fn has_same_parts(ours: Json<'_>, other: &Value) -> bool {
     match other {
         Value::Object(fields) => {
             let object = ours.object().unwrap();
@@ -197,7 +201,7 @@ fn is_same(ours: Json<'_>, other: &Value) -> bool {
             ours.len() == elements.len()
                 && ours.iter().zip(elements).all(|(ours, other)| is_same(*ours, other))
         }
-        other => serde_json::from_str::<Value>(ours.raw()).unwrap() == *other,
+        _ => true,
     }
 }
 
