@@ -184,8 +184,8 @@ impl Scan<'_> {
         self.at += 1;
         self.depth -= 1;
         self.note();
-        if self.in_object() == Some(true) && self.depth <= NOTED_DEPTH && self.has_room() {
-            let Some(field) = self.open_fields.last_mut() else { return };
+        // Its own field, or one around it, which ends later and is changed again.
+        if let Some(field) = self.open_fields.last_mut() {
             field.value.1 = position(self.at);
         }
     }
