@@ -19,8 +19,8 @@ struct SettingJson {
 }
 
 /// Says which file is read, which values are in effect, and where each came from. No secret is shown.
-pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let providers = Providers::new(&args.common)?;
+pub(crate) async fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let providers = Providers::new(&args.common).await?;
     let accounts = match args.common.provider {
         Some(_) => vec![providers.chosen()?],
         None => providers.accounts(),

@@ -21,7 +21,7 @@ pub(crate) struct File {
 
 impl File {
     /// Reads the file that was named, or the one in the usual place if there is one.
-    pub(crate) fn read(path: Option<&Path>, quiet: bool) -> Result<Self, Failure> {
+    pub(crate) async fn read(path: Option<&Path>, quiet: bool) -> Result<Self, Failure> {
         let (path, named) = match path {
             Some(path) => (path.to_owned(), true),
             None => match default_path() {
@@ -31,6 +31,7 @@ impl File {
         };
         let shown = output::typed(&path.to_string_lossy());
         let text = input::settings(&path)
+            .await
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not text")));
         let text = match text {
             Ok(text) => text,

@@ -24,9 +24,9 @@ pub(crate) struct Providers<'a> {
 }
 
 impl<'a> Providers<'a> {
-    pub(crate) fn new(common: &'a Common) -> Result<Self, Failure> {
-        let file = File::read(common.config.as_deref(), common.quiet)?;
-        let transport = transport(common, &file)?;
+    pub(crate) async fn new(common: &'a Common) -> Result<Self, Failure> {
+        let file = File::read(common.config.as_deref(), common.quiet).await?;
+        let transport = transport(common, &file).await?;
         Ok(Self { common, file, transport, made: HashMap::new() })
     }
 
@@ -277,7 +277,7 @@ pub(crate) fn known(name: &str) -> Result<ProviderInfo, Failure> {
     })
 }
 
-fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> {
+async fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> {
     let mut transport = TransportOptions::default();
     transport.connect_timeout = common.connect_timeout.unwrap_or(transport.connect_timeout);
     transport.first_byte_timeout = common.first_byte_timeout.unwrap_or(transport.first_byte_timeout);
@@ -298,7 +298,7 @@ fn transport(common: &Common, file: &File) -> Result<TransportOptions, Failure> 
     // A file is named from where it stands.
     for path in given.chain(network.ca_files.iter().map(|name| file.folder().join(name))) {
         let shown = output::typed(&path.to_string_lossy());
-        let pem = input::settings(&path).map_err(|error| {
+        let pem = input::settings(&path).await.map_err(|error| {
             Failure::usage(format!("cannot read the certificates in {shown}: {error}"))
                 .with_hint("check the path, --ca-file or ca_files under [network]")
         })?;

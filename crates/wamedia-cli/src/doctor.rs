@@ -48,7 +48,7 @@ impl Checkup {
 
 /// Looks at one account, or at all that are configured, with one harmless call for each.
 pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let accounts = match &args.name {
         Some(name) => {
             let (provider, profile) = name.split_once('@').map_or((&**name, None), |(p, q)| (p, Some(q)));

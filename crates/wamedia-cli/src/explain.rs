@@ -24,7 +24,7 @@ struct ExplainJson<'a> {
 /// Fetches once without storing, telling every request and decision on the way, and says what the outcome means.
 pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
     let story = (!args.common.verbose).then(Story::listen);
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let reference = providers.reference(&args.media)?;
     let provider = providers.get(&reference.account)?;
     let options = transfer_options(&args.common);

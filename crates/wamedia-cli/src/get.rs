@@ -62,7 +62,7 @@ struct InboundLine {
 }
 
 pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let refs = match &args.webhook {
         Some(file) => inbound::media(&args, file, &providers).await?,
         None => references(&args, &providers).await?,

@@ -26,7 +26,7 @@ struct ItemJson<'a> {
 }
 
 pub(crate) async fn run(args: InboundArgs) -> Result<(), Failure> {
-    let providers = Providers::new(&args.common)?;
+    let providers = Providers::new(&args.common).await?;
     let account = providers.chosen()?;
     let webhooks = providers.webhooks(&account, args.max_bytes)?;
     let body = input::read(&args.file, MAX_BODY_BYTES).await?;

@@ -29,7 +29,7 @@ struct FailedJson {
 }
 
 pub(crate) async fn run(args: InfoArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let reference = providers.reference(&args.media)?;
     let provider = providers.get(&reference.account)?;
     let options = ResolveOptions::default().with_budget(Budget::new(limits(&args.common)));

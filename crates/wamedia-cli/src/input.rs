@@ -20,9 +20,10 @@ pub(crate) async fn read(file: &str, max: u64) -> Result<Vec<u8>, Failure> {
     beside(work).await.map_err(|error| unreadable(file, &error.to_string()))
 }
 
-/// The bytes of a file with settings.
-pub(crate) fn settings(path: &Path) -> io::Result<Vec<u8>> {
-    read_up_to(MAX_SETTINGS_BYTES, File::open(path)?)
+/// The bytes of a file with settings, which may be a pipe from a keeper of secrets.
+pub(crate) async fn settings(path: &Path) -> io::Result<Vec<u8>> {
+    let path = path.to_owned();
+    beside(move || read_up_to(MAX_SETTINGS_BYTES, File::open(path)?)).await
 }
 
 fn read_up_to(max: u64, source: impl Read) -> io::Result<Vec<u8>> {

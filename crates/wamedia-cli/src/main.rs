@@ -89,9 +89,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rm(args) => manage::rm(args).await,
         Command::Ls(args) => manage::ls(args).await,
         Command::Check(args) => put::check(args).await,
-        Command::Config(args) => config::run(&args),
+        Command::Config(args) => config::run(&args).await,
         Command::Doctor(args) => doctor::run(args).await,
-        Command::Providers(args) => providers::run(&args),
+        Command::Providers(args) => providers::run(&args).await,
         // It ends well when it is told to, so it listens itself.
         Command::Sandbox(args) => sandbox::run(args, std::future::pending()).await,
         Command::Demo(args) => demo::run(args).await,

@@ -34,7 +34,7 @@ struct ListedJson<'a> {
 }
 
 pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let refs = args.refs.iter().map(|text| providers.reference(text)).collect::<Result<Vec<_>, _>>()?;
     let mut codes = Vec::new();
     let deadline = Deadline::of(&args.common);
@@ -63,7 +63,7 @@ pub(crate) async fn rm(args: RmArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn ls(args: LsArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let account = providers.chosen()?;
     let provider = providers.get(&account)?;
     let mut options = ListOptions::default();

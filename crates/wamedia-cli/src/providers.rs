@@ -14,9 +14,9 @@ use crate::output;
 use crate::reference::Account;
 use crate::settings::{registry, variable};
 
-pub(crate) fn run(args: &ProvidersArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: &ProvidersArgs) -> Result<(), Failure> {
     match &args.name {
-        Some(name) => one(known(name)?, args),
+        Some(name) => one(known(name)?, args).await,
         None => all(args.json),
     }
 }
@@ -73,7 +73,7 @@ fn all(json: bool) -> Result<(), Failure> {
     output::block(&format!("{}\n\n`wamedia providers NAME` shows one in full.", trimmed(&text)))
 }
 
-fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
+async fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
     let can = capabilities(info)?;
     if args.json {
         return output::json(&as_json(info, &can));
@@ -100,7 +100,7 @@ fn one(info: ProviderInfo, args: &ProvidersArgs) -> Result<(), Failure> {
         ));
     }
     text.push_str("\nsettings\n");
-    text.push_str(&settings(info, args)?);
+    text.push_str(&settings(info, args).await?);
     output::block(trimmed(&text).trim_end())
 }
 
@@ -130,9 +130,9 @@ fn lifetimes(can: &Can) -> [(&'static str, String); 5] {
 }
 
 /// Which settings are set, without their values.
-fn settings(info: ProviderInfo, args: &ProvidersArgs) -> Result<String, Failure> {
+async fn settings(info: ProviderInfo, args: &ProvidersArgs) -> Result<String, Failure> {
     let common = Common { config: args.config.clone(), ..Common::default() };
-    let set = Providers::new(&common)?.settings(&Account::new(info.name))?;
+    let set = Providers::new(&common).await?.settings(&Account::new(info.name))?;
     let own = info.settings.iter().map(|setting| (setting.key, setting.required));
     let mut text = String::new();
     for (key, required) in own.chain(["base_url", "content_origins"].map(|key| (key, false))) {

@@ -188,7 +188,7 @@ fn too_long(path: &Path, most: u64) -> Failure {
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
-    let providers = Providers::new(&args.common)?;
+    let providers = Providers::new(&args.common).await?;
     let account = providers.chosen()?;
     let capabilities = providers.capabilities(&account)?;
     let mut source = match Source::open(&args.file, args.mime.as_ref(), args.kind, &capabilities).await {
@@ -201,7 +201,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn run(args: PutArgs) -> Result<(), Failure> {
-    let mut providers = Providers::new(&args.common)?;
+    let mut providers = Providers::new(&args.common).await?;
     let account = providers.chosen()?;
     if args.files.len() > 1 && args.name.is_some() {
         return Err(Failure::usage("--name is for one file")

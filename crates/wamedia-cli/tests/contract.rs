@@ -227,6 +227,8 @@ mod signals {
             &["inbound", "--provider", "meta"],
             &["put", "--provider", "meta", "-"],
             &["check", "--provider", "meta", "-"],
+            &["config", "--config", "/dev/stdin"],
+            &["info", "meta:1", "--ca-file", "/dev/stdin"],
         ] {
             for signal in [INTERRUPT, TERMINATE] {
                 let mut command = with_token(arguments);
