@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use wait4::Wait4 as _;
 
-/// How often the memory of a child is looked at.
+/// How soon the memory of a child is looked at first; the shortest end after a few milliseconds.
+const FIRST_LOOK: Duration = Duration::from_micros(250);
+/// How long it is until the next look at most. Each costs time that the child may have needed.
 const PEAK_EVERY: Duration = Duration::from_millis(5);
 
 /// So many words of a command that failed are shown.
@@ -60,16 +62,16 @@ pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, Strin
     Ok(Used { wall, cpu, rss: mib(peak) })
 }
 
-/// The peak memory of a process in bytes, looked at every few milliseconds until it ends; none where the
-/// system does not tell.
+/// The peak memory of a process in bytes, looked at less and less often until it ends; none where the system does not tell.
 fn watched_peak(status: &Path, ended: &AtomicBool) -> Option<u64> {
-    let mut peak = None;
+    let (mut peak, mut pause) = (None, FIRST_LOOK);
     while !ended.load(Ordering::Relaxed) {
         let text = fs::read_to_string(status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
         peak = kib.map(|kib| kib * 1024).or(peak);
-        std::thread::sleep(PEAK_EVERY);
+        std::thread::sleep(pause);
+        pause = (pause * 3 / 2).min(PEAK_EVERY);
     }
     peak
 }
