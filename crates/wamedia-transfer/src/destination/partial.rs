@@ -41,8 +41,9 @@ impl PartialFile {
     ) -> io::Result<Self> {
         steps.step()?;
         let mut builder = tempfile::Builder::new();
-        let (file, path) =
-            builder.prefix(prefix).suffix(SUFFIX).rand_bytes(8).tempfile_in(folder)?.into_parts();
+        let builder = builder.prefix(prefix).suffix(SUFFIX).rand_bytes(8);
+        // Its own way of creating a file hides the system's error behind the path.
+        let (file, path) = builder.make_in(folder, create_private)?.into_parts();
         Ok(Self { path: OwnPath::new(path, steps), file, mode, steps: steps.clone() })
     }
 
@@ -163,6 +164,15 @@ impl PartialFile {
     pub(crate) fn private(self) -> Self {
         Self { mode: None, ..self }
     }
+}
+
+/// Creates a file that only its owner can read.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The path of a temporary file, which is removed on drop.
@@ -350,5 +360,19 @@ mod tests {
         let long = |end: &str| name(&format!("{}{end}", "ä".repeat(110)), 15);
         assert!(long("a").len() <= 255);
         assert_ne!(long("a"), long("b"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_read_a_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = || PartialFile::create_in(folder.path(), "x-", Some(0o644), &Steps::default()).unwrap();
+        let mode = |name: &str| mode_of(&File::open(folder.path().join(name)).unwrap());
+        let partial = create();
+        assert_eq!(mode(&partial.name()), Some(0o600));
+        partial.rename(&folder.path().join("whole")).unwrap();
+        assert_eq!(mode("whole"), Some(0o644));
+        create().private().rename(&folder.path().join("apart")).unwrap();
+        assert_eq!(mode("apart"), Some(0o600));
     }
 }
