@@ -94,6 +94,11 @@ pub(crate) fn causes(error: &Error) -> Vec<String> {
 
 /// What to do next: the library's advice, with the names that this program has for it.
 pub(crate) fn hint(error: &Error) -> Option<String> {
+    if io_causes(error).any(is_out_of_files) {
+        return Some(
+            "too many are open at once: fewer with --concurrency, or allow more with `ulimit -n`".into(),
+        );
+    }
     let provider = error.provider().unwrap_or_default();
     let variables = || {
         let info = registry().info(provider)?;
@@ -126,9 +131,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
 
 /// What solves a problem with a place.
 fn local_hint(error: &Error) -> Option<&str> {
-    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let cause = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    Some(match cause {
+    Some(match io_causes(error).next().map(io::Error::kind) {
         Some(io::ErrorKind::NotFound) => {
             "the folder is missing: make it first, or name another with -o or --dir"
         }
@@ -140,6 +143,17 @@ fn local_hint(error: &Error) -> Option<&str> {
         }
         _ => return error.hint(),
     })
+}
+
+fn io_causes(error: &Error) -> impl Iterator<Item = &io::Error> {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref())
+}
+
+/// Whether this process, or the whole system, has as many files open as it may: `EMFILE` and `ENFILE`, which have these
+/// numbers on every Unix.
+fn is_out_of_files(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// Prints an error of one of several references.

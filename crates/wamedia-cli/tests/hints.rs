@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Sandbox, command, lines, text};
+use common::{PROGRAM, Sandbox, command, lines, text};
 use serde_json::Value;
 
 /// A command, a variable to set or to remove, its exit code, the operation and the place that it has to name (`API` and
@@ -464,6 +464,34 @@ fn bytes_on_standard_output_have_their_line_on_the_other() {
     assert_eq!((&line["ref"], &line["outcome"]), (&"meta:1001".into(), &"written".into()));
     assert_eq!((&line["path"], &line["verified"]), (&Value::Null, &"digest".into()));
     assert_eq!(line["sha256"], common::hex(&output.stdout));
+}
+
+#[cfg(unix)]
+#[test]
+fn too_many_open_files_are_told_from_a_bad_place() {
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let references = (0..32).map(|number| format!("meta:size-{}", 1000 + number));
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 20; exec \"$0\" get --json --concurrency 16 --max-attempts 1 --dir \"$@\"",
+            PROGRAM,
+        ])
+        .arg(folder.path())
+        .args(references)
+        .env_clear()
+        .envs(sandbox.environment())
+        .output()
+        .expect("it runs");
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 32, "{}", text(&output.stderr));
+    let failed: Vec<_> = lines.iter().filter(|line| line["outcome"] == "failed").collect();
+    assert!(!failed.is_empty());
+    for line in failed {
+        let hint = line["error"]["hint"].as_str().expect("a hint");
+        assert!(hint.contains("--concurrency") && hint.contains("ulimit -n"), "{line}");
+    }
 }
 
 #[test]
