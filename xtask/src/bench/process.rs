@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -39,17 +39,16 @@ pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, Strin
     let child = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("{shown}: {error}"))?;
     let mut said = String::new();
-    let ended = AtomicBool::new(false);
+    let (running, ended) = mpsc::channel();
     let status = format!("/proc/{}/status", child.id());
     let (used, wall, peak) = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| watched_peak(Path::new(&status), &ended));
+        let watcher = scope.spawn(move || watched_peak(Path::new(&status), &ended));
         if let Some(mut stderr) = child.stderr.take() {
             drop(stderr.read_to_string(&mut said));
         }
         let used = child.wait4();
-        // Before the watcher wakes up, which is longer than the shortest programs run.
         let wall = started.elapsed().as_secs_f64();
-        ended.store(true, Ordering::Relaxed);
+        drop(running);
         (used, wall, watcher.join().unwrap_or_default())
     });
     let used = used.map_err(|error| format!("{shown}: {error}"))?;
@@ -63,14 +62,13 @@ pub(crate) fn measure(command: &mut Command, input: Stdio) -> Result<Used, Strin
 }
 
 /// The peak memory of a process in bytes, looked at less and less often until it ends; none where the system does not tell.
-fn watched_peak(status: &Path, ended: &AtomicBool) -> Option<u64> {
+fn watched_peak(status: &Path, ended: &mpsc::Receiver<()>) -> Option<u64> {
     let (mut peak, mut pause) = (None, FIRST_LOOK);
-    while !ended.load(Ordering::Relaxed) {
+    while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let text = fs::read_to_string(status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
         peak = kib.map(|kib| kib * 1024).or(peak);
-        std::thread::sleep(pause);
         pause = (pause * 3 / 2).min(PEAK_EVERY);
     }
     peak
