@@ -31,7 +31,7 @@ pub(crate) fn failure_json(failure: &Failure) -> serde_json::Value {
         return json;
     }
     let kind = match failure.code {
-        LOCAL => ErrorKind::Local,
+        LOCAL | OTHER => ErrorKind::Local,
         4 => ErrorKind::Unauthorized,
         5 => ErrorKind::Decode,
         9 => ErrorKind::Refused,
@@ -96,7 +96,8 @@ pub(crate) fn causes(error: &Error) -> Vec<String> {
 pub(crate) fn hint(error: &Error) -> Option<String> {
     if io_causes(error).any(is_out_of_files) {
         return Some(
-            "too many are open at once: fewer with --concurrency, or allow more with `ulimit -n`".into(),
+            "too many files are open: allow more with `ulimit -n`, or fetch fewer at once with --concurrency"
+                .into(),
         );
     }
     let provider = error.provider().unwrap_or_default();

@@ -20,7 +20,7 @@ pub(crate) async fn read(file: &str, max: u64) -> Result<Vec<u8>, Failure> {
     beside(work).await.map_err(|error| unreadable(file, &error.to_string()))
 }
 
-/// The bytes of a file with settings, which may be a pipe from a keeper of secrets.
+/// The bytes of a file with settings, which may be a pipe from a password manager.
 pub(crate) async fn settings(path: &Path) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
     beside(move || read_up_to(MAX_SETTINGS_BYTES, File::open(path)?)).await

@@ -30,6 +30,7 @@ mod verdict;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::exit::Failure;
@@ -47,27 +48,22 @@ fn main() -> ExitCode {
         output::set_up_log();
     }
     keep_freed_memory();
-    // One thread is enough: the work beside the network has threads of its own when it needs them.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output::error_line(&format!("cannot start: {error}"));
-            return ExitCode::from(exit::OTHER);
-        }
-    };
-    let outcome = runtime.block_on(async {
-        // From here on, a signal drops the work in hand, so that it can clean up.
-        let signals = Signals::listen()?;
-        if let Command::Sandbox(args) = cli.command {
-            return sandbox::run(args, signals.wait()).await;
-        }
-        tokio::select! {
-            outcome = run(cli) => outcome,
-            () = signals.wait() => Err(Failure::interrupted()),
-        }
+    let outcome = runtime().and_then(|runtime| {
+        let outcome = runtime.block_on(async {
+            // From here on, a signal drops the work in hand, so that it can clean up.
+            let signals = Signals::listen()?;
+            if let Command::Sandbox(args) = cli.command {
+                return sandbox::run(args, signals.wait()).await;
+            }
+            tokio::select! {
+                outcome = run(cli) => outcome,
+                () = signals.wait() => Err(Failure::interrupted()),
+            }
+        });
+        // A blocking read of standard input must not keep the program from ending.
+        runtime.shutdown_background();
+        outcome
     });
-    // A blocking read of standard input must not keep the program from ending.
-    runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -78,6 +74,21 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// One thread is enough: the work beside the network has threads of its own when it needs them.
+fn runtime() -> Result<Runtime, Failure> {
+    // Where the first of those cannot be started, tokio panics.
+    let spare = std::thread::Builder::new().spawn(|| ());
+    let runtime = spare.and_then(|thread| {
+        let _ = thread.join();
+        Builder::new_current_thread().enable_all().build()
+    });
+    runtime.map_err(|error| {
+        Failure::new(exit::OTHER, format!("cannot start: {error}")).with_hint(
+            "this user or container has no thread or file to spare: see `ulimit -u` and `ulimit -n`",
+        )
+    })
 }
 
 /// Keeps the buffers of a large body in the process. glibc keeps about twice the largest block that was freed, here the

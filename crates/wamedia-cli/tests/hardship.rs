@@ -5,9 +5,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use common::{Sandbox, command, digest, lines, names, text};
+use common::{PROGRAM, Sandbox, command, digest, lines, names, text};
 
 /// How many bytes the content has that is killed half-way.
 const BYTES: u64 = 8_000_000;
@@ -155,6 +155,38 @@ fn a_pipe_without_an_end_is_refused_once_no_provider_takes_more() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(9), "{command}: {said}");
         assert!(said.contains("/dev/zero") && said.contains("the provider takes no more"), "{said}");
+    }
+}
+
+/// Containers limit threads. No such limit holds for root, so the program runs as a user without rights.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_a_thread_to_spare_is_an_error() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+
+    // That user may not see where the program was built.
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("wamedia");
+    std::fs::copy(PROGRAM, &program).expect("copied");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("changed");
+    let is_root = std::fs::metadata("/proc/self").expect("it is there").uid() == 0;
+    for (arguments, count) in [(&["config"][..], 0), (&["get", "--json", "meta:1", "meta:2"], 2)] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -u 1 2>&- || ulimit -p 1; exec \"$0\" \"$@\""]).arg(&program);
+        shell.args(arguments).env_clear().env("HOME", "nowhere").current_dir("/");
+        if is_root {
+            shell.uid(65534);
+        }
+        let output = shell.output().expect("it runs");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot start: ") && said.contains("hint: "), "{said}");
+        let lines = lines(&output);
+        assert!(
+            lines.len() == count && lines.iter().all(|line| line["error"]["kind"] == "local"),
+            "{lines:?}"
+        );
     }
 }
 
